@@ -1,0 +1,1 @@
+"""gemcli: ask anything about any files, with a local model."""

@@ -1,0 +1,78 @@
+"""The stream between an answer in the making and whoever shows it.
+
+Pure values: `gemcli.assistant` and `gemcli.hub` produce them, `gemcli.ui` shows them, and
+``-o stream-json`` prints each one as a line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+Stage = Literal["pull", "verify", "ingest", "load", "prefill"]
+
+
+@dataclass(frozen=True, slots=True)
+class Init:
+    """The request was understood and work begins."""
+
+    id: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """`done` of `total` units (files, bytes, tokens) of one stage; `total` None when unknown."""
+
+    stage: Stage
+    done: int
+    total: int | None
+    unit: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """Text of the model's thinking channel; never part of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """The next piece of the answer: whole characters, possibly of several tokens."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Warning:
+    """Something the person should know; the answer goes on."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """The answer failed; `code` is the exit code."""
+
+    code: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The end: the contract's answer object (``schema_version`` 1)."""
+
+    data: dict[str, object]
+
+
+Event = Init | Progress | Thought | Token | Warning | Error | Result
+
+
+def to_json(event: Event) -> dict[str, object]:
+    """An event as one object of ``stream-json``: ``{"type": …, …}``."""
+    kind = type(event).__name__.lower()
+    if isinstance(event, Result):
+        return {"type": kind, **event.data}
+    return {"type": kind, **asdict(event)}

@@ -1,0 +1,1 @@
+"""The engine room: arrays, tokens and weights.  Knows no file type of the user's and no terminal."""
