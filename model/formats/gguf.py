@@ -207,7 +207,7 @@ class _Reader:
     def need(self, count: int, what: str) -> None:
         if count > self.size - self.at:
             raise FormatError(
-                f"cut short: {what!r} needs {count:,} bytes at byte {self.at:,}, the file ends at {self.size:,}"
+                f"cut short: {what!r} needs {count:,} bytes at byte {self.at:,}, the file has {self.size:,}"
             )
 
     def count(self, what: str, smallest: int) -> int:
