@@ -1,0 +1,127 @@
+"""Keys and values of past tokens: a full cache for global layers, a ring of the window for sliding ones.
+
+Both hold the layers of one place in a scanned pattern, stacked, and the position of the token in every slot.
+A token is written at its position (modulo the ring), so a cache never needs compaction, and padding or
+rolled-back tokens are only slots whose position is `EMPTY`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from model.attention.mask import EMPTY
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class LayerCache:
+    """Stacked keys and values of layers that share their shape.
+
+    Attributes:
+        keys, values: [L, K, S, H]; f32, or bf16 as its bits in uint16.  (XLA on a CPU has no bf16 of its own: it
+            widens, updates and rounds the whole array to write one token. Bits it leaves alone.)
+        positions: int32 [S], the token in each slot or `EMPTY`.
+        ring: whether slots are reused modulo S; S is then exactly the window.
+    """
+
+    keys: Array
+    values: Array
+    positions: Array
+    ring: bool = field(metadata={"static": True})
+
+    @property
+    def slots(self) -> int:
+        """S."""
+        return self.positions.shape[0]
+
+    def claim(self, at: Array) -> LayerCache:
+        """The cache with a chunk's positions entered; the same for all layers, so done once before them.
+
+        Args:
+            at: int [T], consecutive positions, then `EMPTY` for padding.
+        """
+        return replace(self, positions=_write(self.positions, at, at, self.ring))
+
+    def write(self, layer: Array, keys: Array, values: Array, at: Array) -> LayerCache:
+        """The cache with a chunk's keys and values entered for one layer.
+
+        Args:
+            layer: index in L.
+            keys, values: f32 [T, K, H].
+            at: as in `claim`.
+        """
+
+        def into(stack: Array, new: Array) -> Array:
+            new = encode(new, stack.dtype).transpose(1, 0, 2)
+            if self.ring and at.shape[0] > 1:
+                old = lax.dynamic_index_in_dim(stack, layer, keepdims=False)
+                whole = jax.vmap(lambda o, n: _write(o, n, at, ring=True))(old, new)
+                return lax.dynamic_update_slice(stack, whole[None], (layer, 0, 0, 0))
+            # One slice, written in place. A full cache has a chunk of room to spare behind its last token.
+            start = jnp.maximum(at[0], 0) % self.slots if self.ring else at[0]
+            return lax.dynamic_update_slice(stack, new[None], (layer, 0, start, 0))
+
+        return replace(self, keys=into(self.keys, keys), values=into(self.values, values))
+
+    def block(self, layer: Array, index: Array, size: int) -> tuple[Array, Array, Array]:
+        """Slots [index·size, index·size + size) of one layer: keys, values f32 [K, size, H], positions [size]."""
+        start = index * size
+        shape = (1, self.keys.shape[1], size, self.keys.shape[3])
+        keys, values = (
+            decode(lax.dynamic_slice(stack, (layer, 0, start, 0), shape)[0]) for stack in (self.keys, self.values)
+        )
+        return keys, values, lax.dynamic_slice(self.positions, (start,), (size,))
+
+    def in_order(self, layer: Array, start: Array) -> tuple[Array, Array, Array]:
+        """A ring's keys, values f32 [K, S, H] and positions [S], oldest first, for a chunk that begins at `start`."""
+        order = (start + jnp.arange(self.slots)) % self.slots
+        keys, values = (jnp.take(part, order, axis=1) for part in self.layer(layer))
+        return keys, values, self.positions[order]
+
+    def layer(self, index: Array) -> tuple[Array, Array]:
+        """Keys and values f32 [K, S, H] of one layer."""
+        keys, values = (
+            decode(lax.dynamic_index_in_dim(stack, index, keepdims=False)) for stack in (self.keys, self.values)
+        )
+        return keys, values
+
+    def trim(self, length: Array | int) -> LayerCache:
+        """The cache without the tokens at `length` and later."""
+        return replace(self, positions=jnp.where(self.positions < length, self.positions, EMPTY))
+
+
+def encode(x: Array, dtype: jnp.dtype) -> Array:
+    """f32 as a cache of this type stores it: bf16 bits in uint16, or itself."""
+    return lax.bitcast_convert_type(x.astype(jnp.bfloat16), jnp.uint16) if dtype == jnp.uint16 else x
+
+
+def decode(stored: Array) -> Array:
+    """The f32 that `encode` stored."""
+    if stored.dtype != jnp.uint16:
+        return stored
+    return lax.bitcast_convert_type(stored.astype(jnp.uint32) << 16, jnp.float32)
+
+
+def empty(layers: int, kv_heads: int, slots: int, head_dim: int, bits: int, *, ring: bool) -> LayerCache:
+    """A cache that holds no token; `bits` a value is 32 (f32) or 16 (bf16)."""
+    dtype = {32: jnp.float32, 16: jnp.uint16}[bits]
+    zeros = jnp.zeros((layers, kv_heads, slots, head_dim), dtype)
+    return LayerCache(zeros, jnp.zeros_like(zeros), jnp.full((slots,), EMPTY, jnp.int32), ring)
+
+
+def _write(old: Array, new: Array, at: Array, ring: bool) -> Array:
+    """A chunk's rows [T, …] written over `old` [S, …] at the slots of their positions."""
+    if not ring:
+        return lax.dynamic_update_slice(old, new, (at[0], *(0,) * (old.ndim - 1)))
+    # Gathered, not scattered: each slot asks which token of the chunk, if any, is the last to fall on it.
+    slots = old.shape[0]
+    last = at.max()
+    newest = last - (last - jnp.arange(slots)) % slots
+    source = newest - at[0]
+    fresh = (source >= 0) & (last >= 0)
+    picked = new[jnp.clip(source, 0, new.shape[0] - 1)]
+    return jnp.where(fresh.reshape(-1, *(1,) * (old.ndim - 1)), picked, old)

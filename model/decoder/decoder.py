@@ -1,0 +1,101 @@
+"""The decoder: embed → layers → logits.  Layers run in a scan over the model's repeating pattern."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array, lax
+
+from model.attention.api import Implementation
+from model.cache.layer import LayerCache
+from model.cache.state import State
+from model.config import ModelConfig, RopeSpec
+from model.decoder.block import Chunk, layer
+from model.nn.norm import rms_norm
+from model.nn.qarray import Numerics, QArray, linear
+from model.nn.rope import RopeTable, rope_table
+from model.weights.params import LayerParams, Params, Stack, stacks
+
+
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """A model's architecture and the choices of how to compute it; static in a compiled program."""
+
+    config: ModelConfig
+    numerics: Numerics = Numerics()
+    implementation: Implementation = "blocked"
+
+    def rope_tables(self, context: int) -> tuple[RopeTable, ...]:
+        """Rotary tables for positions below `context`, in the order of `_rope_keys`."""
+        return tuple(rope_table(spec, head_dim, context) for spec, head_dim in self._rope_keys())
+
+    def hidden(
+        self, params: Params, ropes: tuple[RopeTable, ...], state: State, tokens: Array, count: Array
+    ) -> tuple[Array, State]:
+        """Run a chunk through all layers.
+
+        Args:
+            params: the weights.
+            ropes: from `rope_tables`.
+            state: of the tokens before; its full caches have room for T more.
+            tokens: int32 [T], the chunk, padded at its end.
+            count: int32 [], how many of them are real; at least one.
+
+        Returns:
+            f32 [T, D] after the last layer, before the final norm, and the state with the chunk.
+        """
+        index = jnp.arange(tokens.shape[0], dtype=jnp.int32)
+        at = jnp.where(index < count, state.length + index, -1)
+        angles = {
+            key: table.angles(jnp.maximum(at, 0)) for key, table in zip(self._rope_keys(), ropes, strict=True)
+        }
+        chunk = Chunk(at, angles, self.numerics, self.implementation)
+        x = _embed(params.embed, tokens) * self.config.embed_scale
+        caches = []
+        for stack, weights, memory in zip(stacks(self.config), params.stacks, state.caches, strict=True):
+            x, memory = self._run(stack, weights, memory, x, chunk)
+            caches.append(memory)
+        return x, State(tuple(caches), state.length + count)
+
+    def logits(self, params: Params, x: Array) -> Array:
+        """Logits f32 [T, V] of hidden rows f32 [T, D]."""
+        output = params.embed if params.output is None else params.output
+        logits = linear(rms_norm(x, params.final_norm, self.config.norm_eps), output, self.numerics)
+        cap = self.config.final_softcap
+        return logits if cap is None else jnp.tanh(logits / cap) * cap
+
+    def _rope_keys(self) -> list[tuple[RopeSpec, int]]:
+        return list(dict.fromkeys((spec.rope, spec.head_dim) for spec in self.config.layers))
+
+    def _run(
+        self,
+        stack: Stack,
+        weights: tuple[LayerParams, ...],
+        memory: tuple[LayerCache, ...],
+        x: Array,
+        chunk: Chunk,
+    ) -> tuple[Array, tuple[LayerCache, ...]]:
+        # A ring that takes a whole chunk keeps its old positions until every layer has read them.
+        late = [cache.ring and chunk.at.shape[0] > 1 for cache in memory]
+        memory = tuple(
+            cache if wait else cache.claim(chunk.at) for cache, wait in zip(memory, late, strict=True)
+        )
+
+        def body(carry: tuple[Array, Any], inputs: tuple[Any, Array]) -> tuple[tuple[Array, Any], None]:
+            x, caches = carry
+            weights, index = inputs
+            new = []
+            for spec, params, cache in zip(stack.specs, weights, caches, strict=True):
+                x, cache = layer(x, params, cache, index, spec, self.config.norm_eps, chunk)
+                new.append(cache)
+            return (x, tuple(new)), None
+
+        rounds = jnp.arange(stack.repeats, dtype=jnp.int32)
+        (x, memory), _ = lax.scan(body, (x, memory), (weights, rounds))
+        return x, tuple(cache.claim(chunk.at) if wait else cache for cache, wait in zip(memory, late, strict=True))
+
+
+def _embed(table: Array | QArray, tokens: Array) -> Array:
+    return table.rows(tokens) if isinstance(table, QArray) else table[tokens].astype(jnp.float32)

@@ -1,0 +1,233 @@
+"""Token ids in, token ids out: chunked prefill, then decoding several tokens a call.
+
+The engine knows nothing about text.  Its compiled programs take the weights, the state and every length as
+arguments, so there is one for each chunk size and one that decodes; the state is donated, never copied.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from model.cache.state import State, init_state
+from model.decoder.decoder import Decoder
+from model.engine import plan
+from model.errors import ContextOverflowError
+from model.nn.rope import RopeTable
+from model.sampling.sampler import Sampler, Sampling
+from model.weights.params import Params
+
+Progress = Callable[[int, int], None]
+
+_MOST_STEPS = 16  # tokens decoded by one call at most
+_ROOM = 1024  # tokens of an answer that the cache holds from the start; it grows beyond
+_STEP_SECONDS = 0.1  # how long one call should take: what a person sees as streaming
+
+
+class Engine:
+    """A decoder with its weights.
+
+    Args:
+        decoder: the architecture and how to compute it.
+        params: the weights.
+        window: tokens that a sequence may hold, prompt and answer together.
+        cache_bits: of a cached key or value: 16 or 32.
+    """
+
+    def __init__(self, decoder: Decoder, params: Params, *, window: int, cache_bits: int = 16) -> None:
+        self.decoder = decoder
+        self.params = params
+        self.window = window
+        self.cache_bits = cache_bits
+        self._ropes = decoder.rope_tables(window + plan.LARGEST)
+
+    def new_state(self, tokens: int) -> State:
+        """An empty state with room for `tokens` tokens."""
+        return init_state(self.decoder.config, plan.slots(tokens), self.cache_bits)
+
+    def prefill(
+        self, ids: Sequence[int], state: State, progress: Progress | None = None
+    ) -> tuple[Array, State]:
+        """Take tokens into the state.
+
+        Args:
+            ids: at least one; the state must have room for them.
+            state: of the tokens before; it is used up.
+            progress: called with tokens done and tokens in all.
+
+        Returns:
+            The last token's logits f32 [V], and the new state.
+        """
+        assert len(ids) > 0, "there must be a token to predict from"
+        done, last = 0, None
+        for taken, size in plan.chunks(len(ids)):
+            chunk = np.zeros(size, np.int32)
+            chunk[:taken] = ids[done : done + taken]
+            last, state = _prefill(self.decoder, self.params, self._ropes, state, chunk, np.int32(taken))
+            done += taken
+            if progress:
+                last.block_until_ready()
+                progress(done, len(ids))
+        assert last is not None
+        return _head(self.decoder, self.params, last), state
+
+    def score(self, ids: Sequence[int]) -> np.ndarray:
+        """Logits f32 [T, V] after every token of a text: what parity and likelihood measurements need."""
+        state, done, parts = self.new_state(len(ids)), 0, []
+        for taken, size in plan.chunks(len(ids)):
+            chunk = np.zeros(size, np.int32)
+            chunk[:taken] = ids[done : done + taken]
+            logits, state = _score(self.decoder, self.params, self._ropes, state, chunk, np.int32(taken))
+            parts.append(np.asarray(logits[:taken]))
+            done += taken
+        return np.concatenate(parts)
+
+    def generate(
+        self,
+        ids: Sequence[int],
+        *,
+        sampling: Sampling,
+        limit: int,
+        stop: Collection[int] = (),
+        progress: Progress | None = None,
+    ) -> Iterator[int]:
+        """Continue a prompt.
+
+        Args:
+            ids: the prompt, at least one token.
+            sampling: how to choose.
+            limit: most tokens to generate.
+            stop: ids that end the text; the one that did is still yielded, as the last.
+            progress: see `prefill`.
+
+        Yields:
+            Token ids.
+
+        Raises:
+            ContextOverflowError: prompt and limit are longer than the window.
+        """
+        if len(ids) + limit > self.window:
+            raise ContextOverflowError(len(ids) + limit, self.window)
+        if limit <= 0:
+            return
+        logits, state = self.prefill(ids, self.new_state(len(ids) + min(limit, _ROOM)), progress)
+        stops = jnp.asarray(sorted(stop) or [-1], jnp.int32)
+        sampler = Sampler.of(sampling)
+        token = _first(sampler, logits, state.length)
+        yield from self._decode(state, token, sampler, stops, limit)
+
+    def _decode(
+        self, state: State, token: Array, sampler: Sampler, stops: Array, limit: int
+    ) -> Iterator[int]:
+        """Yield the first token and decode on from it.
+
+        One block of tokens is always being computed while the one before is read and shown.
+        """
+        stopping = frozenset(np.asarray(stops).tolist())
+        first = int(token)
+        yield first
+        if first in stopping:
+            return
+        asked, steps = 1, 1
+        held = int(state.length)
+        pending: tuple[Array, Array, int, float] | None = None
+        while True:
+            launched = None
+            if asked < limit:
+                steps = min(steps, limit - asked)
+                state = _grow(state, held + steps)
+                began = time.perf_counter()
+                out, count, token, state = _step(
+                    self.decoder, self.params, self._ropes, state, token, sampler, stops, np.int32(steps)
+                )
+                launched = (out, count, steps, began)
+                asked, held = asked + steps, held + steps
+            if pending is not None:
+                tokens = np.asarray(pending[0])[: int(pending[1])].tolist()
+                yield from tokens
+                if len(tokens) < pending[2] or tokens[-1] in stopping:
+                    return
+            if launched is None:
+                return
+            if pending is not None:
+                steps = _paced(pending[2], launched[3] - pending[3])
+            pending = launched
+
+
+def _paced(steps: int, seconds: float) -> int:
+    """Steps for the next call, when one of `steps` took `seconds`."""
+    return int(min(max(_STEP_SECONDS / max(seconds / steps, 1e-6), 1), _MOST_STEPS, 2 * steps))
+
+
+def _grow(state: State, tokens: int) -> State:
+    slots = plan.slots(tokens)
+    full = [cache.slots for stack in state.caches for cache in stack if not cache.ring]
+    return state if all(have >= slots for have in full) else _grown(state, slots)
+
+
+@partial(jax.jit, static_argnums=1)
+def _grown(state: State, slots: int) -> State:
+    return state.grow(slots)
+
+
+@partial(jax.jit, static_argnums=0, donate_argnums=3)
+def _prefill(
+    decoder: Decoder, params: Params, ropes: tuple[RopeTable, ...], state: State, tokens: Array, count: Array
+) -> tuple[Array, State]:
+    hidden, state = decoder.hidden(params, ropes, state, tokens, count)
+    return lax.dynamic_slice_in_dim(hidden, count - 1, 1), state
+
+
+@partial(jax.jit, static_argnums=0, donate_argnums=3)
+def _score(
+    decoder: Decoder, params: Params, ropes: tuple[RopeTable, ...], state: State, tokens: Array, count: Array
+) -> tuple[Array, State]:
+    hidden, state = decoder.hidden(params, ropes, state, tokens, count)
+    return decoder.logits(params, hidden), state
+
+
+@partial(jax.jit, static_argnums=0)
+def _head(decoder: Decoder, params: Params, hidden: Array) -> Array:
+    return decoder.logits(params, hidden)[0]
+
+
+@jax.jit
+def _first(sampler: Sampler, logits: Array, position: Array) -> Array:
+    return sampler.pick(logits, position)
+
+
+@partial(jax.jit, static_argnums=0, donate_argnums=3)
+def _step(
+    decoder: Decoder,
+    params: Params,
+    ropes: tuple[RopeTable, ...],
+    state: State,
+    token: Array,
+    sampler: Sampler,
+    stops: Array,
+    steps: Array,
+) -> tuple[Array, Array, Array, State]:
+    """Decode up to `steps` tokens after `token`; returns them [16], how many, the last one, and the state.
+
+    Ends early at a stop token; when `token` is one already, nothing happens.
+    """
+
+    def unfinished(carry: tuple[Array, Array, Array, State]) -> Array:
+        done, token, _, _ = carry
+        return (done < steps) & ~jnp.any(token == stops)
+
+    def one(carry: tuple[Array, Array, Array, State]) -> tuple[Array, Array, Array, State]:
+        done, token, out, state = carry
+        hidden, state = decoder.hidden(params, ropes, state, token[None], jnp.int32(1))
+        token = sampler.pick(decoder.logits(params, hidden)[0], state.length)
+        return done + 1, token, out.at[done].set(token), state
+
+    start = (jnp.int32(0), token, jnp.zeros(_MOST_STEPS, jnp.int32), state)
+    done, token, out, state = lax.while_loop(unfinished, one, start)
+    return out, done, token, state

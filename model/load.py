@@ -1,0 +1,206 @@
+"""A model file → a `Model` that answers: the one door through which the front enters."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from model.card import ModelCard, describe
+from model.errors import ContextOverflowError
+from model.tokenizer.detokenizer import Detokenizer
+from model.tokenizer.stops import StopStrings
+
+if TYPE_CHECKING:
+    from model.engine.engine import Engine
+    from model.sampling.sampler import Sampling
+    from model.weights.load import Precision
+
+__all__ = ["Generation", "Model", "ModelCard", "describe", "load", "prepare"]
+
+Progress = Callable[[int, int], None]
+
+
+class Model:
+    """A model with its weights in place.
+
+    Attributes:
+        card: what it is.
+        engine: ids in, ids out.
+    """
+
+    def __init__(self, card: ModelCard, engine: Engine) -> None:
+        self.card = card
+        self.engine = engine
+
+    @property
+    def window(self) -> int:
+        """Tokens that a prompt and its answer may take together."""
+        return self.engine.window
+
+    def stream(
+        self,
+        ids: Sequence[int],
+        *,
+        sampling: Sampling,
+        max_tokens: int | None = None,
+        stop: Sequence[str] = (),
+        progress: Progress | None = None,
+    ) -> Generation:
+        """Begin to answer a prompt; nothing is computed before the first piece is asked for.
+
+        Args:
+            ids: the prompt.
+            sampling: how to choose tokens.
+            max_tokens: most tokens of the answer; None: as many as the window leaves room for.
+            stop: texts that end the answer; they are not part of it.
+            progress: called with prompt tokens taken and in all.
+
+        Raises:
+            ContextOverflowError: the prompt (with `max_tokens`) is longer than the window.
+        """
+        room = self.window - len(ids)
+        limit = room if max_tokens is None else max_tokens
+        if limit > room or limit < 1:
+            raise ContextOverflowError(len(ids) + max(limit, 1), self.window)
+        return Generation(self, ids, sampling, limit, stop, progress)
+
+
+class Generation(Iterator[str]):
+    """An answer in the making: iterate for its pieces, each of whole characters.
+
+    Attributes:
+        prompt_tokens, cached_tokens, completion_tokens: counts so far; a final stop token is not counted.
+        finish_reason: ``stop`` or ``length`` once ended, None before.
+        timings: ``prefill_s``, ``first_token_s`` (both from the first request for a piece) and
+            ``decode_tokens_per_s``, as far as they are known.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        ids: Sequence[int],
+        sampling: Sampling,
+        limit: int,
+        stop: Sequence[str],
+        progress: Progress | None,
+    ) -> None:
+        self.prompt_tokens = len(ids)
+        self.cached_tokens = 0
+        self.completion_tokens = 0
+        self.finish_reason: str | None = None
+        self.timings: dict[str, float] = {}
+        self._pieces = self._run(model, ids, sampling, limit, stop, progress)
+
+    def __next__(self) -> str:
+        return next(self._pieces)
+
+    def close(self) -> None:
+        """End it early; tokens already being computed are dropped."""
+        self._pieces.close()
+
+    def _run(
+        self,
+        model: Model,
+        ids: Sequence[int],
+        sampling: Sampling,
+        limit: int,
+        stop: Sequence[str],
+        progress: Progress | None,
+    ) -> Iterator[str]:
+        began = time.perf_counter()
+        detokenizer, stops = Detokenizer(model.card.tokenizer), StopStrings(stop)
+        ends = model.card.tokenizer.eog_ids
+
+        def watched(done: int, total: int) -> None:
+            if done == total:
+                self.timings["prefill_s"] = time.perf_counter() - began
+            if progress:
+                progress(done, total)
+
+        for token in model.engine.generate(ids, sampling=sampling, limit=limit, stop=ends, progress=watched):
+            now = time.perf_counter() - began
+            self.timings.setdefault("first_token_s", now)
+            if token in ends:
+                self.finish_reason = "stop"
+                break
+            self.completion_tokens += 1
+            if self.completion_tokens > 1:
+                self.timings["decode_tokens_per_s"] = (self.completion_tokens - 1) / max(
+                    now - self.timings["first_token_s"], 1e-9
+                )
+            text, hit = stops.push(detokenizer.push(token))
+            if text:
+                yield text
+            if hit:
+                self.finish_reason = "stop"
+                return
+        else:
+            self.finish_reason = "length"
+        text, hit = stops.push(detokenizer.flush())
+        text += "" if hit else stops.flush()
+        if hit:
+            self.finish_reason = "stop"
+        if text:
+            yield text
+
+
+def prepare(compiled: Path | None, device: str = "auto") -> None:
+    """Import the array library and point it at its persistent compile cache; do it once, before `load`.
+
+    Args:
+        compiled: folder for compiled programs.  They are executable code: it must belong to the user alone.
+        device: ``auto``, ``cpu``, ``gpu`` or ``tpu``.
+    """
+    import jax
+
+    if device != "auto":
+        jax.config.update("jax_platforms", {"gpu": "cuda"}.get(device, device))
+    if compiled is not None:
+        compiled.mkdir(parents=True, exist_ok=True, mode=0o700)
+        jax.config.update("jax_compilation_cache_dir", str(compiled))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def load(
+    card: ModelCard,
+    *,
+    context: int | None = None,
+    precision: Precision = "int8",
+    copies: Path | None = None,
+    progress: Progress | None = None,
+) -> Model:
+    """Bring a model's weights into place.
+
+    Args:
+        card: from `describe`.
+        context: tokens that a prompt and its answer may take; None: the trained window.
+        precision: ``int8`` (fast, the default) or ``float32`` (exactly the file's weights, for measurements).
+        copies: folder that keeps the quantized weights laid out, so that the next load maps them.
+        progress: called with weights read and in all; not at all when a kept copy is mapped.
+
+    Raises:
+        FormatError: the file's tensors do not make up the model that it describes.
+        OSError: it cannot be read.
+    """
+    from model.decoder.decoder import Decoder
+    from model.engine.engine import Engine
+    from model.formats.gguf import open_gguf
+    from model.nn.qarray import Numerics
+    from model.weights.load import load_params
+
+    with open_gguf(card.path) as file:
+        params = load_params(file, card.config, precision=precision, copies=copies, report=progress)
+    exact = precision == "float32"
+    numerics = Numerics(integer_rows=0) if exact else Numerics()
+    return Model(
+        card,
+        Engine(
+            Decoder(card.config, numerics),
+            params,
+            window=context or card.window,
+            cache_bits=32 if exact else 16,
+        ),
+    )

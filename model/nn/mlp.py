@@ -1,0 +1,29 @@
+"""The gated MLP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from model.nn.qarray import Numerics, Weight, linear
+
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "silu": jax.nn.silu,
+    "gelu_tanh": lambda x: jax.nn.gelu(x, approximate=True),
+}
+
+
+def gated_mlp(x: Array, gate_up: Weight, down: Weight, activation: str, numerics: Numerics) -> Array:
+    """``down(act(gate x) * up x)``.
+
+    Args:
+        x: f32 [T, D].
+        gate_up: [2F, D], the gate's rows first.
+        down: [D, F].
+        activation: a key of `ACTIVATIONS`.
+    """
+    gate, up = jnp.split(linear(x, gate_up, numerics), 2, axis=-1)
+    return linear(ACTIVATIONS[activation](gate) * up, down, numerics)

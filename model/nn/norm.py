@@ -1,0 +1,21 @@
+"""RMS normalization (arXiv 1910.07467), in f32."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+
+def rms_norm(x: Array, weight: Array, eps: float) -> Array:
+    """``x / rms(x) * weight`` over the last axis.
+
+    GGUF files of the Gemma family already hold 1+w, so the weight is always used as it is.
+
+    Args:
+        x: [..., D]; D may be a head's size.
+        weight: f32 [D].
+        eps: added to the mean square.
+    """
+    x = x.astype(jnp.float32)
+    return x * jax.lax.rsqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + eps) * weight

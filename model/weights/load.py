@@ -1,0 +1,211 @@
+"""GGUF tensors → the parameter tree: checked by name and shape, quantized by rows, kept laid out on disk."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from model.config import ModelConfig
+from model.errors import FormatError
+from model.formats.ggml import Blocks, unpack
+from model.formats.gguf import GGUFFile
+from model.nn.qarray import QArray, quantize_rows
+from model.weights import names
+from model.weights.arena import Slot, new_arena, open_arena, source_of
+from model.weights.params import ArrayInfo, LayerParams, Params, abstract, stacks
+
+Precision = Literal["int8", "float32"]
+Report = Callable[[int, int], None]
+
+_LAYOUT = 1  # raise it when the meaning of a stored array changes
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    """One parameter: where it goes, and the tensors (with their place in the stack) that fill it."""
+
+    name: str
+    info: ArrayInfo
+    sources: tuple[tuple[int | None, names.Source], ...]
+
+
+def load_params(
+    file: GGUFFile,
+    config: ModelConfig,
+    *,
+    precision: Precision,
+    copies: Path | None = None,
+    report: Report | None = None,
+) -> Params:
+    """Read all weights of a GGUF file.
+
+    Args:
+        file: the open file.
+        config: its architecture.
+        precision: ``int8``: matrices by rows, as `model.nn.qarray.QArray`; ``float32``: exactly what the file
+            says, widened.
+        copies: folder for the laid-out copy of int8 weights; None keeps none.
+        report: called with weights read and weights in all.
+
+    Raises:
+        FormatError: tensors are missing, unknown or of the wrong shape; all of them are listed.
+    """
+    leaves = list(_leaves(config))
+    _check(file, leaves)
+    slots = [slot for leaf in leaves for slot in _slots(leaf, precision)]
+    identity = _identity(file.path, precision)
+    kept = copies / f"{file.path.stem}-{_digest(identity)}.weights" if copies and precision == "int8" else None
+    arrays: Mapping[str, np.ndarray] | None = open_arena(kept, slots, identity) if kept else None
+    if arrays is None:
+        if kept:
+            _remove_stale(kept.parent, file.path)
+        with new_arena(kept, slots, identity) as arrays:
+            _fill(file, leaves, arrays, report)
+    return _tree(config, leaves, arrays, precision)
+
+
+def _leaves(config: ModelConfig) -> Iterator[_Leaf]:
+    tree = abstract(config)
+    for place in ("embed", "final_norm", "output"):
+        info = getattr(tree, place)
+        if info is not None:
+            yield _Leaf(place, info, ((None, names.top(config, place)),))
+    for number, (stack, weights) in enumerate(zip(stacks(config), tree.stacks, strict=True)):
+        for place_in_pattern, params in enumerate(weights):
+            for field in fields(LayerParams):
+                info = getattr(params, field.name)
+                if info is None:
+                    continue
+                sources = tuple(
+                    (repeat, source)
+                    for repeat in range(stack.repeats)
+                    for source in names.in_layer(config, stack.layer(repeat, place_in_pattern), field.name)
+                )
+                yield _Leaf(f"stacks.{number}.{place_in_pattern}.{field.name}", info, sources)
+
+
+def _check(file: GGUFFile, leaves: list[_Leaf]) -> None:
+    wanted = {source.name: source.shape for leaf in leaves for _, source in leaf.sources}
+    problems = [f"missing: {name}" for name in wanted if name not in file.tensors]
+    problems += [f"unknown: {name}" for name in file.tensors if name not in wanted]
+    problems += [
+        f"{name} has shape {list(file.tensors[name].shape)}, expected {list(shape)}"
+        for name, shape in wanted.items()
+        if name in file.tensors and file.tensors[name].shape != shape
+    ]
+    if problems:
+        raise FormatError(f"{file.path}: its tensors do not make up the model it describes:\n  " + "\n  ".join(problems))
+
+
+def _slots(leaf: _Leaf, precision: Precision) -> list[Slot]:
+    if leaf.info.kind == "vector" or precision == "float32":
+        return [Slot(leaf.name, leaf.info.shape, "<f4")]
+    return [Slot(leaf.name, leaf.info.shape, "|i1"), Slot(f"{leaf.name}.scales", leaf.info.shape[:-1], "<f4")]
+
+
+def _fill(
+    file: GGUFFile, leaves: list[_Leaf], arrays: Mapping[str, np.ndarray], report: Report | None
+) -> None:
+    total = sum(int(np.prod(leaf.info.shape, dtype=np.int64)) for leaf in leaves)
+    done = 0
+    jobs = [(leaf, repeat, source) for leaf in leaves for repeat, source in leaf.sources]
+    # Unpacking is numpy and lets go of the interpreter, so a few tensors at a time use all cores.
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        for size in pool.map(lambda job: _fill_one(file, arrays, *job), jobs):
+            done += size
+            if report:
+                report(done, total)
+
+
+def _fill_one(
+    file: GGUFFile, arrays: Mapping[str, np.ndarray], leaf: _Leaf, repeat: int | None, source: names.Source
+) -> int:
+    rows = slice(source.first, source.first + source.shape[0])
+    where = rows if repeat is None else (repeat, rows)
+    packed = unpack(file.raw(source.name), file.tensors[source.name].type, source.shape)
+    target = arrays[leaf.name]
+    if target.dtype == np.int8:
+        values, scales = _by_rows(packed)
+        target[where] = _halves(values, source.heads)
+        arrays[f"{leaf.name}.scales"][where] = _halves(scales, source.heads)
+    else:
+        plain = packed.dequantize() if isinstance(packed, Blocks) else packed
+        target[where] = _halves(plain, source.heads)
+    return int(np.prod(source.shape, dtype=np.int64))
+
+
+def _by_rows(packed: Blocks | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if isinstance(packed, Blocks):
+        quantized = _requantize(packed.values, packed.scales, packed.mins)
+    else:
+        quantized = _quantize(packed)
+    return np.asarray(quantized.values), np.asarray(quantized.scales)
+
+
+_quantize = jax.jit(quantize_rows)
+
+
+@jax.jit
+def _requantize(values: jax.Array, scales: jax.Array, mins: jax.Array | None) -> QArray:
+    grouped = values.reshape(*scales.shape, -1).astype(jnp.float32) * scales[..., None]
+    if mins is not None:
+        grouped = grouped - mins[..., None]
+    return quantize_rows(grouped.reshape(values.shape))
+
+
+def _halves(rows: np.ndarray, heads: int) -> np.ndarray:
+    """Rows of each head reordered from adjacent pairs (0, 1, 2, 3 …) to halves (0, 2, … 1, 3, …)."""
+    if not heads:
+        return rows
+    pairs = rows.reshape(heads, -1, 2, *rows.shape[1:])
+    return np.swapaxes(pairs, 1, 2).reshape(rows.shape)
+
+
+def _tree(
+    config: ModelConfig, leaves: list[_Leaf], arrays: Mapping[str, np.ndarray], precision: Precision
+) -> Params:
+    ready: dict[str, Any] = {}
+    for leaf in leaves:
+        array = jnp.asarray(arrays[leaf.name])
+        if leaf.info.kind == "matrix" and precision == "int8":
+            array = QArray(array, jnp.asarray(arrays[f"{leaf.name}.scales"]))
+        ready[leaf.name] = array
+    return Params(
+        embed=ready["embed"],
+        stacks=tuple(
+            tuple(
+                LayerParams(
+                    **{field.name: ready.get(f"stacks.{number}.{place}.{field.name}") for field in fields(LayerParams)}
+                )
+                for place in range(len(stack.specs))
+            )
+            for number, stack in enumerate(stacks(config))
+        ),
+        final_norm=ready["final_norm"],
+        output=ready.get("output"),
+    )
+
+
+def _identity(path: Path, precision: Precision) -> str:
+    stat = path.stat()
+    return f"{path.resolve()}\n{stat.st_size}\n{stat.st_mtime_ns}\n{precision}\n{_LAYOUT}"
+
+
+def _digest(identity: str) -> str:
+    return hashlib.sha256(identity.encode()).hexdigest()[:16]
+
+
+def _remove_stale(folder: Path, model: Path) -> None:
+    """Drop copies of this model from before it changed, and of models that are gone."""
+    for copy in folder.glob("*.weights"):
+        source = Path((source_of(copy) or "").partition("\n")[0])
+        if source == model.resolve() or not source.is_file():
+            copy.unlink(missing_ok=True)
