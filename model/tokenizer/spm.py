@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from model.errors import FormatError, UnsupportedModelError
 from model.tokenizer.shared import VocabularyTokenizer, split_text
 from model.tokenizer.spm_proto import SPACE, model_proto
 from model.tokenizer.vocabulary import Kind, Vocabulary, flag, read_vocabulary
 
+if TYPE_CHECKING:
+    from sentencepiece import SentencePieceProcessor
+
 _PART = 256  # characters: the library's time grows faster than the text it is given at once
 _BATCH = 4096  # parts at a time: bounds the memory
-_NEVER = re.compile(r"(?!)")
 
 
 class SentencePieceTokenizer(VocabularyTokenizer):
@@ -33,7 +36,6 @@ class SentencePieceTokenizer(VocabularyTokenizer):
     def __init__(self, vocabulary: Vocabulary, scores: list[float], *, add_bos: bool, space_prefix: bool):
         super().__init__(vocabulary, add_bos=add_bos)
         self.space_prefix = space_prefix
-        self._boundary = _boundary(vocabulary)
         try:
             byte_ids = [vocabulary.ids[f"<0x{byte:02X}>"] for byte in range(256)]
         except KeyError as error:
@@ -55,6 +57,17 @@ class SentencePieceTokenizer(VocabularyTokenizer):
             while batch := list(islice(pieces, _BATCH)):
                 for encoded in self._library.encode(batch):
                     ids.extend(encoded)
+
+    @cached_property
+    def _boundary(self) -> re.Pattern[str]:
+        """Where no piece can reach across, so that the merges on either side do not know of each other."""
+        joined = "\0".join(self.vocabulary.pieces)
+        boundaries = []
+        if not re.search(r"\n[^\n\0]", joined):
+            boundaries.append(r"(?<=\n)(?!\n)")
+        if not re.search(rf"[0-9A-Za-z][{SPACE} ]", joined):
+            boundaries.append(r"(?<=[0-9A-Za-z])(?= )")
+        return re.compile("|".join(boundaries) or r"(?!)")
 
     def _piece_bytes(self, id: int) -> bytes:
         if self.vocabulary.kinds[id] == Kind.BYTE:
@@ -86,18 +99,7 @@ def sentencepiece_from_gguf(metadata: Mapping[str, Any]) -> SentencePieceTokeniz
     )
 
 
-def _boundary(vocabulary: Vocabulary) -> re.Pattern[str]:
-    """Where no piece can reach across, so that merges on either side do not know of each other."""
-    joined = "\0".join(vocabulary.pieces)
-    boundaries = []
-    if not re.search(r"\n[^\n\0]", joined):
-        boundaries.append(r"(?<=\n)(?!\n)")
-    if not re.search(rf"[0-9A-Za-z][{SPACE} ]", joined):
-        boundaries.append(r"(?<=[0-9A-Za-z])(?= )")
-    return re.compile("|".join(boundaries)) if boundaries else _NEVER
-
-
-def _build_library(vocabulary: Vocabulary, scores: list[float]):
+def _build_library(vocabulary: Vocabulary, scores: list[float]) -> SentencePieceProcessor:
     from sentencepiece import SentencePieceProcessor
 
     library = SentencePieceProcessor()
