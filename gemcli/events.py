@@ -54,10 +54,11 @@ class Warning:
 
 @dataclass(frozen=True, slots=True)
 class Error:
-    """The answer failed; `code` is the exit code."""
+    """The answer failed; `code` is the exit code, `hint` says what to do about it."""
 
     code: int
     message: str
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

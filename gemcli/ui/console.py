@@ -1,0 +1,83 @@
+"""What commands print that is no answer: lists, tables, JSON, errors, and the one question they may ask."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from gemcli.errors import GemcliError
+from gemcli.ui.json_out import dumps
+from gemcli.ui.notes import Notes, styled
+from gemcli.ui.sanitize import clean, clean_line
+from gemcli.ui.streams import Err, Out
+from gemcli.ui.terminal import ability
+
+
+def emit_json(value: object) -> None:
+    """One JSON value and a newline on stdout; like all that writes there it may raise `ReaderGone`."""
+    out = Out()
+    out.write(dumps(value, indent=2 if out.is_terminal else None) + "\n", "backslashreplace")
+
+
+def emit_text(text: str) -> None:
+    """Text on stdout, its last line ended, without escape sequences."""
+    out = Out()
+    text = clean(text, terminal=out.is_terminal)
+    out.write(text if text.endswith("\n") or not text else text + "\n")
+
+
+def emit_table(header: Sequence[str], rows: Sequence[Sequence[object]], *, right: Sequence[int] = ()) -> None:
+    """Aligned columns on stdout, the same in a pipe as on a terminal; nothing is cut.
+
+    Args:
+        header: the columns' names.
+        rows: as many values each; None is shown as ``-``.
+        right: indices of the columns that are aligned to the right (numbers).
+    """
+    from gemcli.ui.markdown.wrap import cells
+
+    out = Out()
+    able = ability(out)
+    table = [list(header)] + [["-" if value is None else str(value) for value in row] for row in rows]
+    table = [[clean_line(value, terminal=out.is_terminal) for value in row] for row in table]
+    widths = [max(map(cells, column)) for column in zip(*table, strict=True)]
+    lines: list[str] = []
+    for row in table:
+        fields: list[str] = []
+        for number, value in enumerate(row):
+            space = " " * (widths[number] - cells(value))
+            fields.append(space + value if number in right else value + space)
+        lines.append("  ".join(fields).rstrip())
+    lines[0] = styled(lines[0], "1", able)
+    out.write("\n".join(lines) + "\n")
+
+
+def say(message: str) -> None:
+    """A line of information on stderr.  While a `Ui` is open, use its method of this name."""
+    Notes(Err()).say(message)
+
+
+def show_warning(message: str) -> None:
+    """A warning on stderr.  While a `Ui` is open, give it a Warning event instead."""
+    Notes(Err()).warning(message)
+
+
+def show_error(error: GemcliError) -> None:
+    """An error and its hint on stderr."""
+    Notes(Err()).error(error.message, error.hint)
+
+
+def confirm(question: str) -> bool:
+    """Ask on the terminal; False unless the person says yes, or where there is no terminal to ask on.
+
+    Args:
+        question: e.g. ``Remove smollm2-135m (98 MB)?``
+    """
+    err = Err()
+    if not err.is_terminal or sys.stdin is None or not sys.stdin.isatty():
+        return False
+    err.write(f"{clean_line(question, terminal=True)} [y/N] ")
+    answer = sys.stdin.readline()
+    if not answer.endswith("\n"):
+        err.write("\n")
+    return answer.strip().lower() in ("y", "yes")

@@ -1,0 +1,1 @@
+"""Markdown that is shown while it is still being written."""
