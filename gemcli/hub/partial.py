@@ -1,0 +1,214 @@
+"""A model file on its way: bytes only ever appended, their digest kept, so that any interruption resumes.
+
+Beside ``NAME.partial`` lies a journal that says how many of its bytes are known to be on the disk, and
+their SHA-256.  The same prefix serves every source, since all of them give the same file: a download that
+a hub began can be ended by wheels.  Opening verifies what the journal says before it is built upon.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from gemcli.hub.source import SourceError
+
+CHECKPOINT = 16 << 20
+"""Bytes between two records of the journal: what a power cut may cost."""
+
+CHUNK = 1 << 20
+
+
+class DigestError(SourceError):
+    """All bytes came, and they are not the file's."""
+
+
+class Partial:
+    """The first `offset` bytes of a file of known size and SHA-256; a context manager.
+
+    Args:
+        final: where the whole file will be.
+        size: bytes of the whole file.
+        sha256: hex digest of the whole file.
+        on_progress: called with (bytes so far) after every write.
+        on_verify: called with (bytes verified, bytes to verify) while an earlier download is checked.
+
+    Raises:
+        OSError: the disk refuses; what was recorded last stays, and can be resumed.
+    """
+
+    def __init__(
+        self,
+        final: Path,
+        size: int,
+        sha256: str,
+        *,
+        on_progress: Callable[[int], None] = lambda done: None,
+        on_verify: Callable[[int, int], None] = lambda done, total: None,
+    ) -> None:
+        self.final = final
+        self.size = size
+        self.sha256 = sha256
+        self.path = path_for(final)
+        self.offset = 0
+        self._journal = journal_for(final)
+        self._on_progress = on_progress
+        self._on_verify = on_verify
+        self._recorded = 0
+
+    def __enter__(self) -> Self:
+        self._file = _open(self.path)
+        try:
+            self._resume()
+        except BaseException:
+            self._file.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file.closed:
+            return
+        try:
+            self._checkpoint()
+        except OSError:
+            # A full disk: go back to what the journal says, which also gives the disk some room again.
+            with suppress(OSError):
+                self._file.truncate(self._recorded)
+        finally:
+            self._file.close()
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append bytes.
+
+        Raises:
+            SourceError: they would be more than the file has.
+        """
+        if self.offset + len(data) > self.size:
+            raise SourceError(f"more bytes came than the file has ({self.size:,})")
+        view = memoryview(data)
+        while view:
+            written = self._file.write(view)
+            self._hasher.update(view[:written])
+            self.offset += written
+            view = view[written:]
+        if self.offset - self._recorded >= CHECKPOINT:
+            self._checkpoint()
+        self._on_progress(self.offset)
+
+    def progress(self, ahead: int) -> None:
+        """Tell that `ahead` further bytes have come, though not yet into this file."""
+        self._on_progress(min(self.offset + ahead, self.size))
+
+    def truncate(self, offset: int) -> None:
+        """Drop all bytes from `offset` on; those before are read again for their digest."""
+        assert 0 <= offset <= self.offset
+        self._rehash(offset)
+        self._cut()
+        self._checkpoint()
+
+    def checkpoint(self) -> None:
+        """Record all bytes so far, so that not even a power cut loses them."""
+        self._checkpoint()
+
+    def finish(self) -> Path:
+        """Put the complete file in its place, in one step; returns that place.
+
+        Raises:
+            DigestError: the bytes are not the file's; they are dropped.
+        """
+        assert self.offset == self.size, "a source ended early without saying so"
+        digest = self._hasher.hexdigest()
+        if digest != self.sha256:
+            self.truncate(0)
+            raise DigestError(
+                f"the bytes are not the known file: SHA-256 {digest[:16]}… instead of {self.sha256[:16]}…"
+            )
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self.path.replace(self.final)
+        self._journal.unlink(missing_ok=True)
+        _sync_folder(self.final.parent)
+        return self.final
+
+    def _resume(self) -> None:
+        try:
+            journal = json.loads(self._journal.read_text("utf-8"))
+            wanted, done, digest = journal["sha256"], int(journal["done"]), journal["digest"]
+        except (OSError, ValueError, KeyError, TypeError):
+            wanted, done, digest = "", 0, ""
+        present = os.fstat(self._file.fileno()).st_size
+        if wanted != self.sha256 or not 0 < done <= min(present, self.size):
+            done = 0
+        self._rehash(done)
+        if done and self._hasher.hexdigest() != digest:
+            self._rehash(0)
+        self._cut()
+        self._recorded = self.offset
+
+    def _rehash(self, offset: int) -> None:
+        """Set `offset`, with the digest of the bytes before it."""
+        self._hasher = hashlib.sha256()
+        self.offset = 0
+        self._file.seek(0)
+        while self.offset < offset:
+            data = self._file.read(min(CHUNK, offset - self.offset))
+            if not data:
+                break
+            self._hasher.update(data)
+            self.offset += len(data)
+            self._on_verify(self.offset, offset)
+
+    def _cut(self) -> None:
+        self._file.truncate(self.offset)
+        self._file.seek(self.offset)
+
+    def _checkpoint(self) -> None:
+        os.fsync(self._file.fileno())
+        record = {"sha256": self.sha256, "size": self.size, "done": self.offset}
+        record["digest"] = self._hasher.copy().hexdigest()
+        temporary = self._journal.with_name(self._journal.name + ".new")
+        temporary.write_text(json.dumps(record), "utf-8")
+        temporary.replace(self._journal)
+        self._recorded = self.offset
+
+
+def path_for(final: Path) -> Path:
+    """Where the bytes of `final` are gathered."""
+    return final.with_name(final.name + ".partial")
+
+
+def journal_for(final: Path) -> Path:
+    """Where the record of the gathered bytes lies."""
+    return final.with_name(final.name + ".partial.json")
+
+
+def gathered(final: Path) -> int:
+    """Bytes of `final` that an unfinished download has on the disk; 0 where there is none."""
+    try:
+        return path_for(final).stat().st_size
+    except OSError:
+        return 0
+
+
+def _open(path: Path):
+    """The file for reading and appending, unbuffered: what was written is in the system's hands."""
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600), "r+b", 0)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # a folder cannot be opened there; the rename itself is journalled
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError:  # some network file systems refuse
+        pass
+    finally:
+        os.close(handle)

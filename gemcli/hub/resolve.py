@@ -1,0 +1,203 @@
+"""From what follows ``-m`` to a file on this disk, pulling it first where that is allowed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gemcli import settings
+from gemcli.errors import GemcliError, ModelUnavailableError, UsageError
+from gemcli.events import Event, Progress, Warning
+from gemcli.hub import catalog, hub_repo, store
+from gemcli.hub.catalog import Entry
+from gemcli.hub.memory import available_bytes
+from gemcli.hub.pull import pull, size_text
+
+DEFAULTS = ("qwen2.5-coder-1.5b", "qwen2.5-coder-0.5b")
+"""The embedded defaults, the better one first; the last one is for machines with little memory."""
+
+ASK_ABOVE = 2_000_000_000
+"""Bytes above which a download is not begun without the person's word."""
+
+OnEvent = Callable[[Event], None]
+Confirm = Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A model file that is ready: `name` as the person knows it, and its `path`."""
+
+    name: str
+    path: Path
+
+
+def resolve(
+    spec: str | None,
+    *,
+    offline: bool,
+    on_event: OnEvent,
+    may_pull: bool = True,
+    confirm: Confirm | None = None,
+) -> Resolved:
+    """The model file that `spec` means, pulled first where need be.
+
+    Args:
+        spec: a catalogue name, ``hf:OWNER/REPO[:QUANT]``, a path to a GGUF, or None for this machine's
+            default model.
+        offline: nothing may be fetched.
+        on_event: gets `Progress` and `Warning` events.
+        may_pull: False: a missing model is an error, as with `offline`, for commands that only look.
+        confirm: asks whether to go on with a large download; by default on the terminal, where there is one.
+
+    Raises:
+        UsageError: no model is called that, or the configuration file is wrong.
+        ModelUnavailableError: it is missing and may not or cannot be pulled, or it is damaged.
+        GemcliError: the disk is full or may not be written to.
+    """
+    may_pull = may_pull and not offline
+    if spec is None:
+        return _default(offline=offline, may_pull=may_pull, on_event=on_event, confirm=confirm)
+    if spec.startswith(hub_repo.PREFIX):
+        return _hub(spec, offline, may_pull, on_event, confirm)
+    try:
+        entry = catalog.find(spec)
+    except UsageError:
+        if is_path(spec):
+            return Resolved(spec, local_file(spec))
+        raise
+    return _entry(entry, offline, may_pull, on_event, confirm)
+
+
+def default_name() -> tuple[str, str]:
+    """This machine's default model and, in words, why it is that one; changes and fetches nothing.
+
+    Raises:
+        UsageError: the configuration file is wrong.
+    """
+    chosen = settings.load_config().get("model")
+    if isinstance(chosen, str) and chosen:
+        return chosen, f"set in {settings.config_path()}"
+    if chosen is not None:
+        raise UsageError(f"`model` in {settings.config_path()} must be a name in quotes, not {chosen!r}")
+    here = {model.name for model in store.installed() if model.state != "damaged"}
+    for name in DEFAULTS:
+        if name in here:
+            return name, "it is installed"
+    free = available_bytes()
+    if free is not None and free < catalog.find(DEFAULTS[0]).min_memory:
+        return DEFAULTS[-1], f"only {size_text(free)} of memory are free"
+    return DEFAULTS[0], "the embedded default"
+
+
+def _default(*, offline: bool, may_pull: bool, on_event: OnEvent, confirm: Confirm | None) -> Resolved:
+    name, why = default_name()
+    if name != settings.load_config().get("model"):
+        if may_pull or store.find_installed(name):
+            try:
+                settings.set_config("model", name)
+            except GemcliError as error:
+                on_event(Warning(f"the choice of the default model {name} is not kept: {error.message}"))
+        if may_pull and not store.find_installed(name):
+            on_event(Warning(f"no model is installed yet; this machine's default becomes {name} ({why})"))
+    try:
+        return resolve(name, offline=offline, on_event=on_event, may_pull=may_pull, confirm=confirm)
+    except UsageError as error:
+        raise UsageError(f"{error.message} ({why})", error.hint) from error
+
+
+def _entry(
+    entry: Entry, offline: bool, may_pull: bool, on_event: OnEvent, confirm: Confirm | None
+) -> Resolved:
+    found = store.find_installed(entry.name)
+    if found:
+        return _ready(found, on_event)
+    _allow(entry.name, entry.size, offline, may_pull, confirm)
+    return Resolved(entry.name, pull(entry, on_event=on_event))
+
+
+def _hub(spec: str, offline: bool, may_pull: bool, on_event: OnEvent, confirm: Confirm | None) -> Resolved:
+    parsed = hub_repo.parse(spec)
+    found = hub_repo.find_local(parsed)
+    if found:
+        return _ready(found, on_event)
+    _allow(spec, 0, offline, may_pull, confirm)
+    return _entry(hub_repo.look_up(parsed), offline, may_pull, on_event, confirm)
+
+
+def _ready(found: store.Installed, on_event: OnEvent) -> Resolved:
+    """An installed model, hashed again first where its time is not the recorded one."""
+
+    def verified(done: int, total: int) -> None:
+        on_event(Progress("verify", done, total, "bytes", found.name))
+
+    if found.state == "ready" or (found.state == "changed" and store.verify(found, verified)):
+        return Resolved(found.name, found.path)
+    raise ModelUnavailableError(
+        f"{found.name} is damaged: {found.path} is not the file that was published",
+        f"Run: gemcli pull {found.name}",
+    )
+
+
+def _allow(name: str, size: int, offline: bool, may_pull: bool, confirm: Confirm | None) -> None:
+    """Raise unless this model may be downloaded now."""
+    fix = f"Run: gemcli pull {name}"
+    if not may_pull:
+        because = ", and --offline forbids fetching it" if offline else ""
+        raise ModelUnavailableError(f"the model {name} is not installed{because}", fix)
+    if size <= ASK_ABOVE:
+        return
+    question = f"{name} is a download of {size_text(size)}. Go on?"
+    if confirm is None and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise ModelUnavailableError(
+            f"{name} is not installed, and a download of {size_text(size)} is not begun unasked", fix
+        )
+    if not (confirm or _ask)(question):
+        raise ModelUnavailableError(f"{name} is not installed", fix)
+
+
+def _ask(question: str) -> bool:
+    import typer
+
+    return typer.confirm(question, err=True)
+
+
+def is_path(spec: str) -> bool:
+    """Whether `spec`, which is no known name, is meant as a path."""
+    return (
+        any(mark in spec for mark in ("/", "\\"))
+        or spec.startswith("~")
+        or spec.lower().endswith((".gguf", ".safetensors"))
+        or Path(spec).exists()
+    )
+
+
+def local_file(spec: str) -> Path:
+    """The GGUF at a path.
+
+    Raises:
+        ModelUnavailableError: there is no such file, or it is a folder or of a format that is not read.
+    """
+    path = Path(spec).expanduser()
+    if path.is_dir():
+        inside = sorted(each.name for each in path.glob("*.gguf"))
+        if inside:
+            raise ModelUnavailableError(
+                f"{spec} is a folder",
+                f"Name the file itself: {', '.join(str(path / each) for each in inside[:5])}",
+            )
+        if any(path.glob("*.safetensors")):
+            raise ModelUnavailableError(
+                f"{spec} holds safetensors, a format that is not read yet", "Give a GGUF file of that model."
+            )
+        raise ModelUnavailableError(f"{spec} is a folder without a model", "Give the path to a GGUF file.")
+    if not path.exists():
+        raise ModelUnavailableError(f"{spec}: there is no such file", "Check the path given with -m.")
+    if not path.is_file():
+        raise ModelUnavailableError(f"{spec} is no regular file", "Give the path to a GGUF file.")
+    if path.suffix.lower() == ".safetensors":
+        raise ModelUnavailableError(
+            f"{spec} is in the safetensors format, which is not read yet", "Give a GGUF file of that model."
+        )
+    return path
