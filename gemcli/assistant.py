@@ -1,0 +1,213 @@
+"""A request becomes a stream of events: read the files, find the model, pack the prompt, answer.
+
+The one way in, shared by every command that asks a model something.  Nothing here knows a terminal.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gemcli import worker
+from gemcli.errors import GemcliError
+from gemcli.events import Error, Event, Init, Progress, Result, Token, Warning
+from gemcli.failure import Failure, failure
+from gemcli.ident import new_id
+from gemcli.pack import speed
+from gemcli.request import Prepared, Request, prepare
+from gemcli.settings import cache_dir, make_private
+from gemcli.worker import Emit
+
+if TYPE_CHECKING:
+    from model.load import Generation
+
+SCHEMA_VERSION = 1
+
+
+def answer(request: Request) -> Iterator[Event]:
+    """Answer a request: `Init`, `Progress`, `Warning` and `Token` events, then one `Result`.
+
+    When something fails or an interrupt is thrown in, an `Error` (not for an interrupt) and the `Result`
+    with what there is come first, then the exception is raised.
+    """
+    run = _Run(request)
+    try:
+        yield Init(run.id, run.find_name())
+        for event in worker.stream(run.work):
+            run.note(event)
+            yield event
+    except GeneratorExit:
+        raise
+    except BaseException as error:
+        why = failure(error)
+        if not isinstance(error, KeyboardInterrupt):
+            yield Error(why.code, why.message, why.hint)
+        yield Result(run.result(why, interrupted=isinstance(error, KeyboardInterrupt)))
+        raise
+    yield Result(run.result())
+
+
+class _Run:
+    """One request on its way: what has been said and measured so far."""
+
+    def __init__(self, request: Request) -> None:
+        self.id = new_id()
+        self._request = request
+        self._model = request.model
+        self._said: list[str] = []
+        self._warnings: list[str] = []
+        self._prepared: Prepared | None = None
+        self._generation: Generation | None = None
+        self._timings: dict[str, float | None] = {}
+
+    def find_name(self) -> str:
+        """The name of the model that will answer, as far as it can be known without fetching anything."""
+        from gemcli.hub.resolve import default_name
+
+        self._model = self._model or default_name()[0]
+        return self._model
+
+    def note(self, event: Event) -> None:
+        """Remember what the result repeats."""
+        if isinstance(event, Token):
+            self._said.append(event.text)
+        elif isinstance(event, Warning):
+            self._warnings.append(event.message)
+
+    def work(self, emit: Emit) -> None:
+        """Everything up to the last token, in the worker's thread."""
+        request = self._request
+        arrays = _Arrays(_private("compiled", emit), request.device)
+        prepared = self._prepared = prepare(request, emit)
+        self._model = prepared.model.name
+        prepared.check()
+        self._timings["ingest_s"] = prepared.ingest_s
+        self._timings["import_s"] = arrays.wait()
+
+        from model.load import load
+
+        began = time.perf_counter()
+        ids = prepared.prompt.ids
+        emit(Progress("load", 0, None, "weights", self._model))
+        model = load(
+            prepared.card,
+            context=prepared.limits.context(len(ids)),
+            copies=_private("weights", emit),
+            progress=lambda done, total: emit(Progress("load", done, total, "weights", prepared.model.name)),
+        )
+        now = time.perf_counter()
+        self._timings["load_s"] = now - began
+        start_s = now - request.started - prepared.resolve_s
+        generation = self._generation = model.stream(
+            ids,
+            sampling=request.sampling(),
+            max_tokens=prepared.limits.answer(len(ids)),
+            stop=(*request.stop, *prepared.prompt.stops),
+            progress=lambda done, total: emit(Progress("prefill", done, total, "tokens", prepared.model.name)),
+        )
+        try:
+            for text in generation:
+                if "first_token_s" not in self._timings:
+                    self._timings["first_token_s"] = time.perf_counter() - request.started
+                emit(Token(text))
+        finally:
+            generation.close()
+        self._finished(request, prepared, generation, start_s, emit)
+
+    def _finished(
+        self, request: Request, prepared: Prepared, generation: Generation, start_s: float, emit: Emit
+    ) -> None:
+        """Say that an answer was cut, and remember how fast it was."""
+        said = generation.completion_tokens
+        if generation.finish_reason == "length" and said != request.max_tokens:
+            emit(
+                Warning(
+                    f"the answer was cut after {said:,} tokens"
+                    + ("; --max-tokens allows more" if said < prepared.limits.window - len(prepared.prompt.ids)
+                       else ", where the model's window ends")
+                )
+            )
+        speed.remember(
+            prepared.model.name,
+            start_s=start_s,
+            prompt=generation.prompt_tokens - generation.cached_tokens,
+            prefill_s=generation.timings.get("prefill_s") or 0.0,
+            answer=said,
+            decode_tokens_per_s=generation.timings.get("decode_tokens_per_s") or 0.0,
+        )
+
+    def result(self, why: Failure | None = None, *, interrupted: bool = False) -> dict[str, object]:
+        """The contract's answer object, of a finished, failed or interrupted request."""
+        generation, prepared = self._generation, self._prepared
+        timings = dict.fromkeys(_TIMINGS) | self._timings
+        if generation:
+            timings |= {name: generation.timings.get(name) for name in ("prefill_s", "decode_tokens_per_s")}
+        timings["total_s"] = time.perf_counter() - self._request.started
+        documents = prepared.plan["documents"] if prepared else []
+        given = sum(document["tokens"] for document in documents)
+        finish = "interrupt" if interrupted else None if why else generation.finish_reason if generation else None
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "id": self.id,
+            "answer": "".join(self._said),
+            "data": None,
+            "model": self._model,
+            "finish_reason": finish,
+            "citations": [],
+            "usage": {
+                "prompt_tokens": generation.prompt_tokens if generation else 0,
+                "cached_tokens": generation.cached_tokens if generation else 0,
+                "completion_tokens": generation.completion_tokens if generation else 0,
+                "drafted_tokens": 0,
+                "accepted_tokens": 0,
+            },
+            "timings": {name: None if value is None else round(value, 4) for name, value in timings.items()},
+            "read": {"overflow": "none", "tokens_read": given if generation else 0, "tokens_given": given},
+            "plan": prepared.plan if prepared else None,
+            "warnings": list(self._warnings),
+            "error": why.to_json() if why else None,
+        }
+
+
+_TIMINGS = ("import_s", "load_s", "ingest_s", "prefill_s", "first_token_s", "decode_tokens_per_s", "total_s")
+
+
+class _Arrays:
+    """The array library on its way in, in a thread of its own: half a second, while the files are read."""
+
+    def __init__(self, compiled: Path | None, device: str) -> None:
+        self._error: BaseException | None = None
+        self._seconds = 0.0
+        self._thread = threading.Thread(
+            target=self._run, args=(compiled, device), name="gemcli-arrays", daemon=True
+        )
+        self._thread.start()
+
+    def _run(self, compiled: Path | None, device: str) -> None:
+        began = time.perf_counter()
+        try:
+            from model.load import prepare
+
+            prepare(compiled, device)
+        except BaseException as error:
+            self._error = error
+        self._seconds = time.perf_counter() - began
+
+    def wait(self) -> float:
+        """Seconds that it took; raises what it raised."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._seconds
+
+
+def _private(name: str, emit: Emit) -> Path | None:
+    """A folder of the cache that is the user's alone; None, and said, where it cannot be made."""
+    try:
+        return make_private(cache_dir() / name)
+    except GemcliError as error:
+        emit(Warning(f"{error.message}: every start will be slow"))
+        return None

@@ -1,0 +1,240 @@
+"""What this machine has for running models, gathered for ``gemcli doctor``."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+LIBRARIES = ("jax", "jaxlib", "numpy", "tokenizers", "sentencepiece", "pypdfium2", "jinja2", "rich", "typer")
+FEATURES = (
+    "avx", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_int8",
+    "amx_bf16", "asimd", "asimddp", "i8mm", "bf16", "sve",
+)  # fmt: skip
+PROBE_TIMEOUT_S = 60
+
+_PROBE = """
+import json, time
+began = time.perf_counter()
+import jax
+imported = time.perf_counter() - began
+devices = jax.devices()
+def describe(device):
+    stats = device.memory_stats() or {}
+    return {"id": device.id, "kind": device.device_kind, "memory_bytes": stats.get("bytes_limit")}
+print(json.dumps({
+    "backend": jax.default_backend(),
+    "devices": [describe(device) for device in devices],
+    "import_s": round(imported, 3),
+    "start_s": round(time.perf_counter() - began, 3),
+}))
+"""
+
+
+def checkup() -> dict[str, Any]:
+    """The whole report, ready for JSON; ``problems`` holds a message and a hint for each thing amiss."""
+    arrays = probe_arrays()
+    problems = [*_array_problems(arrays), *_disk_problems()]
+    return {
+        "schema_version": 1,
+        "gemcli": metadata.version("gemcli"),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "libraries": {name: _version(name) for name in LIBRARIES},
+        "cpu": cpu(),
+        "memory": memory(),
+        "arrays": arrays,
+        "folders": folders(),
+        "models": models(),
+        "settings": settings_in_force(),
+        "problems": problems,
+    }
+
+
+def probe_arrays(python: str = sys.executable) -> dict[str, Any]:
+    """What JAX finds, asked in a process of its own: a broken driver may crash or hang it.
+
+    Returns:
+        backend, devices (id, kind, memory_bytes), import_s, start_s; or ``error``.
+    """
+    try:
+        done = subprocess.run(
+            [python, "-P", "-c", _PROBE],
+            capture_output=True,
+            text=True,
+            timeout=PROBE_TIMEOUT_S,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return {"error": f"JAX did not start within {PROBE_TIMEOUT_S} seconds"}
+    except OSError as error:
+        return {"error": f"{python} cannot be run: {error.strerror}"}
+    if done.returncode == 0:
+        return json.loads(done.stdout.strip().splitlines()[-1])
+    last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+    return {"error": last}
+
+
+def cpu() -> dict[str, Any]:
+    """The processor's name, the cores that we may use, and its instructions that matter for speed."""
+    said = _text(Path("/proc/cpuinfo"))
+    name = re.search(r"^(?:model name|Model)\s*:\s*(.+)$", said, re.MULTILINE)
+    flags = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", said, re.MULTILINE)
+    have = set(flags[1].split()) if flags else set()
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return {
+        "name": name[1].strip() if name else platform.processor() or platform.machine(),
+        "cores": usable,
+        "features": [each for each in FEATURES if each in have],
+    }
+
+
+def memory() -> dict[str, int | None]:
+    """Bytes of memory that are free now, and in all where the system tells."""
+    from gemcli.hub.memory import available_bytes
+
+    total = None
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return {"available_bytes": available_bytes(), "total_bytes": total}
+
+
+def folders() -> dict[str, dict[str, Any]]:
+    """Where things are kept, how much they take, and how much room is left there."""
+    from gemcli import settings
+
+    places = {
+        "config": settings.config_dir(),
+        "data": settings.data_dir(),
+        "models": settings.models_dir(),
+        "cache": settings.cache_dir(),
+        "compiled programs": settings.cache_dir() / "compiled",
+        "unpacked weights": settings.cache_dir() / "weights",
+    }
+    return {
+        name: {"path": str(place), "used_bytes": _size(place), "free_bytes": _free(place)}
+        for name, place in places.items()
+    }
+
+
+def models() -> dict[str, Any]:
+    """The default model and why, what it can sense, and what is installed."""
+    from gemcli.errors import UsageError
+    from gemcli.hub import catalog, store
+    from gemcli.hub.resolve import default_name
+
+    name, why = default_name()
+    try:
+        senses = list(catalog.find(name).senses)
+    except UsageError:  # a path, or a name on a hub
+        senses = ["text"]
+    return {
+        "default": name,
+        "why": why,
+        "senses": senses,
+        "installed": [
+            {"name": each.name, "path": str(each.path), "bytes": each.size, "state": each.state}
+            for each in store.installed()
+        ],
+    }
+
+
+def settings_in_force() -> dict[str, Any]:
+    """The configuration file's keys and the ``GEMCLI_*`` variables that are set."""
+    from gemcli.settings import config_path, load_config
+
+    return {
+        "file": str(config_path()),
+        "keys": load_config(),
+        "variables": {name: value for name, value in sorted(os.environ.items()) if name.startswith("GEMCLI_")},
+    }
+
+
+def _array_problems(arrays: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What keeps the best device from being used."""
+    problems = []
+    if "error" in arrays:
+        problems.append(
+            {"message": f"JAX does not start: {arrays['error']}", "hint": "Install it again: pip install -U jax"}
+        )
+    if arrays.get("backend") not in ("gpu", "cuda", "rocm") and (driver := nvidia_driver()):
+        problems.append(
+            {
+                "message": f"there is an NVIDIA driver ({driver}), but JAX does not use the GPU",
+                "hint": "Install the CUDA plugin: pip install 'gemcli[gpu]'",
+            }
+        )
+    if arrays.get("backend") != "tpu" and any(Path("/dev").glob("accel[0-9]*")):
+        problems.append(
+            {
+                "message": "there is a TPU, but JAX does not use it",
+                "hint": "Install the TPU plugin: pip install 'gemcli[tpu]'",
+            }
+        )
+    return problems
+
+
+def nvidia_driver(root: Path = Path("/")) -> str | None:
+    """The version of the NVIDIA kernel driver, or None where there is none."""
+    said = _text(root / "proc/driver/nvidia/version")
+    found = re.search(r"Kernel Module\s+(?:for \S+\s+)?([\d.]+)", said)
+    return found[1] if found else None
+
+
+def _disk_problems() -> list[dict[str, str]]:
+    from gemcli.settings import cache_dir
+
+    free = _free(cache_dir())
+    if free is not None and free < 1 << 30:
+        return [
+            {
+                "message": f"only {free / 1e6:,.0f} MB are free in {cache_dir()}: programs cannot be kept",
+                "hint": "Free some space, or set GEMCLI_HOME to a folder on a larger disk.",
+            }
+        ]
+    return []
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _size(folder: Path) -> int:
+    """Bytes of the files in a folder; what vanishes meanwhile does not count."""
+    total = 0
+    for base, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(Path(base, name)).st_size
+            except OSError:
+                continue
+    return total
+
+
+def _free(folder: Path) -> int | None:
+    """Bytes free where a folder is, or would be made."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8", "replace")
+    except OSError:
+        return ""

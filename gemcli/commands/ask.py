@@ -1,0 +1,137 @@
+"""``gemcli ask [QUESTION] [FILES…]``: a question, perhaps about files, answered on stdout."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Annotated
+
+import typer
+
+from gemcli.commands import options, words
+from gemcli.commands.session import Session
+from gemcli.errors import UsageError
+from gemcli.events import Error, Event
+
+
+def ask(
+    ctx: typer.Context,
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="QUESTION | FILES", hidden=True, show_default=False)
+    ] = None,
+    model: options.Model = None,
+    system: options.System = None,
+    attach: options.Attach = None,
+    files_from: options.FilesFrom = None,
+    null: options.Null = False,
+    pages: options.Pages = None,
+    keep_going: options.KeepGoing = False,
+    output_format: options.OutputFormat = "text",
+    json: options.Json = False,
+    raw: options.Raw = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+    usage: options.Usage = False,
+    context: options.Context = None,
+    overflow: options.Overflow = "auto",
+    kv_bits: options.KvBits = "16",
+    max_tokens: options.MaxTokens = None,
+    temperature: options.Temperature = 0.0,
+    top_k: options.TopK = 0,
+    top_p: options.TopP = 1.0,
+    min_p: options.MinP = 0.0,
+    seed: options.Seed = 0,
+    stop: options.Stop = None,
+    device: options.Device = "auto",
+    offline: options.Offline = False,
+    debug: options.Debug = False,
+) -> None:
+    """Ask a question, about files or about nothing.
+
+    FILES are paths, folders, patterns, and - for stdin; they may stand before or after the QUESTION.  Without
+    FILES, what is piped in is the document; without a QUESTION too, it is the question.  `gemcli QUESTION FILES`
+    is short for `gemcli ask QUESTION FILES`.
+
+    The answer goes to stdout, all else to stderr.  Exit codes: 0 done, 1 runtime error, 2 usage, 3 an input cannot
+    be read, 4 it does not fit, 5 model missing or damaged, 6 out of memory, 130 interrupted, 141 the reader of
+    stdout went away.
+    """
+    session: Session = ctx.obj
+    session.debug |= debug
+    session.output = "json" if json else output_format
+    question, files = words.split(arguments or [])
+    files += attach or []
+    if files_from:
+        files += words.listed_files(files_from, null=null)
+    if question is None:
+        question = _question_from_stdin(files)
+
+    from gemcli.assistant import answer
+    from gemcli.request import Request
+    from gemcli.ui import open_ui
+
+    request = Request(
+        question=question,
+        files=tuple(files),
+        model=model,
+        system=system,
+        pages=pages,
+        keep_going=keep_going,
+        context=context,
+        overflow=overflow,
+        max_tokens=max_tokens,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        min_p=min_p,
+        seed=seed,
+        stop=tuple(stop or ()),
+        kv_bits=int(kv_bits),
+        device=device,
+        offline=offline,
+        started=session.started,
+    )
+    with open_ui(session.output, raw=raw, quiet=quiet, verbose=verbose, usage=usage) as ui:
+        session.printed = True  # from here on the last thing on stdout is the ui's to say
+
+        def show(event: Event) -> None:
+            session.told |= isinstance(event, Error)
+            ui(event)
+
+        follow(answer(request), show)
+
+
+def follow(events: Iterator[Event], show: Callable[[Event], None]) -> None:
+    """Show every event; an interrupt is passed on to the work, whose last events are shown before it goes on."""
+    try:
+        for event in events:
+            show(event)
+    except KeyboardInterrupt as interrupt:
+        throw = getattr(events, "throw", None)
+        with suppress(StopIteration, KeyboardInterrupt):
+            event = throw(interrupt) if throw else next(events)
+            while True:
+                show(event)
+                event = next(events)
+        raise
+
+
+def _question_from_stdin(files: list[str]) -> str:
+    """What is piped in, when nothing else could be the question."""
+    if files:
+        named = repr(files[0]) if len(files) == 1 else f"{files[0]!r} and {len(files) - 1} more"
+        raise UsageError(
+            f"what do you want to know about {named}? There is no question",
+            f'Ask one: gemcli ask "What is this about?" {files[0]}',
+        )
+    example = 'Ask one: gemcli ask "What is this about?" report.pdf'
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError("there is no question", example)
+    try:
+        text = sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError:
+        raise UsageError("there is no question, and what is piped in is not text", example) from None
+    if not text.strip():
+        raise UsageError("there is no question, and nothing is piped in", example)
+    return text

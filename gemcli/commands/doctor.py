@@ -1,0 +1,79 @@
+"""``gemcli doctor``: what this machine has, what will be used and why, and what is amiss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import typer
+
+from gemcli.commands import options
+from gemcli.commands.session import Session
+
+
+def doctor(
+    ctx: typer.Context,
+    output_format: options.ReportFormat = "text",
+    json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Report devices, versions, memory, models and folders, and what to do about what is amiss."""
+    session: Session = ctx.obj
+    session.debug |= debug
+    session.output = "json" if json else output_format
+
+    from gemcli.checkup import checkup
+    from gemcli.ui import emit_json, emit_text, show_warning
+
+    found = checkup()
+    if session.output == "json":
+        emit_json(found)
+        return
+    rows = list(_rows(found))
+    width = max(len(name) for name, _ in rows)
+    emit_text("\n".join(f"{name:<{width}}  {value}".rstrip() for name, value in rows))
+    for problem in found["problems"]:
+        show_warning(f"{problem['message']}. {problem['hint']}")
+
+
+def _rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The report as (label, text); an empty label goes on with the one before."""
+    from gemcli.hub.pull import size_text
+
+    libraries = ", ".join(f"{name} {version or 'missing'}" for name, version in found["libraries"].items())
+    yield "gemcli", f"{found['gemcli']}, Python {found['python']}, {found['system']}"
+    yield "libraries", libraries
+    arrays = found["arrays"]
+    if "error" in arrays:
+        yield "devices", f"none: {arrays['error']}"
+    else:
+        for number, device in enumerate(arrays["devices"]):
+            room = device["memory_bytes"]
+            yield (
+                "" if number else "devices",
+                f"{arrays['backend']} {device['id']}: {device['kind']}" + (f", {size_text(room)}" if room else ""),
+            )
+        yield "", f"JAX starts in {arrays['start_s']:.2f} s, of which its import takes {arrays['import_s']:.2f} s"
+    cpu = found["cpu"]
+    yield "processor", f"{cpu['name']}, {cpu['cores']} cores usable"
+    yield "", " ".join(cpu["features"]) or "no instructions known that matter for speed"
+    free, total = found["memory"]["available_bytes"], found["memory"]["total_bytes"]
+    yield (
+        "memory",
+        (f"{size_text(free)} free" if free is not None else "unknown") + (f" of {size_text(total)}" if total else ""),
+    )
+    models = found["models"]
+    yield "default model", f"{models['default']} ({models['why']}); takes {', '.join(models['senses'])}"
+    for number, model in enumerate(models["installed"]):
+        yield "" if number else "installed", f"{model['name']}: {size_text(model['bytes'])}, {model['state']}"
+    if not models["installed"]:
+        yield "installed", "none"
+    for number, (name, folder) in enumerate(found["folders"].items()):
+        yield (
+            "" if number else "folders",
+            f"{name}: {folder['path']} ({size_text(folder['used_bytes'])}"
+            + (f", {size_text(folder['free_bytes'])} free)" if folder["free_bytes"] is not None else ")"),
+        )
+    settings = found["settings"]
+    for number, (name, value) in enumerate([*settings["keys"].items(), *settings["variables"].items()]):
+        yield "" if number else "settings", f"{name} = {value}"

@@ -1,0 +1,117 @@
+"""The command group: a first word that is no command is a question, and the configuration file sets defaults."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from gemcli.commands import words
+from gemcli.errors import UsageError
+
+DEFAULT = "ask"
+OWN_FLAGS = ("--debug", "--version", "--help", "-h")
+
+NOT_A_DEFAULT = ("help", "version", "install-completion", "show-completion")
+"""Flags that no configuration file sets."""
+
+ELSEWHERE = ("model",)
+"""Keys of the configuration file that are read where they are needed: the default model has its own rules."""
+
+GRACE_S = 0.3
+"""How long a pipe may take to say something before a lone mistyped command is taken for one."""
+
+
+class Group(TyperGroup):
+    """`TyperGroup` that hands on to ``ask`` what begins with no command."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Name the command where the person left it out; take defaults from the configuration file."""
+        args = list(args) or ["--help"]
+        at = next((index for index, each in enumerate(args) if each not in OWN_FLAGS), len(args))
+        if at < len(args) and args[at] not in self.commands:
+            self._refuse_slip(args[at], args[at + 1 :])
+            args.insert(at, DEFAULT)
+        if at < len(args):
+            ctx.obj.command = args[at]
+            ctx.default_map = _defaults(self)
+        return super().parse_args(ctx, args)
+
+    def _refuse_slip(self, word: str, others: Sequence[str]) -> None:
+        """Raise where a word was meant as a command: asking it would answer nonsense, or pull a model first."""
+        meant = words.meant_command(word, list(self.commands))
+        if meant is None or words.is_source(word) or any(map(words.is_source, others)) or _piped():
+            return
+        raise UsageError(
+            f"there is no command {word!r}",
+            f"Did you mean `gemcli {meant}`? To ask it as a question: gemcli {DEFAULT} {word!r}",
+        )
+
+
+def _piped() -> bool:
+    """Whether something is piped in; a pipe that stays silent is not."""
+    stdin = sys.stdin
+    if stdin is None or stdin.closed or stdin.isatty() or os.name == "nt":
+        return False
+    import fcntl
+    import select
+    import stat
+    import struct
+    import termios
+
+    try:
+        status = os.fstat(stdin.fileno())
+        if stat.S_ISREG(status.st_mode):
+            return status.st_size > 0
+        if not select.select([stdin], [], [], GRACE_S)[0]:
+            return False
+        return struct.unpack("i", fcntl.ioctl(stdin.fileno(), termios.FIONREAD, b"\0" * 4))[0] > 0
+    except (OSError, ValueError):
+        return False
+
+
+def _defaults(group: TyperGroup) -> dict[str, Any] | None:
+    """The configuration file as defaults of every command's parameters, by the commands' names.
+
+    Raises:
+        UsageError: the file cannot be read, or sets something that no flag is called.
+    """
+    from gemcli.settings import config_path, load_config
+
+    config = {key.replace("_", "-"): value for key, value in load_config().items()}
+    if not config:
+        return None
+    known: set[str] = set(ELSEWHERE)
+    defaults = _of_commands(group, {key: value for key, value in config.items() if key not in ELSEWHERE}, known)
+    for key in config:
+        if key not in known:
+            import difflib
+
+            close = difflib.get_close_matches(key, known, n=1)
+            raise UsageError(
+                f"the configuration file {config_path()} sets {key!r}, but no flag is called --{key}",
+                f"Did you mean {close[0]!r}?" if close else "`gemcli ask --help` shows the flags.",
+            )
+    return defaults
+
+
+def _of_commands(group: TyperGroup, config: Mapping[str, Any], known: set[str]) -> dict[str, Any]:
+    """Values for the parameters of each command of a group; `known` gathers the names that exist."""
+    found: dict[str, Any] = {}
+    for name, command in group.commands.items():
+        if isinstance(command, TyperGroup):
+            found[name] = _of_commands(command, config, known)
+            continue
+        values = found[name] = {}
+        for param in command.params:
+            for flag in param.opts:
+                key = flag.removeprefix("--")
+                if flag.startswith("--") and key not in NOT_A_DEFAULT:
+                    known.add(key)
+                    if key in config:
+                        values[param.name] = config[key]
+    return found

@@ -1,0 +1,222 @@
+"""The flags that several commands share: each with its variable, its key in the configuration file, its bounds.
+
+A flag wins over its ``GEMCLI_*`` variable, that over the key of the same name in the configuration file.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+import typer
+
+Format = Literal["text", "json", "stream-json"]
+Report = Literal["text", "json"]
+
+
+def _bounded(
+    low: float, high: float = math.inf, *, above: bool = False
+) -> Callable[[float | None], float | None]:
+    """A check that a number lies in low … high; `above` leaves `low` itself out."""
+
+    def check(value: float | None) -> float | None:
+        if value is None or (low < value if above else low <= value) and value <= high and value < math.inf:
+            return value
+        least = f"above {low:g}" if above else f"{low:g} or more"
+        most = "" if high == math.inf else f" and {high:g} at most"
+        raise typer.BadParameter(f"{value:g} is out of range: it must be {least}{most}")
+
+    return check
+
+
+def _listed(variable: str, separator: str | None) -> Callable[[typer.Context, list[str] | None], list[str]]:
+    """A repeatable flag whose variable holds one value, or several joined by `separator`.
+
+    Splitting at white space, the parser's own habit, would break values that hold some.
+    """
+
+    def read(ctx: typer.Context, value: list[str] | None) -> list[str]:
+        given = os.environ.get(variable)
+        source = ctx.get_parameter_source(variable.removeprefix("GEMCLI_").lower())
+        if given and (source is None or source.name != "COMMANDLINE"):
+            return given.split(separator) if separator else [given]
+        return value or []
+
+    return read
+
+
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "-m",
+        "--model",
+        metavar="MODEL",
+        envvar="GEMCLI_MODEL",
+        help="A name from `gemcli models list`, a GGUF file, or hf:OWNER/REPO[:QUANT].",
+    ),
+]
+System = Annotated[
+    str | None,
+    typer.Option(
+        "-s", "--system", metavar="TEXT", envvar="GEMCLI_SYSTEM", help="The instruction to the model; '' for none."
+    ),
+]
+Attach = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-a",
+        "--attach",
+        metavar="FILE",
+        callback=_listed("GEMCLI_ATTACH", os.pathsep),
+        help="A file to read; the same as naming it in FILES. Repeatable.",
+    ),
+]
+FilesFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--files-from",
+        metavar="FILE",
+        envvar="GEMCLI_FILES_FROM",
+        help="Read the names of files from FILE, one a line; - for stdin.",
+    ),
+]
+Null = Annotated[
+    bool,
+    typer.Option("-0", "--null", envvar="GEMCLI_NULL", help="The names in --files-from end with NUL."),
+]
+Pages = Annotated[
+    str | None,
+    typer.Option(
+        "--pages", metavar="RANGE", envvar="GEMCLI_PAGES", help="Pages of every PDF to read, like 3-9,12."
+    ),
+]
+KeepGoing = Annotated[
+    bool,
+    typer.Option(
+        "--keep-going", envvar="GEMCLI_KEEP_GOING", help="Leave out files that cannot be read, with a warning."
+    ),
+]
+OutputFormat = Annotated[
+    Format,
+    typer.Option(
+        "-o",
+        "--output-format",
+        metavar="text|json|stream-json",
+        envvar="GEMCLI_OUTPUT_FORMAT",
+        help="Text, one JSON object, or a JSON line for each event.",
+    ),
+]
+ReportFormat = Annotated[
+    Report,
+    typer.Option(
+        "-o", "--output-format", metavar="text|json", envvar="GEMCLI_OUTPUT_FORMAT", help="Text, or one JSON object."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", envvar="GEMCLI_JSON", help="The same as -o json.")]
+Raw = Annotated[
+    bool, typer.Option("--raw", envvar="GEMCLI_RAW", help="Print the answer as it comes, without rendering markdown.")
+]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", envvar="GEMCLI_QUIET", help="No progress and no warnings.")]
+Verbose = Annotated[
+    int,
+    typer.Option(
+        "-v", "--verbose", count=True, show_default=False, envvar="GEMCLI_VERBOSE", help="Show progress also where stderr is no terminal."
+    ),
+]
+Usage = Annotated[
+    bool, typer.Option("-u", "--usage", envvar="GEMCLI_USAGE", help="Say at the end what the answer took.")
+]
+Context = Annotated[
+    int | None,
+    typer.Option(
+        "--context",
+        metavar="N",
+        envvar="GEMCLI_CONTEXT",
+        callback=_bounded(16),
+        help="Tokens of prompt and answer together at most.  [default: the model's window]",
+    ),
+]
+Overflow = Annotated[
+    Literal["auto", "error"],
+    typer.Option(
+        "--overflow",
+        metavar="auto|error",
+        envvar="GEMCLI_OVERFLOW",
+        help="What to do with more than the model's window takes: stop with exit code 4 and the numbers (both, so far).",
+    ),
+]
+KvBits = Annotated[
+    Literal["16"],
+    typer.Option(
+        "--kv-bits", metavar="16", envvar="GEMCLI_KV_BITS", help="Bits of a value in the model's memory of the text."
+    ),
+]
+MaxTokens = Annotated[
+    int | None,
+    typer.Option(
+        "--max-tokens",
+        metavar="N",
+        envvar="GEMCLI_MAX_TOKENS",
+        callback=_bounded(1),
+        help="Tokens of the answer at most.  [default: 2048, or what the window leaves]",
+    ),
+]
+Temperature = Annotated[
+    float,
+    typer.Option(
+        "--temperature",
+        metavar="T",
+        envvar="GEMCLI_TEMPERATURE",
+        callback=_bounded(0),
+        help="0 takes the likeliest token always.",
+    ),
+]
+TopK = Annotated[
+    int,
+    typer.Option(
+        "--top-k", metavar="K", envvar="GEMCLI_TOP_K", callback=_bounded(0), help="Choose among the K likeliest; 0: all."
+    ),
+]
+TopP = Annotated[
+    float,
+    typer.Option(
+        "--top-p",
+        metavar="P",
+        envvar="GEMCLI_TOP_P",
+        callback=_bounded(0, 1, above=True),
+        help="Choose among the likeliest that have this probability together.",
+    ),
+]
+MinP = Annotated[
+    float,
+    typer.Option(
+        "--min-p",
+        metavar="P",
+        envvar="GEMCLI_MIN_P",
+        callback=_bounded(0, 1),
+        help="Leave out what is less likely than P times the likeliest.",
+    ),
+]
+Seed = Annotated[
+    int,
+    typer.Option(
+        "--seed", metavar="N", envvar="GEMCLI_SEED", callback=_bounded(0), help="The same seed gives the same answer."
+    ),
+]
+Stop = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--stop",
+        metavar="TEXT",
+        callback=_listed("GEMCLI_STOP", None),
+        help="End the answer before this text. Repeatable.",
+    ),
+]
+Device = Annotated[
+    Literal["auto", "cpu", "gpu", "tpu"],
+    typer.Option("--device", metavar="auto|cpu|gpu|tpu", envvar="GEMCLI_DEVICE", help="Where to compute."),
+]
+Offline = Annotated[bool, typer.Option("--offline", envvar="GEMCLI_OFFLINE", help="Never use the network.")]
+Debug = Annotated[bool, typer.Option("--debug", envvar="GEMCLI_DEBUG", help="Show a traceback when something fails.")]

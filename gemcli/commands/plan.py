@@ -1,0 +1,146 @@
+"""``gemcli plan FILES…``: what a prompt costs, before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from gemcli import worker
+from gemcli.commands import options, words
+from gemcli.commands.session import Session
+from gemcli.errors import UsageError
+
+BAR = 24
+FULL, EMPTY = "█", "░"
+
+
+def plan(
+    ctx: typer.Context,
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="QUESTION | FILES", hidden=True, show_default=False)
+    ] = None,
+    model: options.Model = None,
+    system: options.System = None,
+    attach: options.Attach = None,
+    files_from: options.FilesFrom = None,
+    null: options.Null = False,
+    pages: options.Pages = None,
+    keep_going: options.KeepGoing = False,
+    output_format: options.ReportFormat = "text",
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+    context: options.Context = None,
+    kv_bits: options.KvBits = "16",
+    max_tokens: options.MaxTokens = None,
+    offline: options.Offline = False,
+    debug: options.Debug = False,
+) -> None:
+    """Show what files cost in tokens, memory and time, and whether they fit.
+
+    Loads no weights.  FILES and flags are those of ask, and a QUESTION is counted when there is one: the total is
+    exactly what ask would send.  Exit code 0, whether it fits or not.
+    """
+    session: Session = ctx.obj
+    session.debug |= debug
+    session.output = "json" if json else output_format
+    question, files = words.split_plan(arguments or [])
+    files += attach or []
+    if files_from:
+        files += words.listed_files(files_from, null=null)
+
+    from gemcli.request import Request, prepare
+    from gemcli.ui import emit_json, open_ui
+
+    request = Request(
+        question=question or "",
+        files=tuple(files),
+        model=model,
+        system=system,
+        pages=pages,
+        keep_going=keep_going,
+        context=context,
+        max_tokens=max_tokens,
+        kv_bits=int(kv_bits),
+        offline=offline,
+    )
+    found: dict[str, Any] = {}
+
+    def work(emit: worker.Emit) -> None:
+        found.update(prepare(request, emit, may_pull=False).plan)
+
+    with open_ui(quiet=quiet, verbose=verbose) as ui:
+        for event in worker.stream(work):
+            ui(event)
+    if not found["documents"] and not question:
+        raise UsageError("there is nothing to plan", "Name files: gemcli plan report.pdf notes/")
+    if session.output == "json":
+        emit_json(found)
+    else:
+        _show(found)
+
+
+def _show(found: Mapping[str, Any]) -> None:
+    """The plan for people: a row with a bar for each document, then the sums."""
+    from gemcli.ui import emit_text
+    from gemcli.ui.markdown.wrap import cells
+    from gemcli.ui.notes import styled
+    from gemcli.ui.sanitize import clean_line
+    from gemcli.ui.streams import Out
+    from gemcli.ui.terminal import ability
+
+    out = Out()
+    able = ability(out)
+    rows = [
+        (
+            clean_line(each["source"], terminal=out.is_terminal),
+            each["media_type"],
+            _count(each["parts"]),
+            each["tokens"],
+        )
+        for each in found["documents"]
+    ]
+    rows.append(("question and instructions", "", "", found["overhead_tokens"]))
+    widths = [max(cells(row[column]) for row in rows) for column in range(3)]
+    most = max(found["window"], found["total_tokens"])
+    over = not found["fits"]
+    for row in rows:
+        texts = [row[column] + " " * (widths[column] - cells(row[column])) for column in range(3)]
+        bar = _bar(row[3] / most) if able.live and out.can_show(FULL + EMPTY) else ""
+        share = f"{row[3] / found['window']:>6.1%}"
+        out.write("  ".join([*texts, f"{row[3]:>9,}", share, styled(bar, "31" if over else "32", able)]).rstrip() + "\n")
+    emit_text("\n".join(["", *_sums(found)]))
+    verdict = "It does not fit." if over else "It fits."
+    out.write(styled(verdict, "1;31" if over else "1;32", able) + "\n")
+
+
+def _sums(found: Mapping[str, Any]) -> list[str]:
+    """Lines of totals."""
+    room = found["window"] - found["budget"] - found["overhead_tokens"]
+    lines = [
+        f"prompt    {found['total_tokens']:,} tokens",
+        f"model     {found['model']}: {found['window']:,} tokens, of which {room:,} are kept for the answer",
+        f"memory    {size_text(found['weights_bytes'])} weights, {size_text(found['kv_bytes'])} for the text",
+    ]
+    times = found["estimate"]
+    if times["first_token_s"] is None:
+        lines.append("time      not known: this model has not answered on this machine yet")
+    else:
+        lines.append(
+            f"time      about {times['first_token_s']:,.0f} s to the first token, {times['total_s']:,.0f} s in all"
+        )
+    return lines
+
+
+def _count(parts: Sequence[Mapping[str, Any]]) -> str:
+    """How many parts of which kind: ``12 pages``."""
+    kinds = {"page": "page", "line": "block", "seconds": "stretch", "cell": "range"}
+    kind = next((kinds[key] for part in parts for key in part["anchor"]), "part")
+    return f"{len(parts):,} {kind}{'' if len(parts) == 1 else 's'}"
+
+
+def _bar(share: float) -> str:
+    full = round(share * BAR)
+    return FULL * full + EMPTY * (BAR - full)

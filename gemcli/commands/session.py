@@ -1,0 +1,30 @@
+"""What `gemcli.main` must know of a running command, so that it can end it properly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Literal
+
+Output = Literal["text", "json", "stream-json"]
+
+
+@dataclass(slots=True)
+class Session:
+    """One run of the program.
+
+    Attributes:
+        started: when it began, by `time.perf_counter`.
+        command: the first word that is a command, once it is known.
+        debug: show tracebacks.
+        output: the form of stdout; None until the command's flags are parsed.
+        printed: what stdout must say of a failure is seen to.
+        told: the person has been told of the failure.
+    """
+
+    started: float = field(default_factory=perf_counter)
+    command: str = ""
+    debug: bool = False
+    output: Output | None = None
+    printed: bool = False
+    told: bool = False

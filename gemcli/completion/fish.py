@@ -1,0 +1,87 @@
+"""The completion script for fish (3.0 and later)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from gemcli.completion.spec import DEFAULT, Command, Flag, Value
+
+_HEAD = """\
+# fish completion for gemcli; made by `gemcli completions fish`
+#
+# Save it:  gemcli completions fish > ~/.config/fish/completions/gemcli.fish
+
+# The command that the line names so far; nothing before one is named.
+function __gemcli_path
+    set -l path
+    set -l skip
+    for word in (commandline -opc)[2..-1]
+        if set -q skip[1]
+            set -e skip
+            continue
+        end
+        switch "$path:$word"
+@PATHS@
+            case @VALUED@
+                set skip 1
+            case '*:-*'
+            case ':*'
+                set path @DEFAULT@
+        end
+    end
+    echo "$path"
+end
+
+function __gemcli_in
+    test (__gemcli_path) = "$argv"
+end
+
+"""
+
+
+def script(top: Command, models: Sequence[str]) -> str:
+    """The script; see `gemcli.completion.bash.script`."""
+    every = top.all()
+    paths = "\n".join(
+        f"            case {_quote(' '.join(each.path[:-1]) + ':' + each.path[-1])}\n"
+        f"                set path {_quote(' '.join(each.path))}"
+        for each in every
+        if each.path
+    )
+    valued = sorted({name for each in every for flag in each.flags if flag.value.kind != "none" for name in flag.names})
+    head = _HEAD.replace("@PATHS@", paths).replace("@DEFAULT@", DEFAULT)
+    head = head.replace("@VALUED@", " ".join(_quote(f"*:{name}") for name in valued))
+    return head + "\n".join(line for each in every for line in _lines(each, models)) + "\n"
+
+
+def _lines(command: Command, models: Sequence[str]) -> Iterator[str]:
+    start = f"complete -c gemcli -n {_quote(f'__gemcli_in {' '.join(command.path)}'.rstrip())}"
+    if not command.path:
+        start = "complete -c gemcli -n '__gemcli_in \"\"'"
+    for below in command.commands:
+        files = "" if command.arguments.kind == "file" else " -f"
+        yield f"{start}{files} -a {below.path[-1]} -d {_quote(below.help)}"
+    if not command.commands and command.arguments.kind != "file":
+        words = _words(command.arguments, models)
+        yield f"{start} -f" + (f" -a {_quote(' '.join(words))}" if words else "")
+    for flag in command.flags:
+        yield f"{start}{_flag(flag, models)} -d {_quote(flag.help)}"
+
+
+def _flag(flag: Flag, models: Sequence[str]) -> str:
+    names = "".join(f" -l {name[2:]}" if name.startswith("--") else f" -s {name[1:]}" for name in flag.names)
+    if flag.value.kind == "none":
+        return names
+    if flag.value.kind == "file":
+        return f"{names} -r -F"
+    words = _words(flag.value, models)
+    takes = " -r -F" if flag.value.kind == "model" else " -x"
+    return names + takes + (f" -a {_quote(' '.join(words))}" if words else "")
+
+
+def _words(value: Value, models: Sequence[str]) -> tuple[str, ...]:
+    return tuple(models) if value.kind == "model" else value.words
+
+
+def _quote(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -1,0 +1,103 @@
+"""What can follow what on the command line, read from the commands themselves, as plain data."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from typer.core import TyperGroup
+
+Kind = Literal["none", "text", "file", "model", "words"]
+
+DEFAULT = "ask"
+"""The command that runs where none is named."""
+
+_FILES = ("FILE", "QUESTION | FILES")
+_MODELS = ("MODEL", "NAME", "NAME…", "NAME...")
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What a flag takes or a command's arguments are: nothing, any text, a file, a model, or one of `words`."""
+
+    kind: Kind
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A flag: its spellings, what it takes, one sentence about it, and whether it may come again."""
+
+    names: tuple[str, ...]
+    value: Value
+    help: str
+    repeats: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command: its words (none for the program itself), flags, arguments and commands below it."""
+
+    path: tuple[str, ...]
+    help: str
+    flags: tuple[Flag, ...]
+    arguments: Value
+    commands: tuple[Command, ...]
+
+    def all(self) -> list[Command]:
+        """This command and all below it, depth first."""
+        return [self, *(each for below in self.commands for each in below.all())]
+
+
+def read(group: TyperGroup) -> Command:
+    """The program as it can be completed.
+
+    Where no command is named the default command runs, so the program takes its flags and arguments too.
+    """
+    top = _command(group, ())
+    default = next(each for each in top.commands if each.path == (DEFAULT,))
+    taken = {name for flag in top.flags for name in flag.names}
+    more = tuple(flag for flag in default.flags if not taken.intersection(flag.names))
+    return Command((), top.help, top.flags + more, default.arguments, top.commands)
+
+
+def sentence(text: str) -> str:
+    """The first sentence, without its full stop."""
+    line = " ".join(text.split())
+    return re.split(r"\.(?:\s|$)", line, maxsplit=1)[0].partition("  [")[0].strip()
+
+
+def _command(command: Any, path: tuple[str, ...]) -> Command:
+    flags, arguments = [], Value("none")
+    for param in command.params:
+        if param.param_type_name == "argument":
+            arguments = _value(param)
+        elif not param.hidden:
+            flags.append(_flag(param))
+    names = ("-h", "--help")
+    flags.append(Flag(names, Value("none"), "Show what there is to know, and exit", False))
+    below = command.commands if isinstance(command, TyperGroup) else {}
+    return Command(
+        path,
+        sentence(command.help or ""),
+        tuple(flags),
+        arguments,
+        tuple(_command(each, (*path, name)) for name, each in below.items()),
+    )
+
+
+def _flag(param: Any) -> Flag:
+    value = Value("none") if param.is_flag or param.count else _value(param)
+    names = tuple(sorted((*param.opts, *param.secondary_opts), key=len))
+    return Flag(names, value, sentence(param.help or ""), bool(param.multiple or param.count))
+
+
+def _value(param: Any) -> Value:
+    choices = param.type_descriptor.choices
+    if choices:
+        return Value("words", tuple(str(each) for each in choices))
+    metavar = param.metavar or param.name.upper()
+    if metavar in _FILES:
+        return Value("file")
+    return Value("model" if metavar in _MODELS else "text")
