@@ -1,0 +1,195 @@
+"""A terminal for tests: a real pseudo-terminal of the kernel, read by the emulator pyte."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import threading
+import time
+import unicodedata
+from pathlib import Path
+
+import pyte
+import pytest
+from wcwidth import wcwidth
+
+ROOT = Path(__file__).parents[2]
+PRODUCER = Path(__file__).with_name("producer.py")
+
+
+class Screen(pyte.HistoryScreen):
+    """pyte's screen with scrollback, joiners and selectors kept with their character, and resizing that flows
+    lines anew as today's terminals do."""
+
+    def __init__(self, columns: int, rows: int) -> None:
+        super().__init__(columns, rows, history=1_000_000)
+
+    def draw(self, data: str) -> None:
+        for char in data:
+            if wcwidth(char) == 0 and not unicodedata.combining(char):
+                x = max(0, self.cursor.x - 1)
+                cell = self.buffer[self.cursor.y][x]
+                self.buffer[self.cursor.y][x] = cell._replace(data=cell.data + char)
+            else:
+                super().draw(char)
+
+    def transcript(self) -> list[str]:
+        """Everything from the first line of the scrollback to the last line that is not empty."""
+        rows = [self._text(row) for row in self.history.top] + [
+            self._text(self.buffer[y]) for y in range(self.lines)
+        ]
+        while rows and not rows[-1]:
+            rows.pop()
+        return rows
+
+    def flow(self, columns: int) -> None:
+        """Change the width; longer rows continue on the next, and the cursor stays at its character."""
+        rows = [[self.buffer[y][x] for x in range(self.columns)] for y in range(self.lines)]
+        at = self.cursor.y
+        flowed, cursor = [], 0
+        for y, row in enumerate(rows):
+            used = max((x + 1 for x, cell in enumerate(row) if cell.data != " "), default=0)
+            if y == at:
+                cursor = len(flowed) + self.cursor.x // columns
+            chunks = [row[x : x + columns] for x in range(0, max(used, 1), columns)]
+            flowed += chunks
+        while len(flowed) > max(self.lines, cursor + 1) and not any(cell.data != " " for cell in flowed[-1]):
+            flowed.pop()
+        x = self.cursor.x % columns
+        self.resize(columns=columns)
+        for chunk in flowed[: max(0, len(flowed) - self.lines)]:
+            line = type(self.buffer[0])(default=self.default_char)
+            line.update(enumerate(chunk))
+            self.history.top.append(line)
+        cursor -= max(0, len(flowed) - self.lines)
+        shown = flowed[-self.lines :]
+        for y in range(self.lines):
+            self.buffer[y].clear()
+            if y < len(shown):
+                self.buffer[y].update(enumerate(shown[y]))
+        self.cursor.y, self.cursor.x = max(0, cursor), x
+
+    @staticmethod
+    def _text(row) -> str:
+        width = max(row, default=-1) + 1
+        return "".join(row[x].data for x in range(width)).rstrip()
+
+
+class PseudoTerminal:
+    """A pseudo-terminal whose output an emulator reads as it comes."""
+
+    def __init__(self, columns: int = 80, rows: int = 24) -> None:
+        self.master, self.slave = pty.openpty()
+        self.screen = Screen(columns, rows)
+        self.bytes = b""
+        self._feed = pyte.ByteStream(self.screen)
+        self._size(columns, rows)
+        self.stream = os.fdopen(os.dup(self.slave), "w", encoding="utf-8", newline="")
+        self._stop, self._wake = os.pipe()
+        self._lock = threading.Lock()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def sync(self) -> Screen:
+        """The screen after everything written so far."""
+        self.stream.flush()
+        deadline = time.monotonic() + 10
+        mark = b"\x1b]sync" + os.urandom(8).hex().encode() + b"\x07"
+        os.write(self.slave, mark)
+        while mark not in self.bytes:
+            assert time.monotonic() < deadline, "the terminal does not answer"
+            time.sleep(0.0005)
+        return self.screen
+
+    def output(self) -> bytes:
+        """All that was written, without the marks of `sync`."""
+        self.sync()
+        return re.sub(rb"\x1b\]sync[0-9a-f]+\x07", b"", self.bytes)
+
+    def resize(self, columns: int) -> None:
+        """Change the width on a terminal that flows its lines anew."""
+        self.sync()
+        with self._lock:
+            self.screen.flow(columns)
+            self._size(columns, self.screen.lines)
+
+    def type(self, keys: bytes) -> None:
+        os.write(self.master, keys)
+
+    def close(self) -> None:
+        os.write(self._wake, b"x")
+        self._reader.join()
+        self.stream.close()
+        for descriptor in (self.master, self.slave, self._stop, self._wake):
+            os.close(descriptor)
+
+    def __enter__(self) -> "PseudoTerminal":
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.close()
+
+    def _size(self, columns: int, rows: int) -> None:
+        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def _read(self) -> None:
+        while True:
+            ready, _, _ = select.select([self.master, self._stop], [], [])
+            if self._stop in ready:
+                return
+            data = os.read(self.master, 65536)
+            with self._lock:
+                self._feed.feed(data)
+                self.bytes += data
+
+
+def produce(script: str, **options: object) -> subprocess.Popen:
+    """Start the fake event producer.
+
+    Args:
+        script: Python lines that call ``ui(event)``; all of gemcli.events, `time` and `ask` are there.
+        options: of subprocess.Popen; ``ui`` are the arguments of open_ui, ``environ`` more variables.
+    """
+    arguments = options.pop("ui", "")
+    environ = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES")}
+    environ |= {"TERM": "xterm-256color", "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
+    environ |= options.pop("environ", {})  # type: ignore[operator]
+    command = [sys.executable, str(PRODUCER), str(arguments), script]
+    return subprocess.Popen(command, env=environ, **options)  # type: ignore[call-overload]
+
+
+def interrupt_when(process: subprocess.Popen, ready, seconds: float = 20) -> None:
+    """Send SIGINT once `ready()` is true."""
+    deadline = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < deadline, "never became ready"
+        assert process.poll() is None, "ended too early"
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+
+
+class Kit:
+    """What the tests of this folder share."""
+
+    PseudoTerminal = PseudoTerminal
+    Screen = Screen
+    produce = staticmethod(produce)
+    interrupt_when = staticmethod(interrupt_when)
+
+
+@pytest.fixture(scope="session")
+def kit() -> type[Kit]:
+    return Kit
+
+
+@pytest.fixture(autouse=True)
+def neutral_terminal_variables(request, monkeypatch):
+    for variable in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
