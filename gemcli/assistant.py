@@ -106,7 +106,9 @@ class _Run:
             sampling=request.sampling(),
             max_tokens=prepared.limits.answer(len(ids)),
             stop=(*request.stop, *prepared.prompt.stops),
-            progress=lambda done, total: emit(Progress("prefill", done, total, "tokens", prepared.model.name)),
+            progress=lambda done, total: emit(
+                Progress("prefill", done, total, "tokens", prepared.model.name)
+            ),
         )
         try:
             for text in generation:
@@ -126,8 +128,11 @@ class _Run:
             emit(
                 Warning(
                     f"the answer was cut after {said:,} tokens"
-                    + ("; --max-tokens allows more" if said < prepared.limits.window - len(prepared.prompt.ids)
-                       else ", where the model's window ends")
+                    + (
+                        "; --max-tokens allows more"
+                        if said < prepared.limits.window - len(prepared.prompt.ids)
+                        else ", where the model's window ends"
+                    )
                 )
             )
         speed.remember(
@@ -148,7 +153,9 @@ class _Run:
         timings["total_s"] = time.perf_counter() - self._request.started
         documents = prepared.plan["documents"] if prepared else []
         given = sum(document["tokens"] for document in documents)
-        finish = "interrupt" if interrupted else None if why else generation.finish_reason if generation else None
+        finish = (
+            "interrupt" if interrupted else None if why else generation.finish_reason if generation else None
+        )
         return {
             "schema_version": SCHEMA_VERSION,
             "id": self.id,

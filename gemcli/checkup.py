@@ -155,7 +155,9 @@ def settings_in_force() -> dict[str, Any]:
     return {
         "file": str(config_path()),
         "keys": load_config(),
-        "variables": {name: value for name, value in sorted(os.environ.items()) if name.startswith("GEMCLI_")},
+        "variables": {
+            name: value for name, value in sorted(os.environ.items()) if name.startswith("GEMCLI_")
+        },
     }
 
 
@@ -164,7 +166,10 @@ def _array_problems(arrays: Mapping[str, Any]) -> list[dict[str, str]]:
     problems = []
     if "error" in arrays:
         problems.append(
-            {"message": f"JAX does not start: {arrays['error']}", "hint": "Install it again: pip install -U jax"}
+            {
+                "message": f"JAX does not start: {arrays['error']}",
+                "hint": "Install it again: pip install -U jax",
+            }
         )
     if arrays.get("backend") not in ("gpu", "cuda", "rocm") and (driver := nvidia_driver()):
         problems.append(

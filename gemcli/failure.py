@@ -69,7 +69,9 @@ def _model_failure(error: BaseException) -> Failure | None:
         return Failure(4, str(error), "Ask about less, or take a model with a larger window.")
     if isinstance(error, errors.FormatError):
         return Failure(
-            5, str(error), "Pull the model again (`gemcli models rm NAME`, `gemcli pull NAME`), or give another file."
+            5,
+            str(error),
+            "Pull the model again (`gemcli models rm NAME`, `gemcli pull NAME`), or give another file.",
         )
     if isinstance(error, errors.UnsupportedModelError | errors.TemplateError):
         return Failure(5, str(error), "`gemcli models list` shows models that are known to run.")

@@ -15,7 +15,7 @@ from types import FrameType
 from typing import NoReturn
 
 from gemcli.commands.session import Output, Session
-from gemcli.failure import EXIT_TERMINATED, Failure, Terminated, failure
+from gemcli.failure import Failure, Terminated, failure
 
 
 def run() -> NoReturn:
@@ -93,7 +93,8 @@ def _misused(error: Exception) -> Failure:
     hint = None
     if context is not None:
         hint = f"`{context.command_path} --help` shows what it takes."
-        source = context.get_parameter_source(param.name) if param is not None else None
+    if context is not None and param is not None:
+        source = context.get_parameter_source(param.name)
         if source is not None and source.name == "ENVIRONMENT":
             message = f"{message.rstrip('.')} (from the variable {param.envvar})"
         elif source is not None and source.name == "DEFAULT_MAP":

@@ -1,4 +1,4 @@
-"""What is asked, and everything that comes before the weights: read the files, find the model, pack the prompt."""
+"""What is asked, and all that comes before the weights: read the files, find the model, pack the prompt."""
 
 from __future__ import annotations
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Annotated
 
 import typer
 
-from gemcli.commands import options, words
+from gemcli.commands import options
 from gemcli.commands.session import Session
 from gemcli.errors import UsageError
-from gemcli.events import Error, Event
+from gemcli.events import Error, Event, Warning
 
 
 def ask(
@@ -49,28 +48,31 @@ def ask(
 ) -> None:
     """Ask a question, about files or about nothing.
 
-    FILES are paths, folders, patterns, and - for stdin; they may stand before or after the QUESTION.  Without
-    FILES, what is piped in is the document; without a QUESTION too, it is the question.  `gemcli QUESTION FILES`
-    is short for `gemcli ask QUESTION FILES`.
+    FILES are paths, folders, patterns, and - for stdin; they may stand before or after the QUESTION.
+    Without FILES, what is piped in is the document; without a QUESTION too, it is the question.
+    `gemcli QUESTION FILES` is short for `gemcli ask QUESTION FILES`.
 
-    The answer goes to stdout, all else to stderr.  Exit codes: 0 done, 1 runtime error, 2 usage, 3 an input cannot
-    be read, 4 it does not fit, 5 model missing or damaged, 6 out of memory, 130 interrupted, 141 the reader of
-    stdout went away.
+    The answer goes to stdout, all else to stderr.  Exit codes: 0 done, 1 runtime error, 2 usage, 3 an input
+    cannot be read, 4 it does not fit, 5 model missing or damaged, 6 out of memory, 130 interrupted, 141 the
+    reader of stdout went away.
     """
     session: Session = ctx.obj
     session.debug |= debug
     session.output = "json" if json else output_format
-    question, files = words.split(arguments or [])
-    files += attach or []
-    if files_from:
-        files += words.listed_files(files_from, null=null)
-    if question is None:
-        question = _question_from_stdin(files)
 
     from gemcli.assistant import answer
+    from gemcli.hub.notes import notes_to
+    from gemcli.ingest.arguments import split_question
+    from gemcli.ingest.file_list import read_list
     from gemcli.request import Request
     from gemcli.ui import open_ui
 
+    question, files = split_question(arguments or ())
+    files += attach or []
+    if files_from:
+        files += read_list(files_from, nul=null, on_event=warn)
+    if question is None:
+        question = _question_from_stdin(files)
     request = Request(
         question=question,
         files=tuple(files),
@@ -92,7 +94,10 @@ def ask(
         offline=offline,
         started=session.started,
     )
-    with open_ui(session.output, raw=raw, quiet=quiet, verbose=verbose, usage=usage) as ui:
+    with (
+        open_ui(session.output, raw=raw, quiet=quiet, verbose=verbose, usage=usage) as ui,
+        notes_to(ui.say if verbose else None),
+    ):
         session.printed = True  # from here on the last thing on stdout is the ui's to say
 
         def show(event: Event) -> None:
@@ -103,7 +108,7 @@ def ask(
 
 
 def follow(events: Iterator[Event], show: Callable[[Event], None]) -> None:
-    """Show every event; an interrupt is passed on to the work, whose last events are shown before it goes on."""
+    """Show every event; an interrupt is passed on to the work, and its last events are shown too."""
     try:
         for event in events:
             show(event)
@@ -117,21 +122,28 @@ def follow(events: Iterator[Event], show: Callable[[Event], None]) -> None:
         raise
 
 
-def _question_from_stdin(files: list[str]) -> str:
+def warn(event: Event) -> None:
+    """Show a warning that comes before the ui is open."""
+    from gemcli.ui import show_warning
+
+    if isinstance(event, Warning):
+        show_warning(event.message)
+
+
+def _question_from_stdin(files: Sequence[str]) -> str:
     """What is piped in, when nothing else could be the question."""
+    from gemcli.ingest.stdin import read_implied
+
+    example = f'Ask one: gemcli ask "What is this about?" {files[0] if files else "report.pdf"}'
     if files:
-        named = repr(files[0]) if len(files) == 1 else f"{files[0]!r} and {len(files) - 1} more"
-        raise UsageError(
-            f"what do you want to know about {named}? There is no question",
-            f'Ask one: gemcli ask "What is this about?" {files[0]}',
-        )
-    example = 'Ask one: gemcli ask "What is this about?" report.pdf'
-    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError(f"{files[0]}: what do you want to know about it? There is no question", example)
+    data = read_implied(warn)
+    if data is None:
         raise UsageError("there is no question", example)
     try:
-        text = sys.stdin.buffer.read().decode()
+        text = data.decode()
     except UnicodeDecodeError:
         raise UsageError("there is no question, and what is piped in is not text", example) from None
     if not text.strip():
-        raise UsageError("there is no question, and nothing is piped in", example)
+        raise UsageError("there is no question: what is piped in is empty", example)
     return text

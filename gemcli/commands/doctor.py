@@ -51,16 +51,21 @@ def _rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             room = device["memory_bytes"]
             yield (
                 "" if number else "devices",
-                f"{arrays['backend']} {device['id']}: {device['kind']}" + (f", {size_text(room)}" if room else ""),
+                f"{arrays['backend']} {device['id']}: {device['kind']}"
+                + (f", {size_text(room)}" if room else ""),
             )
-        yield "", f"JAX starts in {arrays['start_s']:.2f} s, of which its import takes {arrays['import_s']:.2f} s"
+        yield (
+            "",
+            f"JAX starts in {arrays['start_s']:.2f} s, of which its import takes {arrays['import_s']:.2f} s",
+        )
     cpu = found["cpu"]
     yield "processor", f"{cpu['name']}, {cpu['cores']} cores usable"
     yield "", " ".join(cpu["features"]) or "no instructions known that matter for speed"
     free, total = found["memory"]["available_bytes"], found["memory"]["total_bytes"]
     yield (
         "memory",
-        (f"{size_text(free)} free" if free is not None else "unknown") + (f" of {size_text(total)}" if total else ""),
+        (f"{size_text(free)} free" if free is not None else "unknown")
+        + (f" of {size_text(total)}" if total else ""),
     )
     models = found["models"]
     yield "default model", f"{models['default']} ({models['why']}); takes {', '.join(models['senses'])}"

@@ -1,4 +1,4 @@
-"""The command group: a first word that is no command is a question, and the configuration file sets defaults."""
+"""The command group: what begins with no command is a question; the configuration file sets defaults."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ class Group(TyperGroup):
         args = list(args) or ["--help"]
         at = next((index for index, each in enumerate(args) if each not in OWN_FLAGS), len(args))
         if at < len(args) and args[at] not in self.commands:
-            self._refuse_slip(args[at], args[at + 1 :])
+            if not args[at].startswith("-"):
+                self._refuse_slip(args[at], args[at + 1 :])
             args.insert(at, DEFAULT)
         if at < len(args):
             ctx.obj.command = args[at]
@@ -42,9 +43,11 @@ class Group(TyperGroup):
         return super().parse_args(ctx, args)
 
     def _refuse_slip(self, word: str, others: Sequence[str]) -> None:
-        """Raise where a word was meant as a command: asking it would answer nonsense, or pull a model first."""
+        """Raise where a word was meant as a command: asking it would pull a model to answer nonsense."""
+        from gemcli.ingest.arguments import names_file
+
         meant = words.meant_command(word, list(self.commands))
-        if meant is None or words.is_source(word) or any(map(words.is_source, others)) or _piped():
+        if meant is None or any(map(names_file, (word, *others))) or _piped():
             return
         raise UsageError(
             f"there is no command {word!r}",
@@ -54,24 +57,22 @@ class Group(TyperGroup):
 
 def _piped() -> bool:
     """Whether something is piped in; a pipe that stays silent is not."""
-    stdin = sys.stdin
-    if stdin is None or stdin.closed or stdin.isatty() or os.name == "nt":
+    from gemcli.ingest import stdin
+
+    kind = stdin.kind()
+    if kind == "file":
+        return os.fstat(sys.stdin.fileno()).st_size > 0
+    if kind != "stream" or os.name != "posix":
         return False
     import fcntl
     import select
-    import stat
     import struct
     import termios
 
-    try:
-        status = os.fstat(stdin.fileno())
-        if stat.S_ISREG(status.st_mode):
-            return status.st_size > 0
-        if not select.select([stdin], [], [], GRACE_S)[0]:
-            return False
-        return struct.unpack("i", fcntl.ioctl(stdin.fileno(), termios.FIONREAD, b"\0" * 4))[0] > 0
-    except (OSError, ValueError):
+    descriptor = sys.stdin.fileno()
+    if not select.select([descriptor], [], [], GRACE_S)[0]:
         return False
+    return struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, b"\0" * 4))[0] > 0
 
 
 def _defaults(group: TyperGroup) -> dict[str, Any] | None:
@@ -86,7 +87,9 @@ def _defaults(group: TyperGroup) -> dict[str, Any] | None:
     if not config:
         return None
     known: set[str] = set(ELSEWHERE)
-    defaults = _of_commands(group, {key: value for key, value in config.items() if key not in ELSEWHERE}, known)
+    defaults = _of_commands(
+        group, {key: value for key, value in config.items() if key not in ELSEWHERE}, known
+    )
     for key in config:
         if key not in known:
             import difflib

@@ -1,4 +1,4 @@
-"""The flags that several commands share: each with its variable, its key in the configuration file, its bounds.
+"""The flags that several commands share: each with its variable, its key in the config file, its bounds.
 
 A flag wins over its ``GEMCLI_*`` variable, that over the key of the same name in the configuration file.
 """
@@ -22,7 +22,8 @@ def _bounded(
     """A check that a number lies in low … high; `above` leaves `low` itself out."""
 
     def check(value: float | None) -> float | None:
-        if value is None or (low < value if above else low <= value) and value <= high and value < math.inf:
+        inside = value is None or ((low < value if above else low <= value) and value <= high)
+        if inside and value != math.inf:
             return value
         least = f"above {low:g}" if above else f"{low:g} or more"
         most = "" if high == math.inf else f" and {high:g} at most"
@@ -60,7 +61,11 @@ Model = Annotated[
 System = Annotated[
     str | None,
     typer.Option(
-        "-s", "--system", metavar="TEXT", envvar="GEMCLI_SYSTEM", help="The instruction to the model; '' for none."
+        "-s",
+        "--system",
+        metavar="TEXT",
+        envvar="GEMCLI_SYSTEM",
+        help="The instruction to the model; '' for none.",
     ),
 ]
 Attach = Annotated[
@@ -95,7 +100,9 @@ Pages = Annotated[
 KeepGoing = Annotated[
     bool,
     typer.Option(
-        "--keep-going", envvar="GEMCLI_KEEP_GOING", help="Leave out files that cannot be read, with a warning."
+        "--keep-going",
+        envvar="GEMCLI_KEEP_GOING",
+        help="Leave out files that cannot be read, with a warning.",
     ),
 ]
 OutputFormat = Annotated[
@@ -111,18 +118,32 @@ OutputFormat = Annotated[
 ReportFormat = Annotated[
     Report,
     typer.Option(
-        "-o", "--output-format", metavar="text|json", envvar="GEMCLI_OUTPUT_FORMAT", help="Text, or one JSON object."
+        "-o",
+        "--output-format",
+        metavar="text|json",
+        envvar="GEMCLI_OUTPUT_FORMAT",
+        help="Text, or one JSON object.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", envvar="GEMCLI_JSON", help="The same as -o json.")]
 Raw = Annotated[
-    bool, typer.Option("--raw", envvar="GEMCLI_RAW", help="Print the answer as it comes, without rendering markdown.")
+    bool,
+    typer.Option(
+        "--raw", envvar="GEMCLI_RAW", help="Print the answer as it comes, without rendering markdown."
+    ),
 ]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", envvar="GEMCLI_QUIET", help="No progress and no warnings.")]
+Quiet = Annotated[
+    bool, typer.Option("-q", "--quiet", envvar="GEMCLI_QUIET", help="No progress and no warnings.")
+]
 Verbose = Annotated[
     int,
     typer.Option(
-        "-v", "--verbose", count=True, show_default=False, envvar="GEMCLI_VERBOSE", help="Show progress also where stderr is no terminal."
+        "-v",
+        "--verbose",
+        count=True,
+        show_default=False,
+        envvar="GEMCLI_VERBOSE",
+        help="Show progress also where stderr is no terminal.",
     ),
 ]
 Usage = Annotated[
@@ -144,13 +165,16 @@ Overflow = Annotated[
         "--overflow",
         metavar="auto|error",
         envvar="GEMCLI_OVERFLOW",
-        help="What to do with more than the model's window takes: stop with exit code 4 and the numbers (both, so far).",
+        help="What to do with more than the model's window takes: so far, both stop with exit code 4.",
     ),
 ]
 KvBits = Annotated[
     Literal["16"],
     typer.Option(
-        "--kv-bits", metavar="16", envvar="GEMCLI_KV_BITS", help="Bits of a value in the model's memory of the text."
+        "--kv-bits",
+        metavar="16",
+        envvar="GEMCLI_KV_BITS",
+        help="Bits of a value in the model's memory of the text.",
     ),
 ]
 MaxTokens = Annotated[
@@ -176,7 +200,11 @@ Temperature = Annotated[
 TopK = Annotated[
     int,
     typer.Option(
-        "--top-k", metavar="K", envvar="GEMCLI_TOP_K", callback=_bounded(0), help="Choose among the K likeliest; 0: all."
+        "--top-k",
+        metavar="K",
+        envvar="GEMCLI_TOP_K",
+        callback=_bounded(0),
+        help="Choose among the K likeliest; 0: all.",
     ),
 ]
 TopP = Annotated[
@@ -202,7 +230,11 @@ MinP = Annotated[
 Seed = Annotated[
     int,
     typer.Option(
-        "--seed", metavar="N", envvar="GEMCLI_SEED", callback=_bounded(0), help="The same seed gives the same answer."
+        "--seed",
+        metavar="N",
+        envvar="GEMCLI_SEED",
+        callback=_bounded(0),
+        help="The same seed gives the same answer.",
     ),
 ]
 Stop = Annotated[
@@ -219,4 +251,6 @@ Device = Annotated[
     typer.Option("--device", metavar="auto|cpu|gpu|tpu", envvar="GEMCLI_DEVICE", help="Where to compute."),
 ]
 Offline = Annotated[bool, typer.Option("--offline", envvar="GEMCLI_OFFLINE", help="Never use the network.")]
-Debug = Annotated[bool, typer.Option("--debug", envvar="GEMCLI_DEBUG", help="Show a traceback when something fails.")]
+Debug = Annotated[
+    bool, typer.Option("--debug", envvar="GEMCLI_DEBUG", help="Show a traceback when something fails.")
+]

@@ -9,6 +9,7 @@ import typer
 
 from gemcli import worker
 from gemcli.commands import options, words
+from gemcli.commands.ask import warn
 from gemcli.commands.session import Session
 from gemcli.errors import UsageError
 
@@ -40,19 +41,21 @@ def plan(
 ) -> None:
     """Show what files cost in tokens, memory and time, and whether they fit.
 
-    Loads no weights.  FILES and flags are those of ask, and a QUESTION is counted when there is one: the total is
-    exactly what ask would send.  Exit code 0, whether it fits or not.
+    Loads no weights.  FILES and flags are those of ask, and a QUESTION is counted when there is one: the
+    total is exactly what ask would send.  Exit code 0, whether it fits or not.
     """
     session: Session = ctx.obj
     session.debug |= debug
     session.output = "json" if json else output_format
     question, files = words.split_plan(arguments or [])
     files += attach or []
-    if files_from:
-        files += words.listed_files(files_from, null=null)
 
+    from gemcli.ingest.file_list import read_list
     from gemcli.request import Request, prepare
     from gemcli.ui import emit_json, open_ui
+
+    if files_from:
+        files += read_list(files_from, nul=null, on_event=warn)
 
     request = Request(
         question=question or "",
@@ -110,7 +113,10 @@ def _show(found: Mapping[str, Any]) -> None:
         texts = [row[column] + " " * (widths[column] - cells(row[column])) for column in range(3)]
         bar = _bar(row[3] / most) if able.live and out.can_show(FULL + EMPTY) else ""
         share = f"{row[3] / found['window']:>6.1%}"
-        out.write("  ".join([*texts, f"{row[3]:>9,}", share, styled(bar, "31" if over else "32", able)]).rstrip() + "\n")
+        out.write(
+            "  ".join([*texts, f"{row[3]:>9,}", share, styled(bar, "31" if over else "32", able)]).rstrip()
+            + "\n"
+        )
     emit_text("\n".join(["", *_sums(found)]))
     verdict = "It does not fit." if over else "It fits."
     out.write(styled(verdict, "1;31" if over else "1;32", able) + "\n")
@@ -118,6 +124,8 @@ def _show(found: Mapping[str, Any]) -> None:
 
 def _sums(found: Mapping[str, Any]) -> list[str]:
     """Lines of totals."""
+    from gemcli.hub.pull import size_text
+
     room = found["window"] - found["budget"] - found["overhead_tokens"]
     lines = [
         f"prompt    {found['total_tokens']:,} tokens",
@@ -129,7 +137,8 @@ def _sums(found: Mapping[str, Any]) -> list[str]:
         lines.append("time      not known: this model has not answered on this machine yet")
     else:
         lines.append(
-            f"time      about {times['first_token_s']:,.0f} s to the first token, {times['total_s']:,.0f} s in all"
+            f"time      about {times['first_token_s']:,.0f} s to the first token, "
+            f"{times['total_s']:,.0f} s in all"
         )
     return lines
 

@@ -66,30 +66,27 @@ def script(top: Command, models: Sequence[str]) -> str:
         models: names to propose for a model.
     """
     every = top.all()
-    paths = [
-        f"            {quote(' '.join(each.path[:-1]) + ':' + each.path[-1])}) path={quote(' '.join(each.path))} ;;"
-        for each in every
-        if each.path
-    ]
-    valued = sorted({name for each in every for flag in each.flags if flag.value.kind != "none" for name in flag.names})
+    paths = [f"            {quote(each.step)}) path={quote(each.line)} ;;" for each in every if each.path]
     body = _BODY.replace("@PATHS@", "\n".join(paths))
-    body = body.replace("*:@VALUED@", " | ".join(f"*:{name}" for name in valued))
+    body = body.replace("*:@VALUED@", " | ".join(f"*:{name}" for name in top.valued()))
     body = body.replace("@DEFAULT@", DEFAULT)
     return _HEAD + body.replace("@COMMANDS@", "\n".join(_command(each, models) for each in every))
 
 
 def _command(command: Command, models: Sequence[str]) -> str:
     """The case of one command: what its flags take, which flags it has, what its arguments are."""
-    lines = [f"        {quote(' '.join(command.path))})", '            case "$prev" in']
+    lines = [f"        {quote(command.line)})", '            case "$prev" in']
     for flag in command.flags:
         if flag.value.kind != "none":
             names = " | ".join(flag.names)
             lines.append(f"                {names}) {_propose(flag.value, models)}return ;;")
     lines.append("            esac")
-    lines.append(f"            flags={quote(' '.join(name for flag in command.flags for name in flag.names))}")
+    lines.append(
+        f"            flags={quote(' '.join(name for flag in command.flags for name in flag.names))}"
+    )
     if command.commands:
         lines.append(f"            commands={quote(' '.join(each.path[-1] for each in command.commands))}")
-    words = _words(command.arguments, models)
+    words = command.arguments.proposals(models)
     if words:
         lines.append(f"            words={quote(' '.join(words))}")
     elif command.arguments.kind == "none" and not command.commands:
@@ -102,9 +99,5 @@ def _propose(value: Value, models: Sequence[str]) -> str:
     """Commands that propose values of a flag; a file is left to bash itself."""
     if value.kind == "file":
         return ""
-    words = _words(value, models)
+    words = value.proposals(models)
     return f'COMPREPLY=($(compgen -W "{" ".join(words)}" -- "$cur")); ' if words else "_gemcli_none; "
-
-
-def _words(value: Value, models: Sequence[str]) -> tuple[str, ...]:
-    return tuple(models) if value.kind == "model" else value.words

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from gemcli.completion.spec import DEFAULT, Command, Flag, Value
+from gemcli.completion.spec import DEFAULT, Command, Flag
 
 _HEAD = """\
 # fish completion for gemcli; made by `gemcli completions fish`
@@ -43,26 +43,22 @@ def script(top: Command, models: Sequence[str]) -> str:
     """The script; see `gemcli.completion.bash.script`."""
     every = top.all()
     paths = "\n".join(
-        f"            case {_quote(' '.join(each.path[:-1]) + ':' + each.path[-1])}\n"
-        f"                set path {_quote(' '.join(each.path))}"
+        f"            case {_quote(each.step)}\n                set path {_quote(each.line)}"
         for each in every
         if each.path
     )
-    valued = sorted({name for each in every for flag in each.flags if flag.value.kind != "none" for name in flag.names})
     head = _HEAD.replace("@PATHS@", paths).replace("@DEFAULT@", DEFAULT)
-    head = head.replace("@VALUED@", " ".join(_quote(f"*:{name}") for name in valued))
+    head = head.replace("@VALUED@", " ".join(_quote(f"*:{name}") for name in top.valued()))
     return head + "\n".join(line for each in every for line in _lines(each, models)) + "\n"
 
 
 def _lines(command: Command, models: Sequence[str]) -> Iterator[str]:
-    start = f"complete -c gemcli -n {_quote(f'__gemcli_in {' '.join(command.path)}'.rstrip())}"
-    if not command.path:
-        start = "complete -c gemcli -n '__gemcli_in \"\"'"
+    start = f"complete -c gemcli -n '__gemcli_in \"{command.line}\"'"
     for below in command.commands:
         files = "" if command.arguments.kind == "file" else " -f"
         yield f"{start}{files} -a {below.path[-1]} -d {_quote(below.help)}"
     if not command.commands and command.arguments.kind != "file":
-        words = _words(command.arguments, models)
+        words = command.arguments.proposals(models)
         yield f"{start} -f" + (f" -a {_quote(' '.join(words))}" if words else "")
     for flag in command.flags:
         yield f"{start}{_flag(flag, models)} -d {_quote(flag.help)}"
@@ -74,13 +70,9 @@ def _flag(flag: Flag, models: Sequence[str]) -> str:
         return names
     if flag.value.kind == "file":
         return f"{names} -r -F"
-    words = _words(flag.value, models)
+    words = flag.value.proposals(models)
     takes = " -r -F" if flag.value.kind == "model" else " -x"
     return names + takes + (f" -a {_quote(' '.join(words))}" if words else "")
-
-
-def _words(value: Value, models: Sequence[str]) -> tuple[str, ...]:
-    return tuple(models) if value.kind == "model" else value.words
 
 
 def _quote(text: str) -> str:

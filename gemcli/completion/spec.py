@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,10 +20,14 @@ _MODELS = ("MODEL", "NAME", "NAME…", "NAME...")
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What a flag takes or a command's arguments are: nothing, any text, a file, a model, or one of `words`."""
+    """What follows a flag or a command: nothing, any text, a file, a model, or one of `words`."""
 
     kind: Kind
     words: tuple[str, ...] = ()
+
+    def proposals(self, models: Sequence[str]) -> tuple[str, ...]:
+        """The words to propose; `models` are the names of those."""
+        return tuple(models) if self.kind == "model" else self.words
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,21 @@ class Command:
     flags: tuple[Flag, ...]
     arguments: Value
     commands: tuple[Command, ...]
+
+    @property
+    def line(self) -> str:
+        """Its words as they are typed."""
+        return " ".join(self.path)
+
+    @property
+    def step(self) -> str:
+        """What comes before its last word, a colon, and that word."""
+        return f"{' '.join(self.path[:-1])}:{self.path[-1]}"
+
+    def valued(self) -> list[str]:
+        """Every spelling of a flag, here or below, that takes a value."""
+        flags = [flag for each in self.all() for flag in each.flags if flag.value.kind != "none"]
+        return sorted({name for flag in flags for name in flag.names})
 
     def all(self) -> list[Command]:
         """This command and all below it, depth first."""

@@ -62,10 +62,7 @@ def _function(command: Command) -> str:
         "            ;;",
         "        rest)",
         "            case $words[1] in",
-        *(
-            f"                {each.path[-1]}) {_name(each)} && ret=0 ;;"
-            for each in command.commands
-        ),
+        *(f"                {each.path[-1]}) {_name(each)} && ret=0 ;;" for each in command.commands),
         *([f"                *) _gemcli_{DEFAULT} && ret=0 ;;"] if not command.path else []),
         "            esac",
         "            ;;",
@@ -86,7 +83,8 @@ def _flag(flag: Flag) -> list[str]:
     star = "*" if flag.repeats else ""
     value = "" if flag.value.kind == "none" else f":{_word(flag.value)}:{_action(flag.value)}"
     return [
-        _quote(f"{others}{star}{name}{_joined(name, flag)}[{_plain(flag.help)}]{value}") for name in flag.names
+        _quote(f"{others}{star}{name}{_joined(name, flag)}[{_plain(flag.help)}]{value}")
+        for name in flag.names
     ]
 
 

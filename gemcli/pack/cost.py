@@ -72,7 +72,7 @@ def count(
         from model.errors import UnsupportedModelError
 
         raise UnsupportedModelError(
-            "this model's tokenizer or chat template changes the text it is given, so parts of it would be lost"
+            "this model's tokenizer or chat template changes the text it is given: parts of it would be lost"
         )
     if not regions:
         return Costs(len(ids), {}, {})
