@@ -2,68 +2,57 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gemcli.commands import options
+from gemcli.commands.session import Session
+
 if TYPE_CHECKING:
-    from gemcli.events import Event
     from gemcli.hub.catalog import Entry
     from gemcli.hub.pull import OnEvent
 
 
 def pull(
+    ctx: typer.Context,
     names: Annotated[
         list[str],
-        typer.Argument(metavar="NAME…", help="A name from `gemcli models list`, or hf:OWNER/REPO[:QUANT]."),
+        typer.Argument(metavar="NAME...", help="A name from `gemcli models list`, or hf:OWNER/REPO[:QUANT]."),
     ],
-    output: Annotated[
-        Literal["text", "json"], typer.Option("-o", "--output-format", help="How to print the result.")
-    ] = "text",
-    as_json: Annotated[bool, typer.Option("--json", help="The same as -o json.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Errors only.")] = False,
-    verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help="Say more.")] = 0,
-    offline: Annotated[
-        bool, typer.Option("--offline", envvar="GEMCLI_OFFLINE", help="Only verify what is here.")
-    ] = False,
+    output_format: options.ReportFormat = "text",
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+    offline: options.Offline = False,
+    debug: options.Debug = False,
 ) -> None:
-    """Download models, resuming what was interrupted; verify and repair those that are here already.
+    """Download models, going on where an earlier download stopped; verify and repair those that are here.
 
-    Prints the path of each file.  The SHA-256 of every file is checked.
+    The path of each file goes to stdout.
     """
-    from gemcli.hub.store import find_installed
-    from gemcli.ui import open_ui
+    session: Session = ctx.obj
+    session.debug |= debug
+    session.output = "json" if json else output_format
+
+    from gemcli.hub.notes import notes_to
+    from gemcli.ui import emit_json, emit_text, open_ui
 
     wanted = list(dict.fromkeys(names))
     for name in wanted:
-        _check_name(name)
+        _check(name)
     rows = []
     for name in wanted:
-        with open_ui(quiet=quiet, verbose=verbose) as show:
-            entry = _entry(name, offline, show)
-            before = find_installed(entry.name)
-            path = _pull(entry, offline, show)
-        if output == "text" and not as_json:
-            typer.echo(path)
-        model = find_installed(entry.name)
-        rows.append(
-            {
-                "name": entry.name,
-                "path": str(path),
-                "size": entry.size,
-                "sha256": entry.sha256,
-                "licence": entry.licence,
-                "licence_url": entry.licence_url,
-                "source": model.source if model else "",
-                "was_installed": before is not None,
-            }
-        )
-    if output == "json" or as_json:
-        typer.echo(json.dumps({"schema_version": 1, "models": rows}, indent=2))
+        with open_ui(quiet=quiet, verbose=verbose) as show, notes_to(show.say if verbose else None):
+            rows.append(_bring(name, offline, show))
+        if session.output == "text":
+            emit_text(rows[-1]["path"])
+    if session.output == "json":
+        emit_json({"schema_version": 1, "models": rows})
 
 
-def _check_name(name: str) -> None:
+def _check(name: str) -> None:
     """Raise UsageError for a name that means nothing, before anything is downloaded."""
     from gemcli.hub import catalog, hub_repo
 
@@ -71,6 +60,27 @@ def _check_name(name: str) -> None:
         hub_repo.parse(name)
     else:
         catalog.find(name)
+
+
+def _bring(name: str, offline: bool, show: OnEvent) -> dict[str, Any]:
+    """Pull or verify one model; returns what ``-o json`` says of it."""
+    from gemcli.hub import store
+    from gemcli.hub.pull import pull as bring
+
+    entry = _entry(name, offline, show)
+    before = store.find_installed(entry.name)
+    path = _verified(entry, show) if offline else bring(entry, on_event=show, verify=True)
+    after = store.find_installed(entry.name)
+    return {
+        "name": entry.name,
+        "path": str(path),
+        "size": entry.size,
+        "sha256": entry.sha256,
+        "licence": entry.licence,
+        "licence_url": entry.licence_url,
+        "source": after.source if after else None,
+        "was_installed": before is not None,
+    }
 
 
 def _entry(name: str, offline: bool, show: OnEvent) -> Entry:
@@ -85,7 +95,7 @@ def _entry(name: str, offline: bool, show: OnEvent) -> Entry:
     if offline and here:
         return hub_repo.entry_of(here)
     if offline:
-        raise ModelUnavailableError(f"{name} is not installed, and --offline forbids fetching it")
+        raise _forbidden(name)
     try:
         return hub_repo.look_up(spec)
     except ModelUnavailableError as error:
@@ -95,24 +105,25 @@ def _entry(name: str, offline: bool, show: OnEvent) -> Entry:
         return hub_repo.entry_of(here)
 
 
-def _pull(entry: Entry, offline: bool, show: OnEvent):
+def _verified(entry: Entry, show: OnEvent) -> Path:
     from gemcli.errors import ModelUnavailableError
     from gemcli.events import Progress
     from gemcli.hub import store
-    from gemcli.hub.pull import pull as bring
-
-    if not offline:
-        return bring(entry, on_event=show, verify=True)
-
-    def verified(done: int, total: int) -> None:
-        event: Event = Progress("verify", done, total, "bytes", entry.name)
-        show(event)
 
     here = store.find_installed(entry.name)
     if not here:
-        raise ModelUnavailableError(f"{entry.name} is not installed, and --offline forbids fetching it")
-    if not store.verify(here, verified):
+        raise _forbidden(entry.name)
+    if not store.verify(here, lambda done, total: show(Progress("verify", done, total, "bytes", entry.name))):
         raise ModelUnavailableError(
             f"{entry.name} is damaged: {here.path}", f"Run without --offline: gemcli pull {entry.name}"
         )
     return here.path
+
+
+def _forbidden(name: str) -> Exception:
+    from gemcli.errors import ModelUnavailableError
+
+    return ModelUnavailableError(
+        f"{name} is not installed, and --offline forbids fetching it",
+        f"Run without --offline: gemcli pull {name}",
+    )

@@ -19,8 +19,9 @@ from gemcli.hub.store import Installed, installed
 
 PREFIX = "hf:"
 
-PREFERENCE = ("Q4_K_M", "Q4_0", "Q8_0", "Q4_K_S", "Q4_1", "Q5_K_M", "Q5_K_S", "Q6_K") + (
-    "Q5_0", "Q5_1", "BF16", "F16", "F32",
+PREFERENCE = (
+    "Q4_K_M", "Q4_0", "Q8_0", "Q4_K_S", "Q4_1", "Q5_K_M", "Q5_K_S", "Q6_K", "Q5_0", "Q5_1",
+    "BF16", "F16", "F32",
 )  # fmt: skip
 """Quantizations that are read, the one taken first when none is asked for first."""
 

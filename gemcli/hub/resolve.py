@@ -158,9 +158,9 @@ def _allow(name: str, size: int, offline: bool, may_pull: bool, confirm: Confirm
 
 
 def _ask(question: str) -> bool:
-    import typer
+    from gemcli.ui import confirm
 
-    return typer.confirm(question, err=True)
+    return confirm(question)
 
 
 def is_path(spec: str) -> bool:

@@ -25,7 +25,7 @@ from gemcli.hub.partial import gathered
 from gemcli.settings import models_dir
 
 RECORD = "model.json"
-_FIELDS = ("name", "title", "file", "size", "sha256", "mtime_ns", "licence", "licence_url", "source")
+_KEPT = ("name", "title", "size", "sha256", "licence", "licence_url", "source")
 _CHUNK = 4 << 20
 
 State = Literal["ready", "changed", "damaged"]
@@ -150,14 +150,20 @@ def begin(entry: Entry) -> None:
         _write_record(_model_of(entry, "not yet complete"), 0)
 
 
-def unfinished() -> list[tuple[str, int, int]]:
-    """(name, bytes it should have, bytes gathered) of every interrupted first download."""
+def unfinished() -> list[tuple[Installed, int]]:
+    """Every interrupted first download: the model it will be, and the bytes gathered."""
     found = []
     for folder in _folders():
-        data = _load(folder)
-        if data and (done := gathered(folder / data["file"])) and not (folder / data["file"]).exists():
-            found.append((data["name"], int(data["size"]), done))
-    return sorted(found)
+        model = _recorded(folder)
+        if model and (done := gathered(model[0].path)) and not model[0].path.exists():
+            found.append((model[0], done))
+    return sorted(found, key=lambda each: each[0].name)
+
+
+def is_present(name: str) -> bool:
+    """Whether the store has anything of a model: the file, or a part of it."""
+    folder = folder_of(name)
+    return folder.is_symlink() or (folder.is_dir() and any(folder.iterdir()))
 
 
 def remove(name: str) -> int:
@@ -170,7 +176,7 @@ def remove(name: str) -> int:
         GemcliError: another process is pulling, or the files cannot be deleted.
     """
     folder = folder_of(name)
-    if not os.path.lexists(folder):
+    if not is_present(name):
         raise ModelUnavailableError(f"{name} is not installed", "`gemcli models list` shows what is.")
     with store_lock(models_dir(), f"removing {name}", None):
         try:
@@ -191,34 +197,30 @@ def _folders() -> list[Path]:
         return []
 
 
-def _load(folder: Path) -> dict[str, str] | None:
-    """The record of a folder, if it is sound and belongs there."""
+def _recorded(folder: Path) -> tuple[Installed, int] | None:
+    """The model of a folder's record and its stamp, if the record is sound and belongs there."""
     try:
         data = json.loads((folder / RECORD).read_text("utf-8"))
-        record = {key: str(data[key]) for key in _FIELDS}
-        int(record["size"]), int(record["mtime_ns"])
+        stamp = int(data["mtime_ns"])
+        model = Installed(
+            name=str(data["name"]),
+            title=str(data["title"]),
+            path=folder / Path(data["file"]).name,
+            size=int(data["size"]),
+            sha256=str(data["sha256"]),
+            licence=str(data["licence"]),
+            licence_url=str(data["licence_url"]),
+            source=str(data["source"]),
+            state="ready",
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    record["file"] = Path(record["file"]).name
-    return record if folder_of(record["name"]).name == folder.name else None
+    return (model, stamp) if folder_of(model.name).name == folder.name else None
 
 
 def _read(folder: Path) -> Installed | None:
-    data = _load(folder)
-    if not data:
-        return _unrecorded(folder)
-    model = Installed(
-        name=data["name"],
-        title=data["title"],
-        path=folder / data["file"],
-        size=int(data["size"]),
-        sha256=data["sha256"],
-        licence=data["licence"],
-        licence_url=data["licence_url"],
-        source=data["source"],
-        state="ready",
-    )
-    return _as_found(model, int(data["mtime_ns"]))
+    recorded = _recorded(folder)
+    return _as_found(*recorded) if recorded else _unrecorded(folder)
 
 
 def _unrecorded(folder: Path) -> Installed | None:
@@ -254,7 +256,7 @@ def _model_of(entry: Entry, source: str) -> Installed:
 
 
 def _write_record(model: Installed, mtime_ns: int) -> None:
-    data = {key: getattr(model, key, None) for key in _FIELDS}
+    data = {key: getattr(model, key) for key in _KEPT}
     data |= {"file": model.path.name, "mtime_ns": mtime_ns}
     data["verified_at"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()) if mtime_ns else None
     path = model.path.with_name(RECORD)

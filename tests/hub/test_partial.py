@@ -36,9 +36,14 @@ def test_the_whole_file_appears_only_at_the_end(tmp_path: Path) -> None:
 
 def test_what_was_written_before_an_exception_is_kept(tmp_path: Path) -> None:
     final = tmp_path / "model.gguf"
-    with pytest.raises(KeyboardInterrupt), opened(final) as part:
-        part.write(CONTENT[:1234])
-        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with opened(final) as part:
+            part.write(CONTENT[:1234])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     seen = []
     with opened(final, on_verify=lambda done, total: seen.append((done, total))) as part:
         assert part.offset == 1234
@@ -143,7 +148,9 @@ def test_any_history_ends_in_the_file(steps: list[tuple[str, int]], checkpoint: 
                 else:  # a kill leaves the file as the system has it, and the journal as it was last
                     part._file.close()
                 part = opened(final).__enter__()
-                assert part.offset == before if kind == "close" else before - checkpoint < part.offset <= before
+                assert (
+                    part.offset == before if kind == "close" else before - checkpoint < part.offset <= before
+                )
             assert path_for(final).read_bytes() == CONTENT[: part.offset]
         part.write(CONTENT[part.offset :])
         part.finish()
