@@ -1,0 +1,123 @@
+"""Which of the words on the command line is the question and which are files.
+
+``gemcli QUESTION FILES…`` and ``gemcli FILES… QUESTION`` are both understood, so a word is a file when it
+names one.  Where that cannot be right, the person is asked, before anything is read or downloaded.
+"""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import os
+import re
+from collections.abc import Callable, Sequence
+
+from gemcli.errors import InputError, UsageError
+from gemcli.ingest.ranges import split_fragment
+
+_SUFFIX = re.compile(r"\S*[^\s/]\.[A-Za-z][A-Za-z0-9]{0,5}(?:#\S*)?")
+_URL = re.compile(r"(?:https?|file)://\S+", re.IGNORECASE)
+
+
+def is_url(argument: str) -> bool:
+    """Whether an argument is a URL."""
+    return _URL.fullmatch(argument) is not None
+
+
+def names_file(argument: str) -> bool:
+    """Whether an argument names something to read: a path that is there, ``-``, a URL, a glob that fits."""
+    if argument == "-" or is_url(argument) or os.path.lexists(argument):
+        return True
+    try:
+        base, _ = split_fragment(argument)
+    except UsageError:
+        base = argument.rpartition("#")[0]
+    if base == "-" or os.path.lexists(base):
+        return True
+    if glob.has_magic(base):
+        found = glob.iglob(base, recursive=True)  # noqa: PTH207 - pathlib takes no absolute pattern
+        return next(found, None) is not None
+    return False
+
+
+def split_question(
+    arguments: Sequence[str],
+    *,
+    is_file: Callable[[str], bool] = names_file,
+    commands: Sequence[str] = (),
+    more_documents: bool = False,
+) -> tuple[str | None, list[str]]:
+    """The question, None when there are no words at all, and the files in their order.
+
+    The first word that neither names a file nor looks like a path is the question; what only looks like a
+    path stays among the files, so that reading them complains about it.
+
+    Args:
+        arguments: the words as given, options removed.
+        is_file: whether a word names something that is there.
+        commands: names of commands, of which the first word may be a misspelling.
+        more_documents: documents come from elsewhere too (stdin, ``--attach``, ``--files-from``).
+
+    Raises:
+        UsageError: no word can be the question, it is empty, or it is a misspelt command.
+        InputError: a second word can neither be a file nor the question.
+    """
+    if not arguments:
+        return None, []
+    named = [is_file(word) for word in arguments]
+    wordy = [place for place, word in enumerate(arguments) if not named[place] and not looks_like_path(word)]
+    if not any(named) and not more_documents:
+        _refuse_command(arguments, commands)
+    if not wordy:
+        raise _no_question(arguments, named)
+    question = arguments[wordy[0]]
+    if not question.strip():
+        raise UsageError("the question is empty", 'ask something: gemcli "What is this about?" FILES…')
+    files = [word for place, word in enumerate(arguments) if place != wordy[0]]
+    if len(wordy) > 1:
+        unquoted = " ".join(arguments[place] for place in wordy)
+        present = [_quoted(word) for word, there in zip(arguments, named, strict=True) if there]
+        raise InputError(
+            f"{arguments[wordy[1]]}: no such file",
+            "if it belongs to the question, quote that: "
+            + " ".join(["gemcli", f'"{unquoted}"', *present[:3]]),
+        )
+    return question, files
+
+
+def looks_like_path(word: str) -> bool:
+    """Whether a word that names nothing was meant to: it has a suffix, ``/`` at an end, or is a URL."""
+    if not word or any(char.isspace() for char in word):
+        return False
+    return (
+        word.startswith(("/", "./", "../", "~/"))
+        or word.endswith(("/", os.sep))
+        or is_url(word)
+        or _SUFFIX.fullmatch(word) is not None
+    )
+
+
+def _no_question(arguments: Sequence[str], named: Sequence[bool]) -> UsageError:
+    if not all(named):
+        what = f"{arguments[list(named).index(False)]}: no such file, and there is no question"
+    elif len(arguments) == 1:
+        what = f"{arguments[0]} is a file; what is the question?"
+    else:
+        what = "every argument is a file; what is the question?"
+    files = [_quoted(word) for word in arguments[:3]] + ["…"] * (len(arguments) > 3)
+    return UsageError(what, " ".join(['ask one: gemcli "What is this about?"', *files]))
+
+
+def _refuse_command(words: Sequence[str], commands: Sequence[str]) -> None:
+    if any(char.isspace() for word in words for char in word):
+        return
+    near = difflib.get_close_matches(words[0].lower(), commands, n=1, cutoff=0.7)
+    if near:
+        raise UsageError(
+            f"{words[0]!r} is neither a command nor a file",
+            f"did you mean: {' '.join(['gemcli', near[0], *words[1:]])}",
+        )
+
+
+def _quoted(word: str) -> str:
+    return f"'{word}'" if any(char.isspace() or char in "*?[#'\"$&;()" for char in word) else word

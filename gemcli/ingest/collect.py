@@ -1,0 +1,212 @@
+"""From the words on the command line to documents: locate, sniff, and let the kind's handler read."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from gemcli.errors import InputError, UsageError
+from gemcli.events import Event, Progress, Warning
+from gemcli.ingest import stdin as standard_input
+from gemcli.ingest.kinds import BINARY, PDF, kind_name
+from gemcli.ingest.locate import STDIN, identity, is_stream, locate
+from gemcli.ingest.ranges import parse
+from gemcli.ingest.registry import READABLE, handler
+from gemcli.ingest.sniff import sniff
+from gemcli.ingest.source import EmptyError, KindError, Source, read_bounded, unreadable
+from gemcli.parts import Document
+
+#: ``auto``: read stdin when no file is given or ``-`` is named; ``never``: it serves something else.
+StdinPolicy = Literal["auto", "never"]
+
+_REPORT_EVERY = 0.1  # seconds
+_KEEP_GOING = "--keep-going leaves out what cannot be read"
+
+
+def collect(
+    files: Sequence[str],
+    *,
+    on_event: Callable[[Event], None],
+    stdin: StdinPolicy = "auto",
+    pages: str | None = None,
+    keep_going: bool = False,
+) -> list[Document]:
+    """Read every input, in the order given.
+
+    All names are looked up before the first file is read, so that a mistyped one fails at once.
+
+    Args:
+        files: paths, directories, globs, ``-``, with ranges; empty for stdin by the contract's rule.
+        on_event: gets `Progress` of stage ``ingest`` and a `Warning` for everything that was left out or
+            guessed, also for what the documents' own `warnings` hold.
+        stdin: whether standard input may be read.
+        pages: pages to read of every PDF, such as ``3-9,12``; a range behind a name is stronger.
+        keep_going: an input that cannot be read becomes a warning.
+
+    Returns:
+        Documents; none when no file is given and stdin holds nothing.
+
+    Raises:
+        InputError: an input cannot be read, or with `keep_going` none could.
+        UsageError: a range or a name is malformed or out of bounds.
+    """
+    selection = None if pages is None else parse(pages, "page", exact=False)
+    run = _Run(on_event, keep_going)
+    if files:
+        sources = run.locate(files, stdin)
+    else:
+        data = standard_input.read_implied(on_event) if stdin == "auto" else None
+        sources = [] if data is None or not data.strip() else [Source(STDIN, None, data=data)]
+    sources = [replace(each, selection=each.selection or selection) for each in sources]
+    documents = run.read(sources)
+    if files and not documents:
+        raise InputError(f"none of {len(files)} inputs could be read")
+    if pages is not None and documents and not any(each.media_type == PDF for each in documents):
+        on_event(Warning(f"--pages {pages} has no effect: no document has pages"))
+    return documents
+
+
+@dataclass(slots=True)
+class _Directory:
+    """How it went with the files of one directory."""
+
+    read: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+
+
+class _Run:
+    """One collection on its way."""
+
+    def __init__(self, on_event: Callable[[Event], None], keep_going: bool) -> None:
+        self._emit = on_event
+        self._keep_going = keep_going
+        self._directories: dict[str, _Directory] = {}
+
+    def locate(self, files: Sequence[str], stdin: StdinPolicy) -> list[Source]:
+        """The inputs that the words mean, each once."""
+        sources: dict[tuple[object, ...], Source] = {}
+        for argument in files:
+            try:
+                located = locate(argument)
+            except InputError as error:
+                self._failed(error)
+                continue
+            for note in located.notes:
+                self._emit(Warning(note))
+            for source in located.sources:
+                if source.path is None and stdin == "never":
+                    raise UsageError("- cannot be read here: stdin serves something else")
+                key = identity(source)
+                directory = self._directories.setdefault(source.root or "", _Directory())
+                if key in sources:
+                    directory.read += 1
+                    if source.root is None:
+                        self._emit(Warning(f"{source.name} is given twice; it is read once"))
+                    continue
+                sources[key] = source
+        return list(sources.values())
+
+    def read(self, sources: Sequence[Source]) -> list[Document]:
+        """Read what was located."""
+        documents: list[Document] = []
+        last: dict[str, int] = {
+            each.root: place for place, each in enumerate(sources) if each.root is not None
+        }
+        for place, source in enumerate(sources):
+            self._emit(Progress("ingest", place, len(sources), "files", source.name))
+            document = self._one(source, place, len(sources))
+            if document is not None:
+                documents.append(document)
+                for warning in document.warnings:
+                    self._emit(Warning(f"{source.name}: {warning}"))
+            if source.root is not None and last[source.root] == place:
+                self._close_directory(source.root)
+        if sources:
+            self._emit(Progress("ingest", len(sources), len(sources), "files"))
+        return documents
+
+    def _one(self, source: Source, place: int, total: int) -> Document | None:
+        try:
+            document = _read(self._taken(source), self._report(source, place, total))
+        except InputError as error:
+            if source.root is not None and isinstance(error, (KindError, EmptyError)):
+                if isinstance(error, KindError):
+                    self._directories[source.root].kinds[error.kind] += 1
+            else:
+                if total > 1:
+                    error.hint = "; ".join(filter(None, (error.hint, _KEEP_GOING)))
+                self._failed(error)
+            return None
+        if source.root is not None:
+            self._directories[source.root].read += 1
+        return document
+
+    def _taken(self, source: Source) -> Source:
+        """The source with a stream's bytes in it."""
+        if source.data is not None:
+            return source
+        if source.path is None:
+            return replace(source, data=standard_input.read_named(self._emit))
+        if not is_stream(source.path):
+            return source
+        try:
+            with source.path.open("rb", buffering=0) as stream:
+                return replace(source, data=read_bounded(stream.read, source.name))
+        except OSError as error:
+            raise unreadable(source.name, error) from error
+
+    def _report(self, source: Source, place: int, total: int) -> Callable[[int, int], None]:
+        """Progress in pages for a single document, in files with a note for many; not too often."""
+        next_time = time.monotonic() + _REPORT_EVERY
+
+        def report(done: int, of: int) -> None:
+            nonlocal next_time
+            if time.monotonic() < next_time:
+                return
+            next_time = time.monotonic() + _REPORT_EVERY
+            if total == 1:
+                self._emit(Progress("ingest", done, of, "pages", source.name))
+            else:
+                self._emit(Progress("ingest", place, total, "files", f"{source.name}, page {done} of {of}"))
+
+        return report
+
+    def _close_directory(self, root: str) -> None:
+        state = self._directories[root]
+        skipped = _skipped(state.kinds)
+        if state.read == 0:
+            self._failed(
+                InputError(
+                    f"{root} holds no file that this version reads (it reads {READABLE})"
+                    + (f": {skipped}" if skipped else "")
+                )
+            )
+        elif skipped:
+            self._emit(Warning(f"{root}: {skipped} not read"))
+
+    def _failed(self, error: InputError) -> None:
+        if not self._keep_going:
+            raise error
+        self._emit(Warning(f"{error.message}; left out"))
+
+
+def _read(source: Source, report: Callable[[int, int], None]) -> Document:
+    media_type = sniff(source)
+    read = handler(media_type)
+    if read is None:
+        kind = kind_name(media_type)
+        what = "binary, of no known kind" if media_type == BINARY else kind
+        raise KindError(f"{source.name} is {what}; this version reads {READABLE}", kind)
+    return read(replace(source, media_type=media_type), report)
+
+
+def _skipped(kinds: Counter[str]) -> str:
+    """``5 files (3 × PNG image, 2 × ZIP archive)``."""
+    if not kinds:
+        return ""
+    names = ", ".join(f"{count:,} × {kind.split(' ', 1)[1]}" for kind, count in kinds.most_common())
+    total = kinds.total()
+    return f"{total:,} file{'s' if total != 1 else ''} ({names})"

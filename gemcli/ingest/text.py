@@ -1,0 +1,64 @@
+"""Text, Markdown, source code and every other text file, in blocks with line anchors."""
+
+from __future__ import annotations
+
+import hashlib
+
+from gemcli.errors import UsageError
+from gemcli.ingest.blocks import blocks, count_lines
+from gemcli.ingest.decode import UndecodableError, decode
+from gemcli.ingest.kinds import BINARY, kind_name
+from gemcli.ingest.source import EmptyError, KindError, Report, Source
+from gemcli.parts import Document, Text
+
+
+def read(source: Source, report: Report) -> Document:
+    """Read a text file; the parts' texts, one after the other, are the decoded text.
+
+    `report` is not called: it takes no time worth telling.
+
+    Raises:
+        InputError: it is empty, or no text in any known encoding.
+        UsageError: a page range, or lines that it does not have.
+    """
+    data = source.read()
+    if not data:
+        raise EmptyError(f"{source.name} is empty")
+    try:
+        decoded = decode(data)
+    except UndecodableError:
+        raise KindError(
+            f"{source.name} is no text: its bytes make none in any known encoding", kind_name(BINARY)
+        ) from None
+    if not decoded.text.strip():
+        raise EmptyError(f"{source.name} is empty: it holds only white space")
+    warnings = [decoded.warning] if decoded.warning else []
+    lines = count_lines(decoded.text)
+    if source.media_type == "text/plain" and source.name.lower().endswith(".pdf"):
+        warnings.append("is no PDF in spite of its name; read as text")
+    return Document(
+        source=source.name,
+        media_type=source.media_type,
+        sha256=hashlib.sha256(data).hexdigest(),
+        parts=tuple(_parts(source, decoded.text, lines)),
+        warnings=tuple(warnings),
+        meta={"lines": lines, "encoding": decoded.encoding},
+    )
+
+
+def _parts(source: Source, text: str, lines: int) -> list[Text]:
+    selection = source.selection
+    if selection is None or (selection.unit == "page" and not selection.exact):
+        return list(blocks(text))
+    if selection.unit != "line":
+        raise UsageError(
+            f"{source.name} is text: it has lines, not pages",
+            f"write {source.name}#line=10-50",
+        )
+    parts: list[Text] = []
+    kept = text.split("\n")
+    for first, last in selection.within(lines, source.name):
+        wanted = "\n".join(kept[first - 1 : last])
+        ends = last < len(kept)
+        parts += blocks(wanted + "\n" if ends else wanted, first)
+    return parts
