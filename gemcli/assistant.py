@@ -94,7 +94,6 @@ class _Run:
         emit(Progress("load", 0, None, "weights", self._model))
         model = load(
             prepared.card,
-            context=prepared.limits.context(len(ids)),
             copies=_private("weights", emit),
             progress=lambda done, total: emit(Progress("load", done, total, "weights", prepared.model.name)),
         )

@@ -28,6 +28,7 @@ class Request:
     Attributes:
         question: what is asked; may be empty in a plan.
         files: paths, directories, globs, ``-``.
+        stdin: ``auto``: without files, what is piped in is the document; ``never``: it was something else.
         model: a name of the catalogue, a path, ``hf:…``; None for the machine's default.
         system: the instruction; None for the default, ``""`` for none.
         pages: pages to read of every PDF (``3-9,12``).
@@ -49,6 +50,7 @@ class Request:
 
     question: str
     files: tuple[str, ...] = ()
+    stdin: Literal["auto", "never"] = "auto"
     model: str | None = None
     system: str | None = None
     pages: str | None = None
@@ -131,7 +133,13 @@ def prepare(request: Request, emit: Emit, *, may_pull: bool = True) -> Prepared:
 
     began = time.perf_counter()
     documents = tuple(
-        collect(request.files, pages=request.pages, keep_going=request.keep_going, on_event=emit)
+        collect(
+            request.files,
+            on_event=emit,
+            stdin=request.stdin,
+            pages=request.pages,
+            keep_going=request.keep_going,
+        )
     )
     read = time.perf_counter()
     model = resolve(request.model, offline=request.offline, on_event=emit, may_pull=may_pull)

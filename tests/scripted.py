@@ -191,9 +191,8 @@ class Generation(Iterator[str]):
 class Model:
     """Streams the script; `calls` holds what it was asked."""
 
-    def __init__(self, card: Card, context: int | None) -> None:
+    def __init__(self, card: Card) -> None:
         self.card = card
-        self.context = context
 
     def stream(
         self,
@@ -223,9 +222,9 @@ def module(script: Script) -> types.ModuleType:
     def prepare(compiled: Path | None, device: str = "auto") -> None:
         script.stage("import")
 
-    def load(card: Card, *, context: int | None, copies: Path | None, progress: object) -> Model:
+    def load(card: Card, *, copies: Path | None, progress: object) -> Model:
         script.stage("load")
-        return Model(card, context)
+        return Model(card)
 
     made.__dict__.update(describe=describe, prepare=prepare, load=load)
     return made

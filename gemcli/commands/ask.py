@@ -71,11 +71,13 @@ def ask(
     files += attach or []
     if files_from:
         files += read_list(files_from, nul=null, on_event=warn)
+    piped = question is None
     if question is None:
         question = _question_from_stdin(files)
     request = Request(
         question=question,
         files=tuple(files),
+        stdin="never" if piped or files_from == "-" else "auto",
         model=model,
         system=system,
         pages=pages,

@@ -27,4 +27,4 @@ def script(shell: Shell) -> str:
     from gemcli.hub.catalog import CATALOG
 
     maker = import_module(f"gemcli.completion.{shell}")
-    return maker.script(read(command_tree()), [entry.name for entry in CATALOG])
+    return maker.script(read(command_tree(), [entry.name for entry in CATALOG]))

@@ -60,6 +60,7 @@ def plan(
     request = Request(
         question=question or "",
         files=tuple(files),
+        stdin="never" if files_from == "-" else "auto",
         model=model,
         system=system,
         pages=pages,

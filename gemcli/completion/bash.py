@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from shlex import quote
 
 from gemcli.completion.spec import DEFAULT, Command, Value
@@ -34,9 +33,9 @@ _gemcli() {
         fi
         case "$path:$word" in
 @PATHS@
-            *:@VALUED@) skip=1 ;;
-            *:-*) ;;
-            :*) path=@DEFAULT@ ;;
+            @OWN@) ;;
+            *:@VALUED@) path=${path:-@DEFAULT@} skip=1 ;;
+            *) path=${path:-@DEFAULT@} ;;
         esac
     done
     case "$path" in
@@ -58,35 +57,31 @@ complete -o bashdefault -o default -F _gemcli gemcli
 """
 
 
-def script(top: Command, models: Sequence[str]) -> str:
-    """The script.
-
-    Args:
-        top: the program.
-        models: names to propose for a model.
-    """
+def script(top: Command) -> str:
+    """The script that completes `top`, the program."""
     every = top.all()
     paths = [f"            {quote(each.step)}) path={quote(each.line)} ;;" for each in every if each.path]
     body = _BODY.replace("@PATHS@", "\n".join(paths))
     body = body.replace("*:@VALUED@", " | ".join(f"*:{name}" for name in top.valued()))
+    body = body.replace("@OWN@", " | ".join(f":{name}" for name in top.own))
     body = body.replace("@DEFAULT@", DEFAULT)
-    return _HEAD + body.replace("@COMMANDS@", "\n".join(_command(each, models) for each in every))
+    return _HEAD + body.replace("@COMMANDS@", "\n".join(_command(each) for each in every))
 
 
-def _command(command: Command, models: Sequence[str]) -> str:
+def _command(command: Command) -> str:
     """The case of one command: what its flags take, which flags it has, what its arguments are."""
     lines = [f"        {quote(command.line)})", '            case "$prev" in']
     for flag in command.flags:
         if flag.value.kind != "none":
             names = " | ".join(flag.names)
-            lines.append(f"                {names}) {_propose(flag.value, models)}return ;;")
+            lines.append(f"                {names}) {_propose(flag.value)}return ;;")
     lines.append("            esac")
     lines.append(
         f"            flags={quote(' '.join(name for flag in command.flags for name in flag.names))}"
     )
     if command.commands:
         lines.append(f"            commands={quote(' '.join(each.path[-1] for each in command.commands))}")
-    words = command.arguments.proposals(models)
+    words = command.arguments.words
     if words:
         lines.append(f"            words={quote(' '.join(words))}")
     elif command.arguments.kind == "none" and not command.commands:
@@ -95,9 +90,9 @@ def _command(command: Command, models: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def _propose(value: Value, models: Sequence[str]) -> str:
+def _propose(value: Value) -> str:
     """Commands that propose values of a flag; a file is left to bash itself."""
     if value.kind == "file":
         return ""
-    words = value.proposals(models)
+    words = value.words
     return f'COMPREPLY=($(compgen -W "{" ".join(words)}" -- "$cur")); ' if words else "_gemcli_none; "

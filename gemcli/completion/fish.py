@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from gemcli.completion.spec import DEFAULT, Command, Flag
 
@@ -22,11 +22,12 @@ function __gemcli_path
         end
         switch "$path:$word"
 @PATHS@
+            case @OWN@
             case @VALUED@
                 set skip 1
-            case '*:-*'
-            case ':*'
-                set path @DEFAULT@
+                test -n "$path"; or set path @DEFAULT@
+            case '*'
+                test -n "$path"; or set path @DEFAULT@
         end
     end
     echo "$path"
@@ -39,7 +40,7 @@ end
 """
 
 
-def script(top: Command, models: Sequence[str]) -> str:
+def script(top: Command) -> str:
     """The script; see `gemcli.completion.bash.script`."""
     every = top.all()
     paths = "\n".join(
@@ -48,29 +49,30 @@ def script(top: Command, models: Sequence[str]) -> str:
         if each.path
     )
     head = _HEAD.replace("@PATHS@", paths).replace("@DEFAULT@", DEFAULT)
+    head = head.replace("@OWN@", " ".join(_quote(f":{name}") for name in top.own))
     head = head.replace("@VALUED@", " ".join(_quote(f"*:{name}") for name in top.valued()))
-    return head + "\n".join(line for each in every for line in _lines(each, models)) + "\n"
+    return head + "\n".join(line for each in every for line in _lines(each)) + "\n"
 
 
-def _lines(command: Command, models: Sequence[str]) -> Iterator[str]:
+def _lines(command: Command) -> Iterator[str]:
     start = f"complete -c gemcli -n '__gemcli_in \"{command.line}\"'"
     for below in command.commands:
         files = "" if command.arguments.kind == "file" else " -f"
         yield f"{start}{files} -a {below.path[-1]} -d {_quote(below.help)}"
     if not command.commands and command.arguments.kind != "file":
-        words = command.arguments.proposals(models)
+        words = command.arguments.words
         yield f"{start} -f" + (f" -a {_quote(' '.join(words))}" if words else "")
     for flag in command.flags:
-        yield f"{start}{_flag(flag, models)} -d {_quote(flag.help)}"
+        yield f"{start}{_flag(flag)} -d {_quote(flag.help)}"
 
 
-def _flag(flag: Flag, models: Sequence[str]) -> str:
+def _flag(flag: Flag) -> str:
     names = "".join(f" -l {name[2:]}" if name.startswith("--") else f" -s {name[1:]}" for name in flag.names)
     if flag.value.kind == "none":
         return names
     if flag.value.kind == "file":
         return f"{names} -r -F"
-    words = flag.value.proposals(models)
+    words = flag.value.words
     takes = " -r -F" if flag.value.kind == "model" else " -x"
     return names + takes + (f" -a {_quote(' '.join(words))}" if words else "")
 

@@ -15,19 +15,15 @@ DEFAULT = "ask"
 """The command that runs where none is named."""
 
 _FILES = ("FILE", "QUESTION | FILES")
-_MODELS = ("MODEL", "NAME", "NAME…", "NAME...")
+_NAMES = ("NAME", "NAMES", "NAME...")
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What follows a flag or a command: nothing, any text, a file, a model, or one of `words`."""
+    """What follows a flag or a command: nothing, any text, a file, one of `words`, or (model) either."""
 
     kind: Kind
     words: tuple[str, ...] = ()
-
-    def proposals(self, models: Sequence[str]) -> tuple[str, ...]:
-        """The words to propose; `models` are the names of those."""
-        return tuple(models) if self.kind == "model" else self.words
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +38,17 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command: its words (none for the program itself), flags, arguments and commands below it."""
+    """A command: its words (none for the program itself), flags, arguments and commands below it.
+
+    `own` are flags of the program itself, after which a command may still come.
+    """
 
     path: tuple[str, ...]
     help: str
     flags: tuple[Flag, ...]
     arguments: Value
     commands: tuple[Command, ...]
+    own: tuple[str, ...] = ()
 
     @property
     def line(self) -> str:
@@ -70,16 +70,20 @@ class Command:
         return [self, *(each for below in self.commands for each in below.all())]
 
 
-def read(group: TyperGroup) -> Command:
+def read(group: TyperGroup, models: Sequence[str]) -> Command:
     """The program as it can be completed.
 
     Where no command is named the default command runs, so the program takes its flags and arguments too.
+
+    Args:
+        group: the commands.
+        models: names to propose for a model.
     """
-    top = _command(group, ())
+    top = _command(group, (), tuple(models))
     default = next(each for each in top.commands if each.path == (DEFAULT,))
     taken = {name for flag in top.flags for name in flag.names}
     more = tuple(flag for flag in default.flags if not taken.intersection(flag.names))
-    return Command((), top.help, top.flags + more, default.arguments, top.commands)
+    return Command((), top.help, top.flags + more, default.arguments, top.commands, tuple(sorted(taken)))
 
 
 def sentence(text: str) -> str:
@@ -88,36 +92,38 @@ def sentence(text: str) -> str:
     return re.split(r"\.(?:\s|$)", line, maxsplit=1)[0].partition("  [")[0].strip()
 
 
-def _command(command: Any, path: tuple[str, ...]) -> Command:
+def _command(command: Any, path: tuple[str, ...], models: tuple[str, ...]) -> Command:
     flags, arguments = [], Value("none")
     for param in command.params:
         if param.param_type_name == "argument":
-            arguments = _value(param)
+            arguments = _value(param, models)
         elif not param.hidden:
-            flags.append(_flag(param))
+            flags.append(_flag(param, models))
     names = ("-h", "--help")
     flags.append(Flag(names, Value("none"), "Show what there is to know, and exit", False))
     below = command.commands if isinstance(command, TyperGroup) else {}
     return Command(
         path,
-        sentence(command.help or ""),
+        sentence(command.short_help or command.help or ""),
         tuple(flags),
         arguments,
-        tuple(_command(each, (*path, name)) for name, each in below.items()),
+        tuple(_command(each, (*path, name), models) for name, each in below.items()),
     )
 
 
-def _flag(param: Any) -> Flag:
-    value = Value("none") if param.is_flag or param.count else _value(param)
+def _flag(param: Any, models: tuple[str, ...]) -> Flag:
+    value = Value("none") if param.is_flag or param.count else _value(param, models)
     names = tuple(sorted((*param.opts, *param.secondary_opts), key=len))
     return Flag(names, value, sentence(param.help or ""), bool(param.multiple or param.count))
 
 
-def _value(param: Any) -> Value:
+def _value(param: Any, models: tuple[str, ...]) -> Value:
     choices = param.type_descriptor.choices
     if choices:
         return Value("words", tuple(str(each) for each in choices))
     metavar = param.metavar or param.name.upper()
     if metavar in _FILES:
         return Value("file")
-    return Value("model" if metavar in _MODELS else "text")
+    if metavar == "MODEL":
+        return Value("model", models)
+    return Value("words", models) if metavar in _NAMES else Value("text")

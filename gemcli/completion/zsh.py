@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from gemcli.completion.spec import DEFAULT, Command, Flag, Value
@@ -13,14 +14,31 @@ _HEAD = """\
 # Save it in a folder of $fpath:  gemcli completions zsh > ~/.zfunc/_gemcli
 # with, in ~/.zshrc:              fpath=(~/.zfunc $fpath); autoload -Uz compinit; compinit
 
-_gemcli_models() {
+_gemcli_names_or_files() {
     local -a models=(@MODELS@)
     _alternative 'models:model:compadd -a models' 'files:model file:_files'
 }
 
 """
 
-_TAIL = """\
+_TOP = """\
+_gemcli() {
+    local curcontext=$curcontext at=2
+    while (( at < CURRENT )) && [[ $words[at] == (@OWN@) ]]; do
+        (( at++ ))
+    done
+    if (( at == CURRENT )) && [[ $PREFIX != -* ]]; then
+        local -a commands=(@COMMANDS@)
+        _describe -t commands command commands
+        _files
+        return
+    fi
+    case $words[at] in
+@CASES@
+        *) _gemcli_@DEFAULT@ ;;
+    esac
+}
+
 if [[ $funcstack[1] == _gemcli ]]; then
     _gemcli "$@"
 else
@@ -29,48 +47,54 @@ fi
 """
 
 
-def script(top: Command, models: Sequence[str]) -> str:
+def script(top: Command) -> str:
     """The script; see `gemcli.completion.bash.script`."""
-    functions = [_function(each) for each in reversed(top.all())]
-    return _HEAD.replace("@MODELS@", " ".join(models)) + "\n\n".join(functions) + "\n\n" + _TAIL
+    cases = [
+        f"        {each.line}) shift $(( at - 1 )) words; (( CURRENT -= at - 1 )); {_name(each)} ;;"
+        for each in top.commands
+    ]
+    end = _TOP.replace("@OWN@", "|".join(top.own)).replace("@DEFAULT@", DEFAULT)
+    end = end.replace("@COMMANDS@", _described(top)).replace("@CASES@", "\n".join(cases))
+    functions = [_function(each) for each in reversed(top.all()) if each.path]
+    models = next(flag.value.words for flag in top.flags if flag.value.kind == "model")
+    return "\n\n".join([_HEAD.replace("@MODELS@", " ".join(models)).rstrip(), *functions, end])
 
 
 def _name(command: Command) -> str:
     return "_".join(("_gemcli", *command.path))
 
 
+def _described(command: Command) -> str:
+    """The commands below one, each with its description."""
+    return " ".join(_quote(f"{each.path[-1]}:{_plain(each.help)}") for each in command.commands)
+
+
 def _function(command: Command) -> str:
     """The function of one command."""
     specs = [spec for flag in command.flags for spec in _flag(flag)]
-    lines = [f"{_name(command)}() {{"]
     if not command.commands:
         action = _action(command.arguments)
         specs += [f"'*:{_word(command.arguments)}:{action}'"] if action else []
-        lines.append(_arguments("_arguments -S -s", specs))
-        return "\n".join([*lines, "}"])
-    specs += ["'1: :->command'", "'*:: :->rest'"]
-    below = " ".join(_quote(f"{each.path[-1]}:{_plain(each.help)}") for each in command.commands)
-    lines += [
-        "    local curcontext=$curcontext state line ret=1",
-        "    local -A opt_args",
-        f"    local -a commands=({below})",
-        _arguments("_arguments -C -S -s", specs) + " && ret=0",
-        "    case $state in",
-        "        command)",
-        "            _describe -t commands command commands && ret=0",
-        *(["            _files && ret=0"] if command.arguments.kind == "file" else []),
-        "            ;;",
-        "        rest)",
-        "            case $words[1] in",
-        *(f"                {each.path[-1]}) {_name(each)} && ret=0 ;;" for each in command.commands),
-        *([f"                *) _gemcli_{DEFAULT} && ret=0 ;;"] if not command.path else []),
-        "            esac",
-        "            ;;",
-        "    esac",
-        "    return ret",
-        "}",
-    ]
-    return "\n".join(lines)
+        return "\n".join([f"{_name(command)}() {{", _arguments("_arguments -S -s", specs), "}"])
+    below = [f"            {each.path[-1]}) {_name(each)} ;;" for each in command.commands]
+    return "\n".join(
+        [
+            f"{_name(command)}() {{",
+            "    local curcontext=$curcontext state line",
+            "    local -A opt_args",
+            f"    local -a commands=({_described(command)})",
+            _arguments("_arguments -C -S -s", [*specs, "'1: :->command'", "'*:: :->rest'"]),
+            "    case $state in",
+            "        command) _describe -t commands command commands ;;",
+            "        rest)",
+            "            case $words[1] in",
+            *(f"    {line}" for line in below),
+            "            esac",
+            "            ;;",
+            "    esac",
+            "}",
+        ]
+    )
 
 
 def _arguments(call: str, specs: Sequence[str]) -> str:
@@ -102,14 +126,12 @@ def _word(value: Value) -> str:
 def _action(value: Value) -> str:
     if value.kind == "words":
         return f"({' '.join(value.words)})"
-    return {"file": "_files", "model": "_gemcli_models"}.get(value.kind, "")
+    return {"file": "_files", "model": "_gemcli_names_or_files"}.get(value.kind, "")
 
 
 def _plain(text: str) -> str:
-    """Text without what a specification gives a meaning to."""
-    for mark in "[]:\\":
-        text = text.replace(mark, {"[": "(", "]": ")", ":": ",", "\\": "/"}[mark])
-    return text
+    """Text whose brackets and colons mean nothing to a specification."""
+    return re.sub(r"([\[\]:\\])", r"\\\1", text)
 
 
 def _quote(text: str) -> str:

@@ -9,9 +9,6 @@ from gemcli.errors import DoesNotFitError, UsageError
 ANSWER = 2_048
 """Longest answer where ``--max-tokens`` says nothing; one that is cut there says so."""
 
-MIN_CONTEXT = 1_024
-"""Smallest context that is allocated: contexts are powers of two, so that compiled programs are reused."""
-
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -38,11 +35,6 @@ class Budget:
     def answer(self, prompt: int) -> int:
         """Tokens that the answer to a prompt of so many tokens may have."""
         return min(self.longest, self.window - prompt)
-
-    def context(self, prompt: int) -> int:
-        """Tokens of context to allocate: the next power of two that holds prompt and answer."""
-        needed = prompt + self.answer(prompt)
-        return min(self.window, max(MIN_CONTEXT, 1 << (needed - 1).bit_length()))
 
     def check(self, prompt: int, *, model: str, documents: dict[str, int]) -> None:
         """Refuse a prompt that does not fit.

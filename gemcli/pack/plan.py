@@ -36,8 +36,8 @@ def plan_json(
     """The plan as JSON.
 
     ``total_tokens`` is the length of the prompt that ``ask`` sends: the documents' tokens and
-    ``overhead_tokens`` (template, instruction, question).  ``estimate`` holds null where the model never
-    ran on this machine.
+    ``overhead_tokens`` (template, instruction, question).  ``kv_bytes`` are for the prompt and the room for
+    the answer.  ``estimate`` holds null where the model never ran on this machine.
     """
     known = speed.recall(model)
     return {
@@ -47,7 +47,7 @@ def plan_json(
         "total_tokens": costs.total,
         "overhead_tokens": costs.overhead,
         "fits": limits.fits(costs.total),
-        "kv_bytes": card.kv_bytes_per_token(kv_bits) * limits.context(costs.total),
+        "kv_bytes": card.kv_bytes_per_token(kv_bits) * (costs.total + limits.room),
         "weights_bytes": card.weights_bytes,
         "estimate": known.estimate(costs.total, limits.longest)
         if known
