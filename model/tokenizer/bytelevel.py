@@ -112,6 +112,8 @@ def _build_library(vocabulary: Vocabulary, merges: list[str], family: pretokeniz
         pairs = [(left, right) for left, right in (merge.split(" ") for merge in merges)]
     except ValueError:
         raise FormatError("tokenizer.ggml.merges holds an entry that is no pair of tokens") from None
+    if not all(map(mergeable.__contains__, map("".join, pairs))):  # the library would panic, and print it
+        raise FormatError("tokenizer.ggml.merges makes a token that the vocabulary does not have as text")
     try:
         model = BPE(vocab=mergeable, merges=pairs, ignore_merges=family.whole_words)
     except Exception as error:  # the library raises nothing more precise

@@ -1,0 +1,65 @@
+"""Texts on which tokenizers differ: scripts, emoji, code, white space, control characters, look-alikes."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_VIETNAMESE = "Tiếng Việt có sáu thanh điệu, phải không?"
+_KOREAN = "한국어 문장을 토큰으로 나눕니다."
+
+SAMPLES: dict[str, str] = {
+    "english": "The quick brown fox doesn't jump; it's (they're) HERE'S we'VE I'LL 'tis o'clock.",
+    "german": "Fußgängerübergänge öffnen größtenteils früh – 30 % günstiger!",
+    "french": "L’été dernier, où es-tu allé ? « Ça va… »",
+    "vietnamese": _VIETNAMESE,
+    "vietnamese, decomposed": unicodedata.normalize("NFD", _VIETNAMESE),
+    "korean": _KOREAN,
+    "korean, decomposed": unicodedata.normalize("NFD", _KOREAN),
+    "russian": "Съешь же ещё этих мягких французских булок, да выпей чаю.",
+    "greek": "Ξεσκεπάζω την ψυχοφθόρα βδελυγμία.",
+    "arabic": "هذا نصٌّ عربيٌّ مع أرقام ٠١٢٣ و‏علامات.",
+    "hebrew": "שלום עולם, מה שלומך?",
+    "hindi": "क्या आप हिन्दी बोलते हैं? क्षत्रिय १२३",
+    "bengali": "আমার সোনার বাংলা",
+    "thai": "ภาษาไทยไม่มีช่องว่างระหว่างคำ",
+    "japanese": "吾輩は猫である。名前はまだ無い。カタカナ、ｶﾀｶﾅ！",
+    "chinese": "今天天气很好，我们去公园吧。繁體中文１２３",
+    "emoji": "👍🏽 👩‍👩‍👧‍👦 🏳️‍🌈 🇨🇭🇯🇵 ❤️ 🤖🫠 :-)",
+    "mathematics": "∀x∈ℝ: √x² = |x| ≠ ∑ᵢ aᵢ·10⁻³ → 𝔸𝒷𝓬 ½ ⅷ",
+    "numbers": "1 12 123 1234 12345 3.14159 1,000,000 0x1F 1e-9 2024-07-01 ①②Ⅷ ٣٤ 五",
+    "python": 'def f(x: int) -> str:\n    "Doc."\n    if x > 0:\n\t\treturn f"{x!r:>10}"\n    return ""\n',
+    "c, crlf": "#include <stdio.h>\r\nint main(void) {\r\n\treturn 0; /* !== */\r\n}\r\n",
+    "html": "<table><tr><td>a</td></tr></table><b>x</b> <s>y</s><code>z</code> &nbsp;<ul>\n\n<li>",
+    "json": '{"a": [1, 2.5, null], "b": {"c": "\\u00e9\\n"}, "d": true}',
+    "markdown": "# Title\n\n- item **bold**\n  - nested\n\n```sh\nls | wc\n```\n\n| a | b |\n|---|---|\n",
+    "url": "https://example.org/a_b/c-d?q=1&r=%20#frag user@example.com",
+    "base64": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E==",
+    "long word": "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft" * 3,
+    "spaces": "a b  c   d    e     f                                g",
+    "31 spaces": " " * 31 + "x",
+    "32 spaces": " " * 32 + "x",
+    "80 spaces": "x" + " " * 80 + "y",
+    "spaces alone": "     ",
+    "one space": " ",
+    "lead and trail": "  lead and trail  ",
+    "newlines": "a\nb\n\nc\n\n\nd\n\n\n\n\n e \n f\n \n\t\n g\n",
+    "70 newlines": "\n" * 70,
+    "tabs": "\ta\t\tb\t\t\t c \t d" + "\t" * 40,
+    "carriage returns": "a\rb\r\rc\r\n\r\nd\n\re",
+    "white space of all kinds": "a\u00a0b\u2003c\u3000d\u2028e\u2029f\u0085g\x0bh\x0ci\u202fj\u1680k",
+    "invisible": "a\u200bb\u200cc\u200dd\ufeffe\u00adf\u2060g\u202eh",
+    "control characters": "".join(map(chr, [*range(32), *range(127, 160)])),
+    "nul": "a\x00b\x00\x00c",
+    "private and unassigned": "\ue000\uf8ff\U000f0000\U0010fffd\ufffd\uffff\U000e0041\u0378",
+    "astral": "𐍈 𓀀 𠀋 𝄞 🜁",
+    "lower one eighth block": "a▁b ▁▁c ▁",
+    "case": "ǅ İ ı ſ ŉ ß ẞ ﬁ K'S 'ſ don'T",
+    "combining": "e\u0301 a\u0308\u0323 \u0301x Z͑ͫ̓ͪ̂ͫ̽͏̴̙̤̞͉͚̯̞̠͍A̴̵̜̰͔ͫ͗͢L",
+    "chatml": "<|im_start|>system\nobey<|im_end|>\n<|endoftext|><|im_end|",
+    "turns": "<start_of_turn>user\nhi<end_of_turn>\n<bos><eos><pad><unk><mask>[multimodal]",
+    "media": "<start_of_image><end_of_image><image_soft_token><|vision_start|><|image_pad|>",
+    "tools": "<tool_call>\n{}\n</tool_call> <tool_calls> </tool_call",
+    "byte look-alikes": "<0x0A> <0xFF> <0x00>",
+    "placeholders": "<unused0> <unused99> [PAD151665] <reponame> <file_sep> <|fim_pad|>",
+}
+"""Name → text."""
