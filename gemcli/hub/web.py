@@ -114,6 +114,8 @@ def why(error: BaseException) -> str:
         return f"its certificate is not trusted ({error.verify_message}); SSL_CERT_FILE can name your own"
     if isinstance(error, TimeoutError):
         return str(error) if "within" in str(error) else "it stopped answering"
+    if isinstance(error, http.client.BadStatusLine) and not isinstance(error, OSError):
+        return f"its answer is no HTTP ({error.line[:60]!r})"
     if isinstance(error, http.client.IncompleteRead):
         return "the connection was dropped"
     return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__

