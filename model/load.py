@@ -168,7 +168,7 @@ def load(
     card: ModelCard,
     *,
     context: int | None = None,
-    precision: Precision = "int8",
+    precision: Precision = "quantized",
     copies: Path | None = None,
     progress: Progress | None = None,
 ) -> Model:
@@ -177,7 +177,7 @@ def load(
     Args:
         card: from `describe`.
         context: tokens that a prompt and its answer may take; None: the trained window.
-        precision: ``int8`` (fast, the default) or ``float32`` (exactly the file's weights, for measurements).
+        precision: ``quantized`` (fast, the default) or ``float32`` (exactly the file's weights, for measurements).
         copies: folder that keeps the quantized weights laid out, so that the next load maps them.
         progress: called with weights read and in all; not at all when a kept copy is mapped.
 

@@ -17,12 +17,12 @@ from model.config import ModelConfig
 from model.errors import FormatError
 from model.formats.ggml import Blocks, unpack
 from model.formats.gguf import GGUFFile
-from model.nn.qarray import QArray, quantize_rows
+from model.nn.qarray import QArray, quantize
 from model.weights import names
 from model.weights.arena import Slot, new_arena, open_arena, source_of
 from model.weights.params import ArrayInfo, LayerParams, Params, abstract, stacks
 
-Precision = Literal["int8", "float32"]
+Precision = Literal["quantized", "float32"]
 Report = Callable[[int, int], None]
 
 _LAYOUT = 1  # raise it when the meaning of a stored array changes
@@ -50,9 +50,9 @@ def load_params(
     Args:
         file: the open file.
         config: its architecture.
-        precision: ``int8``: matrices by rows, as `model.nn.qarray.QArray`; ``float32``: exactly what the file
+        precision: ``quantized``: matrices as `model.nn.qarray.QArray`; ``float32``: exactly what the file
             says, widened.
-        copies: folder for the laid-out copy of int8 weights; None keeps none.
+        copies: folder for the laid-out copy of quantized weights; None keeps none.
         report: called with weights read and weights in all.
 
     Raises:
@@ -62,7 +62,7 @@ def load_params(
     _check(file, leaves)
     slots = [slot for leaf in leaves for slot in _slots(leaf, precision)]
     identity = _identity(file.path, precision)
-    kept = copies / f"{file.path.stem}-{_digest(identity)}.weights" if copies and precision == "int8" else None
+    kept = copies / f"{file.path.stem}-{_digest(identity)}.weights" if copies and precision == "quantized" else None
     arrays: Mapping[str, np.ndarray] | None = open_arena(kept, slots, identity) if kept else None
     if arrays is None:
         if kept:
@@ -108,7 +108,9 @@ def _check(file: GGUFFile, leaves: list[_Leaf]) -> None:
 def _slots(leaf: _Leaf, precision: Precision) -> list[Slot]:
     if leaf.info.kind == "vector" or precision == "float32":
         return [Slot(leaf.name, leaf.info.shape, "<f4")]
-    return [Slot(leaf.name, leaf.info.shape, "|i1"), Slot(f"{leaf.name}.scales", leaf.info.shape[:-1], "<f4")]
+    *stack, rows, columns = leaf.info.shape
+    values = Slot(leaf.name, (*stack, 2, rows, columns), "|i1")
+    return [values, Slot(f"{leaf.name}.scales", (*stack, rows), "<f4")]
 
 
 def _fill(
@@ -129,28 +131,27 @@ def _fill_one(
     file: GGUFFile, arrays: Mapping[str, np.ndarray], leaf: _Leaf, repeat: int | None, source: names.Source
 ) -> int:
     rows = slice(source.first, source.first + source.shape[0])
-    where = rows if repeat is None else (repeat, rows)
+    stack = () if repeat is None else (repeat,)
     packed = unpack(file.raw(source.name), file.tensors[source.name].type, source.shape)
     target = arrays[leaf.name]
     if target.dtype == np.int8:
-        values, scales = _by_rows(packed)
-        target[where] = _halves(values, source.heads)
-        arrays[f"{leaf.name}.scales"][where] = _halves(scales, source.heads)
+        quantized = _quantized(packed)
+        for part, values in enumerate(np.asarray(quantized.values)):
+            target[*stack, part, rows] = _halves(values, source.heads)
+        arrays[f"{leaf.name}.scales"][*stack, rows] = _halves(np.asarray(quantized.scales), source.heads)
     else:
         plain = packed.dequantize() if isinstance(packed, Blocks) else packed
-        target[where] = _halves(plain, source.heads)
+        target[*stack, rows] = _halves(plain, source.heads)
     return int(np.prod(source.shape, dtype=np.int64))
 
 
-def _by_rows(packed: Blocks | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _quantized(packed: Blocks | np.ndarray) -> QArray:
     if isinstance(packed, Blocks):
-        quantized = _requantize(packed.values, packed.scales, packed.mins)
-    else:
-        quantized = _quantize(packed)
-    return np.asarray(quantized.values), np.asarray(quantized.scales)
+        return _requantize(packed.values, packed.scales, packed.mins)
+    return _quantize(packed)
 
 
-_quantize = jax.jit(quantize_rows)
+_quantize = jax.jit(quantize)
 
 
 @jax.jit
@@ -158,7 +159,7 @@ def _requantize(values: jax.Array, scales: jax.Array, mins: jax.Array | None) ->
     grouped = values.reshape(*scales.shape, -1).astype(jnp.float32) * scales[..., None]
     if mins is not None:
         grouped = grouped - mins[..., None]
-    return quantize_rows(grouped.reshape(values.shape))
+    return quantize(grouped.reshape(values.shape))
 
 
 def _halves(rows: np.ndarray, heads: int) -> np.ndarray:
@@ -175,7 +176,7 @@ def _tree(
     ready: dict[str, Any] = {}
     for leaf in leaves:
         array = jnp.asarray(arrays[leaf.name])
-        if leaf.info.kind == "matrix" and precision == "int8":
+        if leaf.info.kind == "matrix" and precision == "quantized":
             array = QArray(array, jnp.asarray(arrays[f"{leaf.name}.scales"]))
         ready[leaf.name] = array
     return Params(
