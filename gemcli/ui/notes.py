@@ -7,15 +7,15 @@ from gemcli.ui.streams import Err
 from gemcli.ui.terminal import Ability, ability
 
 _WARNING, _ERROR, _FAINT = "1;33", "1;31", "2"
-_COLOURLESS = {_WARNING: "1", _ERROR: "1"}
 
 
 def styled(text: str, code: str, able: Ability) -> str:
     """`text` in the style of an SGR code, as far as the terminal may show it."""
-    if not able.styled:
+    if not able.styled or not text:
         return text
-    code = code if able.coloured else _COLOURLESS.get(code, code)
-    return f"\x1b[{code}m{text}\x1b[0m"
+    if not able.coloured:
+        code = ";".join(number for number in code.split(";") if int(number) < 10)  # weight, not colour
+    return f"\x1b[{code}m{text}\x1b[0m" if code else text
 
 
 class Notes:

@@ -189,32 +189,29 @@ def bar(meter: Meter, width: int, able: Ability, now: float, plain: bool = False
     """
     event = meter.event
     assert event is not None
-    label = LABELS.get(event.stage, event.stage)
-    parts = meter.parts()
     fraction = meter.fraction
-    dot = " - " if plain else " · "
-    least = 0 if fraction is None else _BAR[0] + 1
-    while parts and len(label) + 1 + least + len(dot.join(parts)) > width:
-        parts.pop()
-    text = dot.join(parts)
-    room = width - len(label) - 1 - len(text) - 1
+    label = LABELS.get(event.stage, event.stage)
     if fraction is None:
         spinner = "-\\|/" if plain else _SPINNER
-        head = spinner[int(now * 8) % len(spinner)] + " "
-        room -= 2
-    elif room < _BAR[0]:
-        head = ""
-    else:
-        length = min(_BAR[1], room)
-        full = int(fraction * length)
-        filled, empty = ("#", "-") if plain else ("━", "─")
-        head = styled(filled * full, "36", able) + styled(empty * (length - full), "2", able) + " "
-        room -= length + 1
-    detail = _clipped(clean_line(event.detail, terminal=True), room - len(dot), plain)
-    line = f"{label} {head}{text}" if fraction is not None else f"{head}{label} {text}"
+        label = f"{spinner[int(now * 8) % len(spinner)]} {label}"
     if len(label) > width:
         return label[: max(0, width)]
-    return line.rstrip() + (styled(dot + detail, "2", able) if detail else "")
+    dot = " - " if plain else " · "
+    least = 0 if fraction is None else _BAR[0] + 1
+    parts = meter.parts()
+    while parts and len(label) + least + 1 + len(dot.join(parts)) > width:
+        parts.pop()
+    text = f" {dot.join(parts)}" if parts else ""
+    room = width - len(label) - len(text)
+    drawn = ""
+    if fraction is not None and room > _BAR[0]:
+        length = min(_BAR[1], room - 1)
+        full = int(fraction * length)
+        filled, empty = ("#", "-") if plain else ("━", "─")
+        drawn = " " + styled(filled * full, "36", able) + styled(empty * (length - full), "2", able)
+        room -= length + 1
+    detail = _clipped(clean_line(event.detail, terminal=True), room - len(dot), plain)
+    return label + drawn + text + (styled(dot + detail, "2", able) if detail else "")
 
 
 def _clipped(text: str, room: int, plain: bool) -> str:

@@ -157,7 +157,9 @@ def produce(script: str, **options: object) -> subprocess.Popen:
         options: of subprocess.Popen; ``ui`` are the arguments of open_ui, ``environ`` more variables.
     """
     arguments = options.pop("ui", "")
-    environ = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES")}
+    environ = {
+        k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES")
+    }
     environ |= {"TERM": "xterm-256color", "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
     environ |= options.pop("environ", {})  # type: ignore[operator]
     command = [sys.executable, str(PRODUCER), str(arguments), script]

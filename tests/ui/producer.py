@@ -7,14 +7,16 @@ import os
 import sys
 import time
 
-from gemcli.errors import EXIT_INTERRUPTED, GemcliError, InputError
-from gemcli.events import Error, Init, Progress, Result, Thought, Token, Warning
-from gemcli.ui import ReaderGone, confirm, emit_json, emit_table, emit_text, open_ui, show_error
+from gemcli import errors, events
+from gemcli import ui as printer
+from gemcli.errors import EXIT_INTERRUPTED, GemcliError
+from gemcli.ui import ReaderGone, open_ui, show_error
 
 arguments, script = sys.argv[1:]
+names = {**vars(events), **vars(errors), **vars(printer), "os": os, "sys": sys, "time": time}
 try:
-    with eval(f"open_ui({arguments})") as ui:
-        exec(script)
+    with open_ui(**eval(f"dict({arguments})")) as ui:
+        exec(script, {**names, "ui": ui})
 except ReaderGone as gone:
     sys.exit(gone.exit_code)
 except KeyboardInterrupt:

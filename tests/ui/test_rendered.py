@@ -20,7 +20,7 @@ BLOCKS = [
     "1. first\n2. second\n\n   more of the second\n10. tenth",
     "> quoted words that go on\n> and on\n>\n> - with a list",
     "| name | value |\n|:--|--:|\n| alpha | 1 |\n| 中文 | 22 |\n| a long cell that needs room | 333 |",
-    "```python\ndef f(x):\n\treturn 'a string that is longer than the narrowest of the terminals in this test'\n```",
+    "```python\ndef f(x):\n\treturn 'a string that is longer than the narrowest of these terminals'\n```",
     "```\nno language " + "x" * 90 + "\n```",
     "- item\n  ```c\n  int main(void) { return 0; /* nested code, long enough to be folded */ }\n  ```",
     "    indented code",
@@ -65,10 +65,17 @@ def test_character_by_character(kit, columns):
     assert show(kit, list(document), columns, 24) == show(kit, [document], columns, 24, frames=False)
 
 
-@given(documents, st.lists(st.integers(0, 2000), max_size=15), st.sampled_from([20, 40, 80, 200]), st.integers(3, 30))
+@given(
+    documents,
+    st.lists(st.integers(0, 2000), max_size=15),
+    st.sampled_from([20, 40, 80, 200]),
+    st.integers(3, 30),
+)
 @settings(max_examples=40, deadline=None)
 def test_random_pieces(kit, document, places, columns, rows):
-    assert show(kit, cut(document, places), columns, rows) == show(kit, [document], columns, rows, frames=False)
+    assert show(kit, cut(document, places), columns, rows) == show(
+        kit, [document], columns, rows, frames=False
+    )
 
 
 @pytest.mark.parametrize("columns", [20, 80])
@@ -76,7 +83,10 @@ def test_random_pieces(kit, document, places, columns, rows):
     ("document", "unique"),
     [
         ("```py\n" + "".join(f"line_{n:03d} = {n}\n" for n in range(100)) + "```\n", "line_{:03d}"),
-        ("- item\n  ```py\n" + "".join(f"  line_{n:03d} = {n}\n" for n in range(60)) + "  ```\n", "line_{:03d}"),
+        (
+            "- item\n  ```py\n" + "".join(f"  line_{n:03d} = {n}\n" for n in range(60)) + "  ```\n",
+            "line_{:03d}",
+        ),
         ("| n |\n|---|\n" + "".join(f"| row{n:03d} |\n" for n in range(60)), "row{:03d}"),
         (" ".join(f"word{n:03d}" for n in range(300)), "word{:03d}"),
         ("".join(f"- item{n:03d}\n" for n in range(60)), "item{:03d}"),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pygments.lexer import Lexer
     from rich.text import Text
 
-_WINDOW = 2048  # characters that are lexed again for each new line before a later beginning is tried
+_WINDOW = 600  # characters that are lexed again for each new line before a later beginning is tried
 _LONGEST_LINE = 4096  # a longer one is data, not code: no colours
 
 _Tokens = list[tuple[str, str]]  # (style, text) of one line
@@ -35,34 +35,33 @@ class Highlighter:
 
     def feed(self, lines: Sequence[str]) -> list[Text]:
         """The next lines, complete."""
-        shown = self.peek(lines)
-        if self._lexer is not None:
-            self._lines += lines
-            self._forget()
-        return shown
+        tokens = self._next(lines)
+        self._lines += map(_lexed, lines)
+        self._forget(tokens)
+        return _texts(lines, tokens)
 
     def peek(self, lines: Sequence[str]) -> list[Text]:
         """How `lines` would look next; nothing is remembered."""
-        from rich.text import Text
+        return _texts(lines, self._next(lines))
 
-        if self._lexer is None or any(len(line) > _LONGEST_LINE for line in lines):
-            return [Text(line) for line in lines]
-        tokens = self._lex([*self._lines, *lines])[len(self._lines) :]
-        return [Text.assemble(*((text, kind) for kind, text in line)) for line in tokens]
+    def _next(self, lines: Sequence[str]) -> list[_Tokens]:
+        """The tokens of the remembered lines and of `lines`."""
+        return self._lex([*self._lines, *map(_lexed, lines)])
 
-    def _forget(self) -> None:
+    def _forget(self, tokens: list[_Tokens]) -> None:
         if sum(map(len, self._lines)) < self._window:
             return
         middle = len(self._lines) // 2
         later = self._lines[middle:]
-        if self._lex(later) == self._lex(self._lines)[middle:]:
+        if self._lex(later) == tokens[middle:]:
             self._lines = later
             self._window = _WINDOW
         else:  # inside a long string or comment, or the language needs its beginning
             self._window *= 2
 
     def _lex(self, lines: Sequence[str]) -> list[_Tokens]:
-        assert self._lexer is not None
+        if self._lexer is None:
+            return [[("", line)] for line in lines]
         result: list[_Tokens] = [[]]
         for kind, text in self._lexer.get_tokens("\n".join(lines)):
             name = _style(str(kind).removeprefix("Token."))
@@ -72,6 +71,20 @@ class Highlighter:
                 if piece:
                     result[-1].append((name, piece))
         return (result + [[] for _ in lines])[: len(lines)]
+
+
+def _texts(lines: Sequence[str], tokens: list[_Tokens]) -> list[Text]:
+    """The last lines, of which `tokens` has the tokens and those of lines before."""
+    from rich.text import Text
+
+    return [
+        Text.assemble(*((text, kind) for kind, text in coloured)) if line == _lexed(line) else Text(line)
+        for line, coloured in zip(lines, tokens[len(tokens) - len(lines) :], strict=True)
+    ]
+
+
+def _lexed(line: str) -> str:
+    return line if len(line) <= _LONGEST_LINE else ""
 
 
 def _lexer(language: str) -> Lexer | None:

@@ -113,7 +113,8 @@ class Renderer:
             return rows
         result: list[Text] = []
         for number, row in enumerate(rows):
-            line = Text(first if number == 0 and not begun else rest, style.PREFIX)
+            line = Text()
+            line.append(first if number == 0 and not begun else rest, style.PREFIX)
             line.append_text(row)
             line.rstrip()
             result.append(line)

@@ -1,17 +1,20 @@
 """Breaking styled text into rows of a terminal.
 
 Rows break at spaces and between wide (CJK) characters, never inside a character with its combining marks; a
-word longer than a row is broken anywhere.  Widths are upper bounds: terminals disagree on emoji that are joined
-(UAX #29 "ZWJ"), and a row that is shorter than it could be is better than one that is too long.
+word longer than a row is broken anywhere.  Widths are upper bounds: terminals disagree on emoji that are
+joined and on flags (UAX #29), and a row that could be longer is better than one that is too long.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.text import Text
 
+_FLAG_LETTER = re.compile("[\U0001f1e6-\U0001f1ff]")  # two of them are a flag
+_DISPUTED = re.compile("[\u200d\U0001f1e6-\U0001f1ff]")
 _NEVER_FIRST = frozenset("、。，．・：；？！）」』】〕〉》”’…ー々％」！，．：；？）］｝、。")
 _NEVER_LAST = frozenset("（「『【〔〈《“‘（［｛￥")
 
@@ -23,11 +26,17 @@ def graphemes(text: str) -> list[tuple[int, int, int]]:
     from rich.cells import get_character_cell_size, split_graphemes
 
     spans, _ = split_graphemes(text)
-    joined = "\u200d" in text
-    return [
-        (start, end, max(cells, sum(map(get_character_cell_size, text[start:end]))) if joined else cells)
-        for start, end, cells in spans
-    ]
+    if not _DISPUTED.search(text):
+        return spans
+    result: list[tuple[int, int, int]] = []
+    for start, end, size in spans:
+        part = text[start:end]
+        if _FLAG_LETTER.match(part):
+            size = 2
+            if result and _FLAG_LETTER.fullmatch(text[result[-1][0] : start]):
+                start, size = result.pop()[0], 4
+        result.append((start, end, max(size, sum(map(get_character_cell_size, part)))))
+    return result
 
 
 def cells(text: str) -> int:

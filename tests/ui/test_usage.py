@@ -1,0 +1,19 @@
+"""The usage line, as far as the numbers are known."""
+
+from gemcli.ui.usage import usage_line
+
+
+def test_all_numbers():
+    result = {
+        "usage": {"prompt_tokens": 1234, "cached_tokens": 1000, "completion_tokens": 56},
+        "timings": {"decode_tokens_per_s": 12.345, "first_token_s": 1.2, "total_s": 5.678},
+    }
+    tokens = "1,234 prompt tokens (1,000 cached), 56 answer tokens"
+    assert usage_line(result) == f"{tokens}, 12.3 tokens/s, first token 1.20 s, total 5.68 s"
+
+
+def test_unknown_numbers_are_left_out():
+    assert (
+        usage_line({"usage": {"prompt_tokens": 3, "cached_tokens": 0}, "timings": None}) == "3 prompt tokens"
+    )
+    assert usage_line({}) == "no usage is known"
