@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 import tomllib
 from contextlib import suppress
 from pathlib import Path
@@ -194,6 +193,8 @@ def _toml(value: str | int | float | bool | list[str]) -> str:
 
 
 def _replace(path: Path, text: str) -> None:
+    import tempfile
+
     path = path.resolve()
     make_private(path.parent)
     temporary = None

@@ -38,7 +38,7 @@ def doctor(
 
 def _rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The report as (label, text); an empty label goes on with the one before."""
-    from gemcli.hub.pull import size_text
+    from gemcli.hub.size import size_text
 
     libraries = ", ".join(f"{name} {version or 'missing'}" for name, version in found["libraries"].items())
     yield "gemcli", f"{found['gemcli']}, Python {found['python']}, {found['system']}"

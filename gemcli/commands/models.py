@@ -27,7 +27,7 @@ def list_(
     """List the models that are known by name and those that are installed."""
     _begin(ctx, output_format, json, debug)
 
-    from gemcli.hub.pull import size_text
+    from gemcli.hub.size import size_text
     from gemcli.ui import emit_json, emit_table
 
     rows = _rows()
@@ -101,7 +101,7 @@ def rm(
 
     from gemcli.errors import UsageError
     from gemcli.hub import store
-    from gemcli.hub.pull import size_text
+    from gemcli.hub.size import size_text
     from gemcli.ui import confirm, emit_json, say
 
     wanted = [_stored_name(name) for name in dict.fromkeys(names)]
@@ -173,16 +173,18 @@ def _row(
 def _facts(name: str, offline: bool) -> tuple[dict[str, Any], Installed | None]:
     """What is known of a model without opening it, and the model in the store, if it is there."""
     from gemcli.errors import ModelUnavailableError, UsageError
-    from gemcli.hub import catalog, hub_repo, resolve, store
+    from gemcli.hub import catalog, hub_name, resolve, store
 
-    if name.startswith(hub_repo.PREFIX):
-        model = hub_repo.find_local(hub_repo.parse(name))
+    if name.startswith(hub_name.PREFIX):
+        model = hub_name.find_local(hub_name.parse(name))
         if offline and not model:
             raise ModelUnavailableError(
                 f"{name} is not installed, and --offline forbids looking it up",
                 f"Run: gemcli models show {name}",
             )
-        entry = hub_repo.entry_of(model) if model else hub_repo.look_up(hub_repo.parse(name))
+        from gemcli.hub.hub_repo import look_up
+
+        entry = hub_name.entry_of(model) if model else look_up(hub_name.parse(name))
     else:
         try:
             entry = catalog.find(name)
@@ -239,10 +241,10 @@ def _architecture(path: str) -> dict[str, Any]:
 def _stored_name(name: str) -> str:
     """The name under which a model, or a part of it, lies in the store."""
     from gemcli.errors import ModelUnavailableError
-    from gemcli.hub import catalog, hub_repo, store
+    from gemcli.hub import catalog, hub_name, store
 
-    if name.startswith(hub_repo.PREFIX):
-        found = hub_repo.find_local(hub_repo.parse(name))
+    if name.startswith(hub_name.PREFIX):
+        found = hub_name.find_local(hub_name.parse(name))
         name = found.name if found else name
     else:
         name = catalog.find(name).name
@@ -254,7 +256,7 @@ def _stored_name(name: str) -> str:
 
 
 def _text(key: str, value: object) -> str:
-    from gemcli.hub.pull import size_text
+    from gemcli.hub.size import size_text
 
     if isinstance(value, bool):
         return "yes" if value else "no"

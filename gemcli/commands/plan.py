@@ -125,7 +125,7 @@ def _show(found: Mapping[str, Any]) -> None:
 
 def _sums(found: Mapping[str, Any]) -> list[str]:
     """Lines of totals."""
-    from gemcli.hub.pull import size_text
+    from gemcli.hub.size import size_text
 
     room = found["window"] - found["budget"] - found["overhead_tokens"]
     lines = [

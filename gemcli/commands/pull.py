@@ -54,10 +54,10 @@ def pull(
 
 def _check(name: str) -> None:
     """Raise UsageError for a name that means nothing, before anything is downloaded."""
-    from gemcli.hub import catalog, hub_repo
+    from gemcli.hub import catalog, hub_name
 
-    if name.startswith(hub_repo.PREFIX):
-        hub_repo.parse(name)
+    if name.startswith(hub_name.PREFIX):
+        hub_name.parse(name)
     else:
         catalog.find(name)
 
@@ -86,14 +86,14 @@ def _bring(name: str, offline: bool, show: OnEvent) -> dict[str, Any]:
 def _entry(name: str, offline: bool, show: OnEvent) -> Entry:
     from gemcli.errors import ModelUnavailableError
     from gemcli.events import Warning
-    from gemcli.hub import catalog, hub_repo
+    from gemcli.hub import catalog, hub_name, hub_repo
 
-    if not name.startswith(hub_repo.PREFIX):
+    if not name.startswith(hub_name.PREFIX):
         return catalog.find(name)
-    spec = hub_repo.parse(name)
-    here = hub_repo.find_local(spec)
+    spec = hub_name.parse(name)
+    here = hub_name.find_local(spec)
     if offline and here:
-        return hub_repo.entry_of(here)
+        return hub_name.entry_of(here)
     if offline:
         raise _forbidden(name)
     try:
@@ -102,7 +102,7 @@ def _entry(name: str, offline: bool, show: OnEvent) -> Entry:
         if not here:
             raise
         show(Warning(f"{error.message}; verifying what is here"))
-        return hub_repo.entry_of(here)
+        return hub_name.entry_of(here)
 
 
 def _verified(entry: Entry, show: OnEvent) -> Path:

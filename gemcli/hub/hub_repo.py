@@ -1,4 +1,4 @@
-"""``hf:OWNER/REPO[:QUANT]``: any GGUF of a hub, found through the hub's list of files.
+"""Any GGUF of a hub's repository, found through the hub's list of its files.
 
 The list gives each file's size and SHA-256, and the commit it belongs to; the file is then pulled like one
 of the catalogue, from that very commit.
@@ -14,16 +14,8 @@ from urllib.parse import quote
 from gemcli.errors import ModelUnavailableError, UsageError
 from gemcli.hub import hub_source, web
 from gemcli.hub.catalog import Entry
+from gemcli.hub.hub_name import PREFIX, Spec, rank
 from gemcli.hub.source import HubSource, SourceError
-from gemcli.hub.store import Installed, installed
-
-PREFIX = "hf:"
-
-PREFERENCE = (
-    "Q4_K_M", "Q4_0", "Q8_0", "Q4_K_S", "Q4_1", "Q5_K_M", "Q5_K_S", "Q6_K", "Q5_0", "Q5_1",
-    "BF16", "F16", "F32",
-)  # fmt: skip
-"""Quantizations that are read, the one taken first when none is asked for first."""
 
 _QUANT = re.compile(
     r"(?<![A-Z0-9])(?:UD-)?"
@@ -34,17 +26,6 @@ _QUANT = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Spec:
-    """A parsed ``hf:`` name; `quant` is a quantization, a file's name, or None."""
-
-    repo: str
-    quant: str | None
-
-    def __str__(self) -> str:
-        return f"{PREFIX}{self.repo}" + (f":{self.quant}" if self.quant else "")
-
-
-@dataclass(frozen=True, slots=True)
 class RemoteFile:
     """A GGUF in a repository."""
 
@@ -52,52 +33,6 @@ class RemoteFile:
     size: int
     sha256: str
     quant: str
-
-
-def parse(text: str) -> Spec:
-    """Take ``hf:OWNER/REPO[:QUANT]`` apart.
-
-    Raises:
-        UsageError: it is not of that form.
-    """
-    found = re.fullmatch(r"hf:(?://)?([\w.-]+/[\w.-]+)(?::([^:\s]+))?", text)
-    if not found or ".." in found[1]:
-        raise UsageError(
-            f"{text!r} is not of the form hf:OWNER/REPO[:QUANT]",
-            "For example hf:Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF:Q4_K_M",
-        )
-    return Spec(found[1], found[2])
-
-
-def find_local(spec: Spec) -> Installed | None:
-    """The pulled model that `spec` means, found without asking the hub."""
-    mine = [each for each in installed() if each.name.lower().startswith(f"{PREFIX}{spec.repo}:".lower())]
-    if spec.quant:
-        wanted = spec.quant.lower().rpartition("/")[2]
-        return next(
-            (
-                each
-                for each in mine
-                if wanted in (each.name.rpartition(":")[2].lower(), each.path.name.lower())
-            ),
-            None,
-        )
-    return min(mine, key=lambda each: _rank(each.name.rpartition(":")[2]), default=None)
-
-
-def entry_of(model: Installed) -> Entry:
-    """A pulled hub model as an entry: what to verify, and where to fetch it again."""
-    repo, _, _ = model.name.removeprefix(PREFIX).partition(":")
-    return Entry(
-        name=model.name,
-        title=model.title,
-        file=model.path.name,
-        size=model.size,
-        sha256=model.sha256,
-        licence=model.licence,
-        licence_url=model.licence_url,
-        sources=(HubSource(repo, model.path.name),),
-    )
 
 
 def look_up(spec: Spec) -> Entry:
@@ -151,8 +86,8 @@ def choose(spec: Spec, files: list[RemoteFile]) -> RemoteFile:
         missing = f"{spec.repo} holds no {spec.quant}"
     else:
         whole = [each for each in files if not _is_split(each.path)] or files
-        best = min(_rank(each.quant) for each in whole)
-        fit = [each for each in whole if _rank(each.quant) == best]
+        best = min(rank(each.quant) for each in whole)
+        fit = [each for each in whole if rank(each.quant) == best]
         missing = ""
     if not fit:
         raise UsageError(missing, listing)
@@ -208,10 +143,6 @@ def _ggufs(about: dict[str, object]) -> list[RemoteFile]:
 def _licence(card: dict[str, object]) -> str:
     name = str(card.get("license_name") or card.get("license") or "")
     return name if name and name != "other" else "see the repository's page"
-
-
-def _rank(quant: str) -> int:
-    return PREFERENCE.index(quant) if quant in PREFERENCE else len(PREFERENCE)
 
 
 def _is_split(path: str) -> bool:

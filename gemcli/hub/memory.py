@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -64,6 +63,8 @@ def _windows() -> int | None:
 
 
 def _output(command: list[str]) -> str:
+    import subprocess
+
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=5, check=False).stdout
     except (OSError, subprocess.SubprocessError):

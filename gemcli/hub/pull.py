@@ -17,6 +17,7 @@ from gemcli.hub import hub_source, partial, store, wheel_source
 from gemcli.hub.catalog import Entry
 from gemcli.hub.lock import store_lock
 from gemcli.hub.partial import DigestError, Partial
+from gemcli.hub.size import size_text
 from gemcli.hub.source import HubSource, Source, SourceError
 from gemcli.settings import make_private, models_dir
 
@@ -67,11 +68,6 @@ def pull(entry: Entry, *, on_event: OnEvent, verify: bool = False) -> Path:
     except OSError as error:
         raise _disk_failure(error, entry, final) from error
     return final
-
-
-def size_text(size: int) -> str:
-    """Bytes as people write them: ``98.4 MB``, ``1.12 GB``."""
-    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
 class _Meter:

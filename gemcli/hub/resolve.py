@@ -10,10 +10,10 @@ from pathlib import Path
 from gemcli import settings
 from gemcli.errors import GemcliError, ModelUnavailableError, UsageError
 from gemcli.events import Event, Progress, Warning
-from gemcli.hub import catalog, hub_repo, store
+from gemcli.hub import catalog, hub_name, store
 from gemcli.hub.catalog import Entry
 from gemcli.hub.memory import available_bytes
-from gemcli.hub.pull import pull, size_text
+from gemcli.hub.size import size_text
 
 DEFAULTS = ("qwen2.5-coder-1.5b", "qwen2.5-coder-0.5b")
 """The embedded defaults, the better one first; the last one is for machines with little memory."""
@@ -59,7 +59,7 @@ def resolve(
     may_pull = may_pull and not offline
     if spec is None:
         return _default(offline=offline, may_pull=may_pull, on_event=on_event, confirm=confirm)
-    if spec.startswith(hub_repo.PREFIX):
+    if spec.startswith(hub_name.PREFIX):
         return _hub(spec, offline, may_pull, on_event, confirm)
     try:
         entry = catalog.find(spec)
@@ -114,16 +114,20 @@ def _entry(
     if found:
         return _ready(found, on_event)
     _allow(entry.name, entry.size, offline, may_pull, confirm)
+    from gemcli.hub.pull import pull  # brings in HTTP, which a model that is here does without
+
     return Resolved(entry.name, pull(entry, on_event=on_event))
 
 
 def _hub(spec: str, offline: bool, may_pull: bool, on_event: OnEvent, confirm: Confirm | None) -> Resolved:
-    parsed = hub_repo.parse(spec)
-    found = hub_repo.find_local(parsed)
+    parsed = hub_name.parse(spec)
+    found = hub_name.find_local(parsed)
     if found:
         return _ready(found, on_event)
     _allow(spec, 0, offline, may_pull, confirm)
-    return _entry(hub_repo.look_up(parsed), offline, may_pull, on_event, confirm)
+    from gemcli.hub.hub_repo import look_up
+
+    return _entry(look_up(parsed), offline, may_pull, on_event, confirm)
 
 
 def _ready(found: store.Installed, on_event: OnEvent) -> Resolved:

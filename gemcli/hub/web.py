@@ -115,7 +115,7 @@ def why(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return str(error) if "within" in str(error) else "it stopped answering"
     if isinstance(error, http.client.BadStatusLine) and not isinstance(error, OSError):
-        return f"its answer is no HTTP ({error.line[:60]!r})"
+        return f"its answer is no HTTP ({str(error)[:60]!r})"
     if isinstance(error, http.client.IncompleteRead):
         return "the connection was dropped"
     return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__

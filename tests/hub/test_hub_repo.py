@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemcli.errors import ModelUnavailableError, UsageError
-from gemcli.hub import hub_repo, store
-from gemcli.hub.hub_repo import RemoteFile, Spec, choose, find_local, look_up, parse, quant_of
+from gemcli.hub import hub_name, store
+from gemcli.hub.hub_name import Spec, find_local, parse
+from gemcli.hub.hub_repo import RemoteFile, choose, look_up, quant_of
 from gemcli.hub.pull import pull
 from gemcli.hub.source import HubSource
 from tests.hub.conftest import Events, Hub, content_of
@@ -120,9 +121,9 @@ def test_what_cannot_be_chosen_lists_what_there_is(paths: list[str], quant: str 
     assert all(path in (caught.value.hint or "") for path in paths)
 
 
-@given(st.lists(st.sampled_from(hub_repo.PREFERENCE), unique=True, min_size=1))
+@given(st.lists(st.sampled_from(hub_name.PREFERENCE), unique=True, min_size=1))
 def test_the_order_of_files_does_not_matter(quants: list[str]) -> None:
-    best = min(quants, key=hub_repo.PREFERENCE.index)
+    best = min(quants, key=hub_name.PREFERENCE.index)
     assert choose(Spec(REPO, None), files(*(f"m-{each}.gguf" for each in quants))).quant == best
 
 
@@ -178,7 +179,7 @@ def test_what_was_pulled_is_found_without_the_hub(hub: Hub, repo: dict[str, byte
     assert find_local(parse(f"hf:{REPO}:F16")) is None
     assert find_local(parse("hf:owner/Model")) is None
     assert hub.seen == []
-    entry = hub_repo.entry_of(store.installed()[0])
+    entry = hub_name.entry_of(store.installed()[0])
     assert (entry.name, entry.licence) == (f"hf:{REPO}:Q4_K_M", "mit")
 
 

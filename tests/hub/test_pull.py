@@ -20,7 +20,8 @@ from gemcli.errors import GemcliError
 from gemcli.events import Progress
 from gemcli.hub import catalog, partial, store, wheel_source
 from gemcli.hub.lock import store_lock
-from gemcli.hub.pull import pull, size_text
+from gemcli.hub.pull import pull
+from gemcli.hub.size import size_text
 from gemcli.hub.source import HubSource
 from gemcli.settings import models_dir
 from tests.hub.conftest import Events, Hub, Index, content_of, make_entry
