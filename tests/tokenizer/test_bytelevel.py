@@ -38,7 +38,7 @@ def test_every_family_is_compared_with_the_reference() -> None:
 
 
 @given(text=st.text())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_text_comes_back(text: str, small: Any) -> None:
     tokenizer = small("bpe")
     ids = tokenizer.encode(text)
@@ -48,7 +48,7 @@ def test_text_comes_back(text: str, small: Any) -> None:
 
 @pytest.mark.parametrize("pre", ONE_OF_EACH_FAMILY)
 @given(text=tricky)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_ids_do_not_depend_on_the_parts(pre: str, text: str, small: Any) -> None:
     tokenizer = small("bpe", pre=pre)
     whole = tokenizer.encode(text)
