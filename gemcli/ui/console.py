@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from gemcli.errors import GemcliError
-from gemcli.ui.json_out import dumps
+from gemcli.ui.json_out import document
 from gemcli.ui.notes import Notes, styled
 from gemcli.ui.sanitize import clean, clean_line
 from gemcli.ui.streams import Err, Out
@@ -16,7 +16,7 @@ from gemcli.ui.terminal import ability
 def emit_json(value: object) -> None:
     """One JSON value and a newline on stdout; like all that writes there it may raise `ReaderGone`."""
     out = Out()
-    out.write(dumps(value, indent=2 if out.is_terminal else None) + "\n", "backslashreplace")
+    out.write(document(value, terminal=out.is_terminal), "backslashreplace")
 
 
 def emit_text(text: str) -> None:

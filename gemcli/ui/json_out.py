@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from gemcli.errors import EXIT_INTERRUPTED
 from gemcli.events import Error, Event, Init, Progress, Result, Thought, Token, Warning, to_json
-from gemcli.ui.sanitize import Sanitizer, clean
+from gemcli.ui.sanitize import BIDI, Sanitizer, clean
 from gemcli.ui.streams import Out
 
 _PROGRESS_EVERY = 0.25  # seconds
@@ -35,9 +35,21 @@ _EMPTY: dict[str, object] = {
 }
 
 
-def dumps(value: object, *, indent: int | None = None) -> str:
-    """JSON as the contract has it: characters as they are, without controls; null for infinite numbers."""
-    return json.dumps(_plain(value), ensure_ascii=False, indent=indent, allow_nan=False)
+def dumps(value: object, *, indent: int | None = None, terminal: bool = False) -> str:
+    """JSON as the contract has it: characters as they are, without controls; null for infinite numbers.
+
+    Args:
+        value: anything; what JSON has no type for becomes text.
+        indent: spaces a level, None for one line.
+        terminal: escape the bidirectional controls, which would reorder what a terminal shows.
+    """
+    text = json.dumps(_plain(value), ensure_ascii=False, indent=indent, allow_nan=False)
+    return BIDI.sub(lambda found: f"\\u{ord(found.group()):04x}", text) if terminal else text
+
+
+def document(value: object, *, terminal: bool) -> str:
+    """A whole JSON document with its newline: indented for the eyes on a terminal, one line elsewhere."""
+    return dumps(value, indent=2 if terminal else None, terminal=terminal) + "\n"
 
 
 def error_object(code: int, message: str, **known: object) -> dict[str, object]:
@@ -130,7 +142,7 @@ class JsonView:
             self._collected.finished = True
 
     def _print(self, data: Mapping[str, object]) -> None:
-        self._out.write(dumps(data, indent=2 if self._out.is_terminal else None) + "\n", "backslashreplace")
+        self._out.write(document(data, terminal=self._out.is_terminal), "backslashreplace")
 
 
 class JsonLinesView:
@@ -215,7 +227,7 @@ class JsonLinesView:
         self._text(Token, self._answer.flush())
 
     def _print(self, value: object) -> None:
-        self._out.write(dumps(value) + "\n", "backslashreplace")
+        self._out.write(dumps(value, terminal=self._out.is_terminal) + "\n", "backslashreplace")
 
 
 def _as_error(failure: BaseException | None) -> Error | None:

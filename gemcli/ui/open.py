@@ -77,7 +77,8 @@ class Ui:
         with self._lock:
             self._step_aside()
             self._notes.say(message)
-        self._painter.wake()
+        if self._paints:
+            self._painter.wake()
 
     def _show(self, event: Event) -> None:
         match event:
@@ -115,7 +116,7 @@ class Ui:
             try:
                 self._status.paint()
                 self._view.paint()
-            except (ReaderGone, GemcliError) as failure:
+            except Exception as failure:  # the next call raises it, in the thread that can be stopped
                 self._failure = failure
 
 

@@ -14,6 +14,7 @@ import re
 
 _CONTROL = r"\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and newline, DEL, C1
 _BIDI = r"\u202a-\u202e\u2066-\u2069"  # Trojan Source (CVE-2021-42574): they reorder what is shown
+BIDI = re.compile(f"[{_BIDI}]")
 
 # Bounds on what is held back; real sequences stay far below them.
 _CSI_HEAD = r"(?:\x1b\[|\x9b)[0-?]{0,64}[ -/]{0,8}"

@@ -218,6 +218,13 @@ def test_values_json_does_not_have():
     assert "\n" not in text
 
 
+def test_bidirectional_controls_are_escaped_on_a_terminal():
+    value = {"a": "x\u202ey"}
+    assert dumps(value) == '{"a": "x\u202ey"}'
+    assert dumps(value, terminal=True) == '{"a": "x\\u202ey"}'
+    assert json.loads(dumps(value, terminal=True)) == value
+
+
 def test_lone_surrogates_become_escapes(capfd):
     view = JsonView(Out())
     view.show(Result({"answer": "bad \udc80 name"}))

@@ -64,6 +64,15 @@ def test_an_escape_over_two_tokens_is_taken_out():
     assert out.text == "red: text end\n"
 
 
+def test_what_was_held_back_at_the_end_is_shown():
+    out = Collect()
+    view = RawView(out)
+    view.show(Token("text \x1b[12"))
+    view.show(Result({}))
+    view.close(None)
+    assert out.text == "text 12\n"
+
+
 def test_on_a_terminal_a_note_begins_on_its_own_line(kit):
     with kit.PseudoTerminal() as terminal:
         view = RawView(Out(terminal.stream))

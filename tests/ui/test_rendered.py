@@ -156,6 +156,10 @@ def test_live_text_is_on_the_screen_before_the_line_ends(kit):
         view.close(None)
 
 
+def test_what_was_held_back_at_the_end_is_shown(kit):
+    assert show(kit, ["text \x1b[1", "2"], 40, 10) == ["text 12"]
+
+
 def test_a_frame_in_which_nothing_changed_writes_nothing(kit):
     with kit.PseudoTerminal(80, 24) as terminal:
         out = Out(terminal.stream)

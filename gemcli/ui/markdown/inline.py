@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
     from rich.text import Text
 
-_FORMULA = re.compile(r"\\\(.+?\\\)|\\\[.+?\\\]|\$\$.+?\$\$", re.DOTALL)
+_FORMULA = re.compile(r"\\\(.{1,2000}?\\\)|\\\[.{1,2000}?\\\]|\$\$.{1,2000}?\$\$", re.DOTALL)
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _TICKS = re.compile(r"`+")
 _CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`)(?:.*?[^`])?\1(?!`)", re.DOTALL)
@@ -51,7 +51,7 @@ def to_text(source: str, base: str = "") -> Text:
 
     markdown = parser()
     tokens: list[Token] = []
-    markdown.inline.parse(source, markdown, {}, tokens)
+    markdown.inline.parse(source.expandtabs(4), markdown, {}, tokens)
     text = Text(style=base)
     _append(text, tokens)
     return text
