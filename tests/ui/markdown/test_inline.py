@@ -28,7 +28,7 @@ def styles(source: str) -> list[tuple[str, str]]:
         (r"\* escaped \\", r"* escaped " + "\\"),
         ("&amp; &copy; &nosuch;", "& © &nosuch;"),
         ("**unclosed `code", "**unclosed `code"),
-        ("a\tb `c\td`", "a   b c   d"),
+        ("a\tb `c\td`", "a   b c    d"),
         ("snake_case_name 2*3*4", "snake_case_name 234"),
     ],
 )
