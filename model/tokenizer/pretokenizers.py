@@ -77,13 +77,12 @@ FAMILIES: dict[str, Family] = {
 """`tokenizer.ggml.pre` → its family."""
 
 
-def family(name: str) -> Family:
+def family(name: object) -> Family:
     """The family of a pre-tokenizer; UnsupportedModelError when its rules are not known here."""
-    try:
-        return FAMILIES[name]
-    except KeyError:
+    if not isinstance(name, str) or name not in FAMILIES:
         known = ", ".join(sorted(FAMILIES))
-        raise UnsupportedModelError(f"the pre-tokenizer {name!r} is not known (known: {known})") from None
+        raise UnsupportedModelError(f"the pre-tokenizer {name!r} is not known (known: {known})")
+    return FAMILIES[name]
 
 
 def build(family: Family) -> PreTokenizer:

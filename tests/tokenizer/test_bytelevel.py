@@ -141,9 +141,11 @@ def test_damage_is_named(changes: dict[str, Any], message: str) -> None:
     assert message in str(caught.value)
 
 
-def test_an_unknown_pre_tokenizer_is_named() -> None:
-    with pytest.raises(UnsupportedModelError, match="'viking' is not known"):
-        tokenizer_from_gguf(bare(pre="viking"))
+@pytest.mark.parametrize("pre", ["viking", ["qwen2"], 1])
+def test_an_unknown_pre_tokenizer_is_named(pre: Any) -> None:
+    with pytest.raises(UnsupportedModelError) as caught:
+        tokenizer_from_gguf(bare(pre=pre))
+    assert f"{pre!r} is not known" in str(caught.value)
 
 
 def test_bos_follows_the_file_and_else_the_family() -> None:
