@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from gemcli.errors import GemcliError
+from gemcli.ui.aside import free_line
 from gemcli.ui.json_out import document
 from gemcli.ui.notes import Notes, styled
 from gemcli.ui.sanitize import clean, clean_line
@@ -53,18 +54,21 @@ def emit_table(header: Sequence[str], rows: Sequence[Sequence[object]], *, right
 
 
 def say(message: str) -> None:
-    """A line of information on stderr.  While a `Ui` is open, use its method of this name."""
-    Notes(Err()).say(message)
+    """A line of information on stderr."""
+    with free_line():
+        Notes(Err()).say(message)
 
 
 def show_warning(message: str) -> None:
-    """A warning on stderr.  While a `Ui` is open, give it a Warning event instead."""
-    Notes(Err()).warning(message)
+    """A warning on stderr; a Warning event to the open `Ui`, if there is one, also gets into its JSON."""
+    with free_line():
+        Notes(Err()).warning(message)
 
 
 def show_error(error: GemcliError) -> None:
     """An error and its hint on stderr."""
-    Notes(Err()).error(error.message, error.hint)
+    with free_line():
+        Notes(Err()).error(error.message, error.hint)
 
 
 def confirm(question: str) -> bool:
@@ -76,8 +80,12 @@ def confirm(question: str) -> bool:
     err = Err()
     if not err.is_terminal or sys.stdin is None or not sys.stdin.isatty():
         return False
-    err.write(f"{clean_line(question, terminal=True)} [y/N] ")
-    answer = sys.stdin.readline()
-    if not answer.endswith("\n"):
-        err.write("\n")
+    with free_line():
+        err.write(f"{clean_line(question, terminal=True)} [y/N] ")
+        answer = ""
+        try:
+            answer = sys.stdin.readline()
+        finally:
+            if not answer.endswith("\n"):
+                err.write("\n")
     return answer.strip().lower() in ("y", "yes")

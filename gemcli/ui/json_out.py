@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from gemcli.errors import EXIT_INTERRUPTED
 from gemcli.events import Error, Event, Init, Progress, Result, Thought, Token, Warning, to_json
+from gemcli.failure import failure
 from gemcli.ui.sanitize import BIDI, Sanitizer, clean
 from gemcli.ui.streams import Out
 
@@ -97,15 +98,15 @@ class _Collected:
             return {**data, "error": {"code": self._error.code, "message": self._error.message}}
         return dict(data)
 
-    def failed(self, failure: BaseException | None) -> tuple[Error, dict[str, object]] | None:
+    def failed(self, ending: BaseException | None) -> tuple[Error, dict[str, object]] | None:
         """The error and the object of an answer that ended without a result; None when nothing failed."""
-        error = self._error or _as_error(failure)
+        error = self._error or _as_error(ending)
         if error is None or self.finished:
             return None
         known: dict[str, object] = {"id": self._init.id, "model": self._init.model}
         known["answer"] = "".join(self._answer)
         known["warnings"] = self._warnings
-        if error.code == EXIT_INTERRUPTED:
+        if isinstance(ending, KeyboardInterrupt) or error.code == EXIT_INTERRUPTED:
             known["finish_reason"] = "interrupt"
         return error, error_object(error.code, error.message, **known)
 
@@ -230,21 +231,18 @@ class JsonLinesView:
         self._out.write(dumps(value, terminal=self._out.is_terminal) + "\n", "backslashreplace")
 
 
-def _as_error(failure: BaseException | None) -> Error | None:
+def _as_error(ending: BaseException | None) -> Error | None:
     """How an exception that ends an answer reads; None for none and for a planned exit with code 0."""
-    if failure is None:
+    if ending is None:
         return None
-    if isinstance(failure, KeyboardInterrupt):
-        return Error(EXIT_INTERRUPTED, "interrupted")
-    code = getattr(failure, "exit_code", None)
-    if code is None:
-        code = getattr(failure, "code", None) if isinstance(failure, SystemExit) else 1
-    if code in (0, None):
-        return None
-    message = str(getattr(failure, "message", None) or failure)
-    if message in ("", str(code)):
-        message = f"{type(failure).__name__} without a message"
-    return Error(code if isinstance(code, int) else 1, message)
+    planned = getattr(ending, "exit_code", None) if isinstance(ending, RuntimeError) else None
+    if isinstance(ending, SystemExit):
+        planned = ending.code or 0
+    if planned is None:
+        why = failure(ending)
+        return Error(why.code, why.message, why.hint)
+    code = planned if isinstance(planned, int) else 1
+    return Error(code, f"ended with exit code {code}") if code else None
 
 
 def _plain(value: object) -> object:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Literal
 
 from gemcli.errors import GemcliError
 from gemcli.events import Error, Event, Init, Progress, Result, Thought, Token, Warning
+from gemcli.ui.aside import stepping_aside
 from gemcli.ui.json_out import JsonLinesView, JsonView
 from gemcli.ui.notes import Notes
 from gemcli.ui.painter import Painter
@@ -44,6 +47,7 @@ class Ui:
         self._painter = Painter(self._paint, self._view.prepare)
         self._paints = self._status.live or (isinstance(self._view, RenderedView) and self._out.is_terminal)
         self._failure: Exception | None = None
+        self._registered = ExitStack()
 
     def __call__(self, event: Event) -> None:
         """Show an event."""
@@ -56,11 +60,13 @@ class Ui:
             self._painter.wake()
 
     def __enter__(self) -> Ui:
+        self._registered.enter_context(stepping_aside(self._aside))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._registered.close()
         self._painter.stop()
         with self._lock:
             self._status.end()
@@ -74,11 +80,8 @@ class Ui:
 
     def say(self, message: str) -> None:
         """A line of information on stderr."""
-        with self._lock:
-            self._step_aside()
+        with self._aside():
             self._notes.say(message)
-        if self._paints:
-            self._painter.wake()
 
     def _show(self, event: Event) -> None:
         match event:
@@ -104,12 +107,18 @@ class Ui:
 
     def _warn(self, message: str) -> None:
         if self._notes.is_new(message):
-            self._step_aside()
-            self._notes.warning(message)
+            with self._aside():
+                self._notes.warning(message)
 
-    def _step_aside(self) -> None:
-        self._status.hide()
-        self._notes.begin(self._view.step_aside())
+    @contextmanager
+    def _aside(self) -> Iterator[None]:
+        """The cursor's line is free for others; what was taken away comes back with the next frame."""
+        with self._lock:
+            self._status.hide()
+            self._notes.begin(self._view.step_aside())
+            yield
+        if self._paints:
+            self._painter.wake()
 
     def _paint(self) -> None:
         with self._lock:

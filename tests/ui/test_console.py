@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+import time
 
 import pytest
 
@@ -74,6 +75,25 @@ def test_confirm_on_a_terminal(kit, typed, expected):
         lines = terminal.sync().transcript()
     assert lines[0].startswith("Remove it? [y/N]")
     assert lines[-1] == str(expected).lower()
+
+
+def test_asking_and_telling_while_a_bar_is_drawn(kit):
+    """The bar goes out of the way, does not draw over the question, and comes back."""
+    script = (
+        'ui(Progress("ingest", 1, 2, "files"));time.sleep(0.3);say("by the way")\n'
+        'time.sleep(0.3);answer = confirm("Download it?");time.sleep(0.3)\n'
+        "ui(Token(str(answer)))"
+    )
+    with kit.PseudoTerminal() as terminal:
+        process = kit.produce(script, stdin=terminal.slave, stdout=terminal.slave, stderr=terminal.slave)
+        while b"[y/N]" not in terminal.output():
+            assert process.poll() is None
+        time.sleep(0.5)
+        assert terminal.sync().transcript() == ["gemcli: by the way", "Download it? [y/N]"]
+        terminal.type(b"y\n")
+        assert process.wait(timeout=20) == 0
+        assert terminal.sync().transcript() == ["gemcli: by the way", "Download it? [y/N] y", "True"]
+        assert terminal.output().rindex(b"reading") > terminal.output().index(b"[y/N]")
 
 
 def test_confirm_without_a_terminal(monkeypatch, capsys):

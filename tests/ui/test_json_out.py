@@ -14,6 +14,7 @@ from gemcli.errors import DoesNotFitError
 from gemcli.events import Error, Init, Progress, Result, Thought, Token, Warning
 from gemcli.ui.json_out import JsonLinesView, JsonView, dumps, error_object
 from gemcli.ui.streams import Out
+from model.errors import ContextOverflowError
 
 CONTRACT = {
     "schema_version": int,
@@ -82,10 +83,11 @@ def test_a_failure_prints_every_key_of_the_contract(capsys):
     [
         (KeyboardInterrupt(), 130, "interrupted"),
         (DoesNotFitError("too long"), 4, "too long"),
-        (ValueError("odd"), 1, "odd"),
-        (ValueError(), 1, "ValueError without a message"),
-        (typer.Exit(3), 3, "Exit without a message"),
-        (SystemExit(5), 5, "SystemExit without a message"),
+        (ContextOverflowError(10, 5), 4, "10 tokens are needed, but only 5 fit"),
+        (ValueError("odd"), 1, "ValueError: odd"),
+        (typer.Exit(3), 3, "ended with exit code 3"),
+        (SystemExit(5), 5, "ended with exit code 5"),
+        (SystemExit("text"), 1, "ended with exit code 1"),
     ],
 )
 def test_every_kind_of_failure(capsys, failure, code, message):
