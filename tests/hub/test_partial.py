@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import tempfile
 from pathlib import Path
 
@@ -51,6 +52,39 @@ def test_what_was_written_before_an_exception_is_kept(tmp_path: Path) -> None:
         part.finish()
     assert final.read_bytes() == CONTENT
     assert seen == [(1234, 1234)]
+
+
+@pytest.mark.parametrize("step", range(1, 12))
+def test_an_interrupt_at_any_line_of_a_write_keeps_what_was_there(tmp_path: Path, step: int) -> None:
+    final = tmp_path / "model.gguf"
+    lines = 0
+
+    def trace(frame, event, argument):
+        nonlocal lines
+        if frame.f_code is not Partial.write.__code__:
+            return None
+        if event == "line":
+            lines += 1
+            if lines == step:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    with opened(final) as part:
+        part.write(CONTENT[:1000])
+        sys.settrace(trace)
+        try:
+            part.write(CONTENT[1000:2000])
+        except KeyboardInterrupt:
+            interrupted = True
+        else:
+            interrupted = False
+        finally:
+            sys.settrace(before)
+    assert interrupted == (lines == step)
+    with opened(final) as part:
+        assert part.offset in (1000, 2000)
 
 
 def test_wrong_bytes_are_not_put_in_place_and_are_dropped(tmp_path: Path) -> None:
@@ -112,9 +146,12 @@ def test_progress_counts_bytes_and_never_passes_the_size(tmp_path: Path) -> None
     seen: list[int] = []
     with opened(tmp_path / "model.gguf", on_progress=seen.append) as part:
         part.write(CONTENT[:1000])
-        part.progress(500)
-        part.progress(50_000)
-    assert seen == [1000, 1500, 5000]
+        part.counted = lambda offset: offset + 500
+        part.progress()
+        part.write(CONTENT[1000:2000])
+        part.counted = lambda offset: 50_000
+        part.progress()
+    assert seen == [1000, 1500, 2500, 5000]
 
 
 steps = st.lists(
