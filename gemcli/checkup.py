@@ -42,7 +42,7 @@ print(json.dumps({
 def checkup() -> dict[str, Any]:
     """The whole report, ready for JSON; ``problems`` holds a message and a hint for each thing amiss."""
     arrays = probe_arrays()
-    problems = [*_array_problems(arrays), *_disk_problems()]
+    problems = [*array_problems(arrays), *_disk_problems()]
     return {
         "schema_version": 1,
         "gemcli": metadata.version("gemcli"),
@@ -121,7 +121,7 @@ def folders() -> dict[str, dict[str, Any]]:
         "unpacked weights": settings.cache_dir() / "weights",
     }
     return {
-        name: {"path": str(place), "used_bytes": _size(place), "free_bytes": _free(place)}
+        name: {"path": str(place), "used_bytes": used_bytes(place), "free_bytes": _free(place)}
         for name, place in places.items()
     }
 
@@ -161,7 +161,7 @@ def settings_in_force() -> dict[str, Any]:
     }
 
 
-def _array_problems(arrays: Mapping[str, Any]) -> list[dict[str, str]]:
+def array_problems(arrays: Mapping[str, Any]) -> list[dict[str, str]]:
     """What keeps the best device from being used."""
     problems = []
     if "error" in arrays:
@@ -216,7 +216,7 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _size(folder: Path) -> int:
+def used_bytes(folder: Path) -> int:
     """Bytes of the files in a folder; what vanishes meanwhile does not count."""
     total = 0
     for base, _, names in os.walk(folder):

@@ -53,7 +53,7 @@ def end(error: BaseException, arguments: Sequence[str], session: Session) -> int
     if type(error).__name__ == "NoArgsIsHelpError":
         typer.echo(str(error))
         return 0
-    why = _misused(error) if isinstance(error, typer.TyperException) else failure(error)
+    why = _misused(error, session) if isinstance(error, typer.TyperException) else failure(error)
     if why.message:
         with suppress(Exception):  # whatever is wrong with the streams, the exit code stands
             _tell(error, why, arguments, session)
@@ -86,13 +86,12 @@ def _tell(error: BaseException, why: Failure, arguments: Sequence[str], session:
     emit_json(answer)
 
 
-def _misused(error: Exception) -> Failure:
+def _misused(error: Exception, session: Session) -> Failure:
     """What the command line parser found wrong, with the place that a bad value came from."""
     message = str(getattr(error, "format_message", lambda: error)()).replace("\n\t", " ")
     context, param = getattr(error, "ctx", None), getattr(error, "param", None)
-    hint = None
-    if context is not None:
-        hint = f"`{context.command_path} --help` shows what it takes."
+    path = context.command_path if context is not None else f"gemcli {session.command}".strip()
+    hint = f"`{path} --help` shows what it takes."
     if context is not None and param is not None:
         source = context.get_parameter_source(param.name)
         if source is not None and source.name == "ENVIRONMENT":

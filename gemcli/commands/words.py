@@ -34,7 +34,8 @@ def split_plan(words: Sequence[str]) -> tuple[str | None, list[str]]:
     from gemcli.ingest.arguments import names_file
 
     for at, word in enumerate(words):
-        if re.search(r"\s", word) and not re.search(r"\.\w{1,5}(#.*)?$", word) and not names_file(word):
+        wordy = re.search(r"\s|[?？]$", word) and not re.search(r"\.\w{1,5}(#.*)?$", word)
+        if wordy and not names_file(word):
             return word, [*words[:at], *words[at + 1 :]]
     return None, list(words)
 
