@@ -71,7 +71,7 @@ def test_character_by_character(kit, columns):
     st.sampled_from([20, 40, 80, 200]),
     st.integers(3, 30),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_random_pieces(kit, document, places, columns, rows):
     assert show(kit, cut(document, places), columns, rows) == show(
         kit, [document], columns, rows, frames=False

@@ -94,7 +94,7 @@ def cut(text: str, places: list[int]) -> list[str]:
 @example("a\n| x | y |\n|---|---|\n| 1 | 2 |\nb", [], 80)
 @example("- ```\n  x\n\n\nb", [], 80)
 @example("1. a\n\n1. b\n1) c\n- d\n* e", [], 80)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_cuts_do_not_matter(document, places, width):
     whole = rendered([document], width, frames=False)
     assert rendered(list(document), width, frames=True) == whole
@@ -102,7 +102,7 @@ def test_cuts_do_not_matter(document, places, width):
 
 
 @given(documents)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_leaves_are_those_of_one_parse(document):
     """Restarting the parser in the middle gives the same leaves as parsing the whole."""
     stream = MarkdownStream()
@@ -119,7 +119,7 @@ MARKUP = re.compile(r"[\s#*_`~>|\\\[\]()<=+.\-─│•◦▪0-9:]+")
 
 
 @given(st.lists(lines.filter(lambda line: "|" not in line), max_size=14).map("\n".join))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_no_text_is_lost(document):
     """Every word of the source is on the screen, in order, at any width."""
     for width in (3, 20, 80):
