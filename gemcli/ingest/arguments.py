@@ -6,7 +6,6 @@ names one.  Where that cannot be right, the person is asked, before anything is 
 
 from __future__ import annotations
 
-import difflib
 import glob
 import os
 import re
@@ -15,7 +14,7 @@ from collections.abc import Callable, Sequence
 from gemcli.errors import InputError, UsageError
 from gemcli.ingest.ranges import split_fragment
 
-_SUFFIX = re.compile(r"\S*[^\s/]\.[A-Za-z][A-Za-z0-9]{0,5}(?:#\S*)?")
+_SUFFIX_AT_END = re.compile(r"[^\s/]\.[A-Za-z][A-Za-z0-9]{0,5}(?:#\S*)?\Z")
 _URL = re.compile(r"(?:https?|file)://\S+", re.IGNORECASE)
 
 
@@ -44,45 +43,40 @@ def split_question(
     arguments: Sequence[str],
     *,
     is_file: Callable[[str], bool] = names_file,
-    commands: Sequence[str] = (),
-    more_documents: bool = False,
 ) -> tuple[str | None, list[str]]:
     """The question, None when there are no words at all, and the files in their order.
 
-    The first word that neither names a file nor looks like a path is the question; what only looks like a
-    path stays among the files, so that reading them complains about it.
+    The first word that neither names a file nor looks like a path is the question, one that does not end
+    like a file name before one that does.  What only looks like a path stays among the files, so that
+    reading them complains about it.
 
     Args:
         arguments: the words as given, options removed.
         is_file: whether a word names something that is there.
-        commands: names of commands, of which the first word may be a misspelling.
-        more_documents: documents come from elsewhere too (stdin, ``--attach``, ``--files-from``).
 
     Raises:
-        UsageError: no word can be the question, it is empty, or it is a misspelt command.
+        UsageError: no word can be the question, or it is empty.
         InputError: a second word can neither be a file nor the question.
     """
     if not arguments:
         return None, []
     named = [is_file(word) for word in arguments]
     wordy = [place for place, word in enumerate(arguments) if not named[place] and not looks_like_path(word)]
-    if not any(named) and not more_documents:
-        _refuse_command(arguments, commands)
     if not wordy:
         raise _no_question(arguments, named)
-    question = arguments[wordy[0]]
+    plain = [place for place in wordy if not _SUFFIX_AT_END.search(arguments[place])] or wordy[:1]
+    question = arguments[plain[0]]
     if not question.strip():
         raise UsageError("the question is empty", 'ask something: gemcli "What is this about?" FILES…')
-    files = [word for place, word in enumerate(arguments) if place != wordy[0]]
-    if len(wordy) > 1:
-        unquoted = " ".join(arguments[place] for place in wordy)
+    if len(plain) > 1:
+        unquoted = " ".join(arguments[place] for place in plain)
         present = [_quoted(word) for word, there in zip(arguments, named, strict=True) if there]
         raise InputError(
-            f"{arguments[wordy[1]]}: no such file",
+            f"{arguments[plain[1]]}: no such file",
             "if it belongs to the question, quote that: "
             + " ".join(["gemcli", f'"{unquoted}"', *present[:3]]),
         )
-    return question, files
+    return question, [word for place, word in enumerate(arguments) if place != plain[0]]
 
 
 def looks_like_path(word: str) -> bool:
@@ -93,7 +87,7 @@ def looks_like_path(word: str) -> bool:
         word.startswith(("/", "./", "../", "~/"))
         or word.endswith(("/", os.sep))
         or is_url(word)
-        or _SUFFIX.fullmatch(word) is not None
+        or _SUFFIX_AT_END.search(word) is not None
     )
 
 
@@ -106,17 +100,6 @@ def _no_question(arguments: Sequence[str], named: Sequence[bool]) -> UsageError:
         what = "every argument is a file; what is the question?"
     files = [_quoted(word) for word in arguments[:3]] + ["…"] * (len(arguments) > 3)
     return UsageError(what, " ".join(['ask one: gemcli "What is this about?"', *files]))
-
-
-def _refuse_command(words: Sequence[str], commands: Sequence[str]) -> None:
-    if any(char.isspace() for word in words for char in word):
-        return
-    near = difflib.get_close_matches(words[0].lower(), commands, n=1, cutoff=0.7)
-    if near:
-        raise UsageError(
-            f"{words[0]!r} is neither a command nor a file",
-            f"did you mean: {' '.join(['gemcli', near[0], *words[1:]])}",
-        )
 
 
 def _quoted(word: str) -> str:

@@ -27,7 +27,7 @@ _MAX_CONTROLS = 0.01  # share of control characters; prose and code have none, r
 _SAMPLE = 1 << 16
 _DETECT = 1 << 18
 _HIGH = bytes(range(0x80, 0x100))
-_MANY_HIGH = 64
+_MANY_HIGH = 32
 
 
 class UndecodableError(ValueError):
@@ -68,12 +68,11 @@ def decode(data: bytes) -> Decoded:
 
 
 def looks_like_text(head: bytes) -> bool:
-    """Whether a file that begins with `head` may be text; never False for what `decode` takes."""
-    if any(head.startswith(mark) for mark, _ in _BOMS):
+    """Whether a file that begins with `head` may be text; never False when `head` is all of a text."""
+    if any(head.startswith(mark) for mark, _ in _BOMS) or _few_controls(head):
         return True
-    if _few_controls(head):
-        return True
-    return _wide(head[: len(head) // 4 * 4]) is not None
+    whole = len(head) // 4 * 4  # a head may end within a character, or within a pair of surrogates
+    return any(_wide(head[:end]) is not None for end in {len(head), whole, max(0, whole - 2)})
 
 
 def _marked(data: bytes) -> Decoded | None:
@@ -114,8 +113,8 @@ def _declared(data: bytes) -> Decoded | None:
 def _wide(data: bytes) -> Decoded | None:
     """UTF-16 or UTF-32 without a mark.
 
-    The high bytes of a script's characters are few, the low ones many; and there is a space somewhere,
-    so a zero byte.
+    The high bytes of a script's characters are few, the low ones many; and there are spaces and line ends,
+    whose high byte is zero.
     """
     sample = data[:_SAMPLE]
     if len(sample) < 4 or b"\0" not in sample:
@@ -128,7 +127,10 @@ def _wide(data: bytes) -> Decoded | None:
         candidates.append("utf-32-be")
     if len(data) % 2 == 0:
         even, odd = len(set(sample[0::2])), len(set(sample[1::2]))
-        candidates.append("utf-16-le" if odd <= even else "utf-16-be")
+        little = odd <= even
+        low, high = (sample[0::2], sample[1::2]) if little else (sample[1::2], sample[0::2])
+        if high.count(0) > low.count(0):
+            candidates.append("utf-16-le" if little else "utf-16-be")
     for encoding in candidates:
         text = _strict(data, encoding)
         if text is not None and _plausible(text) and _mostly_words(text):

@@ -96,11 +96,11 @@ def _indices(handle: Any, count: int, units: int) -> Sequence[int]:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a line stands: its direction in quarter turns, and how far down it begins and ends."""
+    """Where a line stands: its direction in quarter turns, and how far along and down it begins and ends."""
 
     turn: int
-    begin: float
-    end: float
+    begin: tuple[float, float]
+    end: tuple[float, float]
 
 
 def _laid_out(text: str, handle: Any, indices: Sequence[int]) -> str:
@@ -113,9 +113,10 @@ def _laid_out(text: str, handle: Any, indices: Sequence[int]) -> str:
     to_before, to_behind = ctypes.byref(before), ctypes.byref(behind)
     get_origin, get_box = pdfium.FPDFText_GetCharOrigin, pdfium.FPDFText_GetLooseCharBox
 
-    def down(at: int, turn: int) -> float:
+    def along_and_down(at: int, turn: int) -> tuple[float, float]:
         get_origin(handle, indices[at], to_x, to_y)
-        return (-y.value, -x.value, y.value, x.value)[turn]
+        right, up = x.value, y.value
+        return ((right, -up), (-up, -right), (-right, up), (up, right))[turn]
 
     lines: list[str] = []
     places: list[_Place] = []
@@ -128,7 +129,8 @@ def _laid_out(text: str, handle: Any, indices: Sequence[int]) -> str:
         first = start + line.index(bare[0])
         angle = pdfium.FPDFText_GetCharAngle(handle, indices[first])
         turn = round(angle / (math.pi / 2)) % 4
-        places.append(_Place(turn, down(first, turn), down(first + len(bare) - 1, turn)))
+        last = first + len(bare) - 1
+        places.append(_Place(turn, along_and_down(first, turn), along_and_down(last, turn)))
         gap_and_height = _upright if turn % 2 else _level
         cells: list[str] = []
         cut = 0
@@ -155,14 +157,21 @@ def _upright(a: Any, b: Any) -> tuple[float, float]:
 
 
 def _paragraphs(lines: Sequence[str], places: Sequence[_Place]) -> list[str]:
-    """Put a blank line where the step down is clearly wider than the one before or behind it."""
+    """Put a blank line where the step down is clearly wider than the one before or behind it.
+
+    What stands farther along at the same height is a cell of the same line.
+    """
     steps = [
-        below.begin - above.end if below.turn == above.turn else math.inf
+        below.begin[1] - above.end[1] if below.turn == above.turn else math.inf
         for above, below in itertools.pairwise(places)
     ]
     spaced = list(lines[:1])
     previous = math.inf
-    for line, step, next_step in zip(lines[1:], steps, _next_down(steps), strict=True):
+    for at, (step, next_step) in enumerate(zip(steps, _next_down(steps), strict=True)):
+        line = lines[at + 1]
+        if abs(step) <= _SAME_LINE and places[at + 1].begin[0] > places[at].end[0]:
+            spaced[-1] += f"  {line.strip()}"
+            continue
         if step == math.inf or _PARAGRAPH * min(previous, next_step) < step:
             spaced.append("")
         spaced.append(line)

@@ -22,7 +22,7 @@ from gemcli.ingest.source import read_bounded, unreadable
 #: Seconds without a byte after which the person is told.
 PATIENCE = 3.0
 
-Kind = Literal["closed", "terminal", "null", "device", "file", "stream", "directory", "python"]
+Kind = Literal["closed", "terminal", "null", "device", "file", "stream", "python"]
 
 
 def kind() -> Kind:
@@ -44,21 +44,14 @@ def kind() -> Kind:
         if os.isatty(descriptor):
             return "terminal"
         return "null" if _is_null(status) else "device"
-    if stat.S_ISDIR(status.st_mode):
-        return "directory"
     return "file" if stat.S_ISREG(status.st_mode) else "stream"
-
-
-def may_hold_document() -> bool:
-    """Whether standard input may bring a document: a file or a pipe.  Nothing is read."""
-    return kind() in ("file", "stream", "python")
 
 
 def read_implied(on_event: Callable[[Event], None]) -> bytes | None:
     """Standard input when no file was given; None where there is none or it is empty.
 
     Raises:
-        InputError: it breaks off, or is a device or a directory.
+        InputError: it breaks off, or is a device that may never end.
     """
     found = kind()
     if found in ("closed", "terminal", "null"):
@@ -87,8 +80,6 @@ def read_named(on_event: Callable[[Event], None]) -> bytes:
 def _read(found: Kind, on_event: Callable[[Event], None]) -> bytes:
     if found == "device":
         raise InputError("stdin is a device: it may never end", "pipe in what is to be read")
-    if found == "directory":
-        raise InputError("stdin is a directory", "name it as a FILE instead")
     try:
         if found == "python":
             return _read_object()

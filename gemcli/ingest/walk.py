@@ -10,12 +10,9 @@ import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from gemcli.ingest.gitignore import GitIgnore
 from gemcli.ingest.source import shown, unreadable
-
-if TYPE_CHECKING:
-    from pathspec import GitIgnoreSpec
 
 
 @dataclass(slots=True)
@@ -100,8 +97,8 @@ def _follow(inside: Path, links: list[Path], found: Walked) -> None:
 class _Rules:
     """The ignore files that hold in one folder, the deepest last; all paths are resolved."""
 
-    def __init__(self, specs: tuple[tuple[Path, GitIgnoreSpec], ...] = ()) -> None:
-        self._specs = specs
+    def __init__(self, ignores: tuple[tuple[Path, GitIgnore], ...] = ()) -> None:
+        self._ignores = ignores
 
     @classmethod
     def above(cls, directory: Path) -> _Rules:
@@ -109,9 +106,8 @@ class _Rules:
 
         A directory that is named although it is ignored is meant.
         """
-        repository = next(
-            (each for each in (directory, *directory.parents) if (each / ".git").exists()), None
-        )
+        above = (directory, *directory.parents)
+        repository = next((each for each in above if os.path.lexists(each / ".git")), None)
         if repository is None:
             return cls()
         rules = cls().with_file(repository, repository / ".git" / "info" / "exclude")
@@ -133,16 +129,13 @@ class _Rules:
             lines = os.fsdecode(file.read_bytes()).split("\n")
         except OSError:
             return self
-        from pathspec import GitIgnoreSpec
-
-        spec = GitIgnoreSpec.from_lines(line.removesuffix("\r") for line in lines)
-        return _Rules((*self._specs, (folder, spec)))
+        ignore = GitIgnore(line.removesuffix("\r") for line in lines)
+        return _Rules((*self._ignores, (folder, ignore)))
 
     def ignore(self, path: Path, is_folder: bool) -> bool:
         """Whether `path`, whose folder is not ignored, is."""
-        for folder, spec in reversed(self._specs):
-            below = path.relative_to(folder).as_posix()
-            verdict = spec.check_file(below + "/" if is_folder else below).include
+        for folder, ignore in reversed(self._ignores):
+            verdict = ignore.verdict(path.relative_to(folder).as_posix(), is_folder)
             if verdict is not None:
                 return verdict
         return False
