@@ -1,7 +1,7 @@
 import os
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemcli.errors import InputError, UsageError
@@ -70,6 +70,7 @@ def test_an_unquoted_question():
     assert 'gemcli "what is due" a.pdf' in caught.value.hint
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from([*sorted(THERE), "What is due?", "why", "gone.pdf", "two words", "", "x/"]),

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemcli.ingest.blocks import MAX_CHARS, MAX_LINES, MIN_LINES, blocks, count_lines
@@ -12,6 +12,7 @@ line = st.one_of(
 texts = st.lists(line, max_size=300).map("\n".join)
 
 
+@settings(deadline=None)
 @given(texts, st.integers(1, 1000))
 def test_blocks_are_the_text_and_know_their_lines(text, first):
     parts = list(blocks(text, first))

@@ -2,7 +2,7 @@ import codecs
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemcli.ingest.decode import UndecodableError, decode, looks_like_text
@@ -16,11 +16,13 @@ KOREAN = "모든 인간은 태어날 때부터 자유로우며 그 존엄과 권
 printable = st.text(st.characters(blacklist_categories=("Cs", "Cc", "Cn", "Co"), whitelist_characters="\n\t"))
 
 
+@settings(deadline=None)
 @given(printable)
 def test_utf8_is_read_exactly(text):
     assert decode(text.encode()).text == text
 
 
+@settings(deadline=None)
 @given(printable, st.sampled_from(["utf-8-sig", "utf-16", "utf-32"]))
 def test_a_byte_order_mark_decides(text, encoding):
     decoded = decode(text.encode(encoding))
@@ -28,6 +30,7 @@ def test_a_byte_order_mark_decides(text, encoding):
     assert decoded.warning is None
 
 
+@settings(deadline=None)
 @given(printable, st.sampled_from(["\r\n", "\r"]))
 def test_line_ends_become_one(text, end):
     lines = text.replace("\r", "").split("\n")
@@ -120,6 +123,7 @@ def test_zero_bytes_in_text_are_junk():
         decode(b"a few words\0\0\0\x01\x02" * 100)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_whatever_is_decoded_is_clean_unicode(data):
     try:
@@ -132,6 +136,7 @@ def test_whatever_is_decoded_is_clean_unicode(data):
     assert looks_like_text(data)
 
 
+@settings(deadline=None)
 @given(printable, st.sampled_from(["utf-8", "utf-16", "utf-32"]), st.integers(100, 2_000))
 def test_the_head_of_a_text_looks_like_text(text, encoding, size):
     assert looks_like_text((text * 20).encode(encoding)[:size])

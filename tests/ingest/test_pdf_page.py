@@ -1,6 +1,6 @@
 import pypdfium2
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemcli.ingest.pdf_page import clean, page_text
@@ -83,6 +83,7 @@ def test_cleaning(raw, cleaned):
     assert clean(raw) == cleaned
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_clean_text_is_clean(text):
     cleaned = clean(text)

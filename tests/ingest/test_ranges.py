@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemcli.errors import UsageError
@@ -16,6 +16,7 @@ pieces = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(pieces, min_size=1, max_size=8), st.sampled_from(["", " "]))
 def test_a_range_means_the_union_of_its_pieces(chosen, space):
     text = f",{space}".join(piece for piece, _ in chosen)
@@ -25,6 +26,7 @@ def test_a_range_means_the_union_of_its_pieces(chosen, space):
     assert got == sorted(wanted)
 
 
+@settings(deadline=None)
 @given(st.sets(st.integers(1, 60)))
 def test_compact_lists_are_read_back(chosen):
     text = compact(sorted(chosen))
@@ -35,6 +37,7 @@ def test_compact_lists_are_read_back(chosen):
     assert {number for first, last in spans for number in range(first, last + 1)} == chosen
 
 
+@settings(deadline=None)
 @given(st.text(max_size=12))
 def test_any_text_is_a_range_or_a_usage_error(text):
     try:

@@ -1,7 +1,7 @@
 import hashlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemcli.errors import UsageError
@@ -14,6 +14,7 @@ def quiet(done, total):
     raise AssertionError("a text has no progress")
 
 
+@settings(deadline=None)
 @given(
     st.text(
         st.characters(blacklist_categories=("Cs", "Cc", "Cn", "Co"), whitelist_characters="\n"), min_size=1
@@ -31,6 +32,7 @@ def test_the_parts_are_the_text(text):
     assert document.meta["lines"] == text.count("\n") + (not text.endswith("\n"))
 
 
+@settings(deadline=None)
 @given(st.lists(st.text("ab ", max_size=5), min_size=1, max_size=200), st.data())
 def test_chosen_lines_are_those_lines(lines, data):
     text = "x\n" + "\n".join(lines)
