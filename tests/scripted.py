@@ -169,9 +169,7 @@ class Generation(Iterator[str]):
         self.closed = True
         self._pieces.close()
 
-    def _run(
-        self, script: Script, limit: int, progress: Callable[[int, int], None] | None
-    ) -> Iterator[str]:
+    def _run(self, script: Script, limit: int, progress: Callable[[int, int], None] | None) -> Iterator[str]:
         half = self.prompt_tokens // 2
         if progress:
             progress(half, self.prompt_tokens)

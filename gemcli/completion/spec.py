@@ -89,7 +89,7 @@ def read(group: TyperGroup, models: Sequence[str]) -> Command:
 def sentence(text: str) -> str:
     """The first sentence, without its full stop."""
     line = " ".join(text.split())
-    return re.split(r"\.(?:\s|$)", line, maxsplit=1)[0].partition("  [")[0].strip()
+    return re.split(r"\.(?:\s|$)", line, maxsplit=1)[0].partition(" [")[0].strip()
 
 
 def _command(command: Any, path: tuple[str, ...], models: tuple[str, ...]) -> Command:

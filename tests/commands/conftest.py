@@ -1,4 +1,4 @@
-"""The command line as people and scripts meet it: a process of its own, with a model that says what is written."""
+"""The command line as scripts meet it: a process of its own, with a model that says what is written."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ class Cli:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return name
 
-    def start(self, *arguments: str, script: dict[str, Any] | None = None, **options: Any) -> subprocess.Popen[bytes]:
+    def start(
+        self, *arguments: str, script: dict[str, Any] | None = None, **options: Any
+    ) -> subprocess.Popen[bytes]:
         """Start ``gemcli``; with a `script` it answers, with None it is the real one."""
         command = [sys.executable, "-m", "gemcli"] if script is None else _scripted(script)
         options.setdefault("stdin", subprocess.DEVNULL)
@@ -71,11 +73,17 @@ class Cli:
     def python(self, code: str) -> Done:
         """Run Python code where a command would run."""
         process = subprocess.run(
-            [sys.executable, "-c", code], cwd=self.folder, env=self.environment, capture_output=True, timeout=60
+            [sys.executable, "-c", code],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            timeout=60,
         )
         return Done(process.returncode, process.stdout.decode(), process.stderr.decode())
 
-    def real(self, *arguments: str, stdin: str | bytes | None = None, env: dict[str, str] | None = None) -> Done:
+    def real(
+        self, *arguments: str, stdin: str | bytes | None = None, env: dict[str, str] | None = None
+    ) -> Done:
         """Run the real ``gemcli`` to its end."""
         return self._finish(self.start(*arguments, **_stdin(stdin), env=env or {}), stdin)
 

@@ -8,12 +8,12 @@ import subprocess
 import pytest
 
 KEYS = [
-    "schema_version", "id", "answer", "data", "model", "finish_reason", "citations", "usage", "timings", "read",
-    "plan", "warnings", "error",
+    "schema_version", "id", "answer", "data", "model", "finish_reason", "citations", "usage", "timings",
+    "read", "plan", "warnings", "error",
 ]  # fmt: skip
 PLAN_KEYS = [
-    "model", "window", "budget", "total_tokens", "overhead_tokens", "fits", "kv_bytes", "weights_bytes", "estimate",
-    "documents", "thinned",
+    "model", "window", "budget", "total_tokens", "overhead_tokens", "fits", "kv_bytes", "weights_bytes",
+    "estimate", "documents", "thinned",
 ]  # fmt: skip
 
 
@@ -48,7 +48,10 @@ def test_what_is_piped_in_is_the_document(cli):
 def test_without_a_question_what_is_piped_in_is_the_question(cli):
     answer = cli.ask("--json", stdin="What is 2 + 2?\n").json()
     assert answer["plan"]["documents"] == []
-    assert answer["usage"]["prompt_tokens"] == cli.ask("What is 2 + 2?", "--json").json()["usage"]["prompt_tokens"]
+    assert (
+        answer["usage"]["prompt_tokens"]
+        == cli.ask("What is 2 + 2?", "--json").json()["usage"]["prompt_tokens"]
+    )
 
 
 def test_stdin_is_left_alone_when_files_are_given(cli):
@@ -57,7 +60,7 @@ def test_stdin_is_left_alone_when_files_are_given(cli):
     process = cli.start("ask", "-m", str(cli.model), "What?", "a.md", script={}, stdin=subprocess.PIPE)
     assert process.wait(timeout=30) == 0
     process.communicate()
-    loop = "printf 'a.md\\na.md\\na.md\\n' | while read f; do \"$@\" What? \"$f\"; done"
+    loop = 'printf \'a.md\\na.md\\na.md\\n\' | while read f; do "$@" What? "$f"; done'
     done = subprocess.run(
         ["bash", "-c", loop, "-", *cli.start_words("ask")],
         cwd=cli.folder, env=cli.environment, capture_output=True, text=True, timeout=60, check=True,

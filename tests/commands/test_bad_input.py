@@ -115,7 +115,10 @@ def test_what_is_longer_than_the_window_is_never_cut(cli):
     answer = cli.ask("What?", "long.md", "--json", window=2048).json()
     assert answer["error"]["code"] == 4
     assert answer["plan"]["fits"] is False
-    assert (answer["read"]["tokens_read"], answer["read"]["tokens_given"]) == (0, answer["plan"]["documents"][0]["tokens"])
+    assert (answer["read"]["tokens_read"], answer["read"]["tokens_given"]) == (
+        0,
+        answer["plan"]["documents"][0]["tokens"],
+    )
     assert cli.ask("What?", "long.md", "--overflow", "error", window=2048).code == 4
 
 
@@ -132,9 +135,17 @@ def test_one_bad_file_among_good_ones(cli):
     ("fail", "code", "words"),
     [
         (["load", "MemoryError", ""], 6, ["not enough memory", "--context"]),
-        (["prefill", "RuntimeError", "RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes"], 6, ["not enough memory"]),
+        (
+            ["prefill", "RuntimeError", "RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes"],
+            6,
+            ["not enough memory"],
+        ),
         (["import", "RuntimeError", "Unable to initialize backend 'cuda'"], 1, ["cuda", "gemcli doctor"]),
-        (["decode", "RuntimeError", "an unforeseen thing"], 1, ["RuntimeError: an unforeseen thing", "--debug"]),
+        (
+            ["decode", "RuntimeError", "an unforeseen thing"],
+            1,
+            ["RuntimeError: an unforeseen thing", "--debug"],
+        ),
     ],
 )
 def test_failures_of_the_engine(cli, fail, code, words):

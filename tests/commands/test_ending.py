@@ -76,7 +76,12 @@ def test_an_interrupt_while_it_speaks_keeps_what_was_said(cli):
     said = wait_for(process, " wor", "stdout")
     code, out, err, seconds = stop(process)
     last = json.loads((said + out).splitlines()[-1])
-    assert (code, last["type"], last["answer"], last["finish_reason"]) == (130, "result", "Hello wor", "interrupt")
+    assert (code, last["type"], last["answer"], last["finish_reason"]) == (
+        130,
+        "result",
+        "Hello wor",
+        "interrupt",
+    )
     assert last["usage"]["completion_tokens"] == 2
 
 
@@ -91,7 +96,7 @@ def test_an_interrupt_while_it_waits_for_stdin(cli):
 def test_an_interrupt_before_anything_is_known(cli):
     process = cli.start("ask", stdin=subprocess.PIPE)
     time.sleep(0.15)  # somewhere in the interpreter's own start, or the first imports
-    code, out, err, seconds = stop(process)
+    code, out, _, seconds = stop(process)
     assert (code, out) in ((130, ""), (-signal.SIGINT, ""))
     assert seconds < 2
 
@@ -142,7 +147,7 @@ def test_head_gets_its_line_and_nothing_is_left_behind(cli):
     words = cli.start_words("ask", pieces=["Line 1\n", *[f"and {n}\n" for n in range(500)]], delay=0.02)
     began = time.monotonic()
     done = subprocess.run(
-        ["bash", "-c", 'cat LICENSE | "$@" "Who grants the patent licence?" | head -1; echo "${PIPESTATUS[1]}"', "-", *words],
+        ["bash", "-c", 'cat LICENSE | "$@" "Who?" | head -1; echo "${PIPESTATUS[1]}"', "-", *words],
         cwd=cli.folder, env=cli.environment, capture_output=True, text=True, timeout=60, check=True,
         start_new_session=True,
     )  # fmt: skip

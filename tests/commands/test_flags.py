@@ -49,7 +49,11 @@ def test_flag_over_variable_over_file_over_default(asked, monkeypatch, tmp_path)
     monkeypatch.setenv("GEMCLI_TEMPERATURE", "0.3")
     monkeypatch.setenv("GEMCLI_STOP", "a stop with spaces")
     call = asked()
-    assert (call["sampling"].temperature, call["max_tokens"], call["stop"]) == (0.3, 20, ("a stop with spaces",))
+    assert (call["sampling"].temperature, call["max_tokens"], call["stop"]) == (
+        0.3,
+        20,
+        ("a stop with spaces",),
+    )
     call = asked("--temperature", "0.4", "--stop", "Z")
     assert (call["sampling"].temperature, call["max_tokens"], call["stop"]) == (0.4, 20, ("Z",))
 

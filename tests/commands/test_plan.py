@@ -18,7 +18,9 @@ def test_the_total_is_what_ask_sends(cli):
         parts = [part for document in plan["documents"] for part in document["parts"]]
         assert [each["source"] for each in plan["documents"]] == ["a.md", "notes/b.txt"]
         assert parts[0]["anchor"] == {"line": [1, 30]}
-        assert plan["total_tokens"] == plan["overhead_tokens"] + sum(each["tokens"] for each in plan["documents"])
+        assert plan["total_tokens"] == plan["overhead_tokens"] + sum(
+            each["tokens"] for each in plan["documents"]
+        )
         assert all(each["tokens"] > sum(p["tokens"] for p in each["parts"]) > 0 for each in plan["documents"])
         if question:
             answer = cli.ask(*question, "a.md", "notes", "-s", "Be brief.", "--json").json()

@@ -45,8 +45,8 @@ def test_what_does_not_fit_is_told_in_numbers():
             10_000, model="tiny", documents={"a.md": 1_000, "b.pdf": 8_000, "c.md": 5, "d.md": 900}
         )
     assert caught.value.message == (
-        "the prompt has 10,000 tokens (b.pdf: 8,000, a.md: 1,000, d.md: 900 and 1 more), but tiny reads 8,192, "
-        "of which 1,024 are kept for the answer: 2,832 too many"
+        "the prompt has 10,000 tokens (b.pdf: 8,000, a.md: 1,000, d.md: 900 and 1 more), but tiny reads "
+        "8,192, of which 1,024 are kept for the answer: 2,832 too many"
     )
     assert caught.value.exit_code == 4
     assert "gemcli plan" in (caught.value.hint or "")

@@ -46,7 +46,9 @@ def test_a_run_that_tells_nothing_is_left_out(changes):
     assert speed.recall("m") is None
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"m": 7}', '{"m": {"start_s": "x"}}', '{"m": {"start_s": 1}}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '{"m": 7}', '{"m": {"start_s": "x"}}', '{"m": {"start_s": 1}}']
+)
 def test_a_damaged_file_costs_only_the_estimate(home, text):
     (home / "cache").mkdir()
     (home / "cache" / "speed.json").write_text(text)

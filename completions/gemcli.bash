@@ -1,0 +1,157 @@
+# bash completion for gemcli; made by `gemcli completions bash`
+#
+# Load it in ~/.bashrc:  source <(gemcli completions bash)
+# or save it:            gemcli completions bash > ~/.local/share/bash-completion/completions/gemcli
+
+_gemcli() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} word path= skip= i
+    local flags= words= commands=
+    COMPREPLY=()
+    # bash takes the = of --flag=value for a word of its own.
+    if [[ $cur == "=" ]]; then
+        cur=
+    elif [[ $prev == "=" ]]; then
+        prev=${COMP_WORDS[COMP_CWORD-2]}
+    fi
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        if [[ -n $skip ]]; then
+            [[ $word == "=" ]] || skip=
+            continue
+        fi
+        case "$path:$word" in
+            :ask) path=ask ;;
+            :plan) path=plan ;;
+            :pull) path=pull ;;
+            :models) path=models ;;
+            models:list) path='models list' ;;
+            models:show) path='models show' ;;
+            models:rm) path='models rm' ;;
+            :doctor) path=doctor ;;
+            :completions) path=completions ;;
+            :--debug | :--help | :--version | :-h) ;;
+            *:--attach | *:--context | *:--device | *:--files-from | *:--kv-bits | *:--max-tokens | *:--min-p | *:--model | *:--output-format | *:--overflow | *:--pages | *:--seed | *:--stop | *:--system | *:--temperature | *:--top-k | *:--top-p | *:-a | *:-m | *:-o | *:-s) path=${path:-ask} skip=1 ;;
+            *) path=${path:-ask} ;;
+        esac
+    done
+    case "$path" in
+        '')
+            case "$prev" in
+                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m" -- "$cur")); return ;;
+                -s | --system) _gemcli_none; return ;;
+                -a | --attach) return ;;
+                --files-from) return ;;
+                --pages) _gemcli_none; return ;;
+                -o | --output-format) COMPREPLY=($(compgen -W "text json stream-json" -- "$cur")); return ;;
+                --context) _gemcli_none; return ;;
+                --overflow) COMPREPLY=($(compgen -W "auto error" -- "$cur")); return ;;
+                --kv-bits) COMPREPLY=($(compgen -W "16" -- "$cur")); return ;;
+                --max-tokens) _gemcli_none; return ;;
+                --temperature) _gemcli_none; return ;;
+                --top-k) _gemcli_none; return ;;
+                --top-p) _gemcli_none; return ;;
+                --min-p) _gemcli_none; return ;;
+                --seed) _gemcli_none; return ;;
+                --stop) _gemcli_none; return ;;
+                --device) COMPREPLY=($(compgen -W "auto cpu gpu tpu" -- "$cur")); return ;;
+            esac
+            flags='--version --debug -h --help -m --model -s --system -a --attach --files-from -0 --null --pages --keep-going -o --output-format --json --raw -q --quiet -v --verbose -u --usage --context --overflow --kv-bits --max-tokens --temperature --top-k --top-p --min-p --seed --stop --device --offline'
+            commands='ask plan pull models doctor completions'
+            ;;
+        ask)
+            case "$prev" in
+                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m" -- "$cur")); return ;;
+                -s | --system) _gemcli_none; return ;;
+                -a | --attach) return ;;
+                --files-from) return ;;
+                --pages) _gemcli_none; return ;;
+                -o | --output-format) COMPREPLY=($(compgen -W "text json stream-json" -- "$cur")); return ;;
+                --context) _gemcli_none; return ;;
+                --overflow) COMPREPLY=($(compgen -W "auto error" -- "$cur")); return ;;
+                --kv-bits) COMPREPLY=($(compgen -W "16" -- "$cur")); return ;;
+                --max-tokens) _gemcli_none; return ;;
+                --temperature) _gemcli_none; return ;;
+                --top-k) _gemcli_none; return ;;
+                --top-p) _gemcli_none; return ;;
+                --min-p) _gemcli_none; return ;;
+                --seed) _gemcli_none; return ;;
+                --stop) _gemcli_none; return ;;
+                --device) COMPREPLY=($(compgen -W "auto cpu gpu tpu" -- "$cur")); return ;;
+            esac
+            flags='-m --model -s --system -a --attach --files-from -0 --null --pages --keep-going -o --output-format --json --raw -q --quiet -v --verbose -u --usage --context --overflow --kv-bits --max-tokens --temperature --top-k --top-p --min-p --seed --stop --device --offline --debug -h --help'
+            ;;
+        plan)
+            case "$prev" in
+                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m" -- "$cur")); return ;;
+                -s | --system) _gemcli_none; return ;;
+                -a | --attach) return ;;
+                --files-from) return ;;
+                --pages) _gemcli_none; return ;;
+                -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+                --context) _gemcli_none; return ;;
+                --kv-bits) COMPREPLY=($(compgen -W "16" -- "$cur")); return ;;
+                --max-tokens) _gemcli_none; return ;;
+            esac
+            flags='-m --model -s --system -a --attach --files-from -0 --null --pages --keep-going -o --output-format --json -q --quiet -v --verbose --context --kv-bits --max-tokens --offline --debug -h --help'
+            ;;
+        pull)
+            case "$prev" in
+                -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+            esac
+            flags='-o --output-format --json -q --quiet -v --verbose --offline --debug -h --help'
+            words='qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m'
+            ;;
+        models)
+            case "$prev" in
+            esac
+            flags='-h --help'
+            commands='list show rm'
+            ;;
+        'models list')
+            case "$prev" in
+                -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+            esac
+            flags='-o --output-format --json --debug -h --help'
+            _gemcli_none
+            ;;
+        'models show')
+            case "$prev" in
+                -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+            esac
+            flags='--verify -o --output-format --json -q --quiet -v --verbose --offline --debug -h --help'
+            words='qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m'
+            ;;
+        'models rm')
+            case "$prev" in
+                -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+            esac
+            flags='-y --yes -o --output-format --json --debug -h --help'
+            words='qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m'
+            ;;
+        doctor)
+            case "$prev" in
+                -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+            esac
+            flags='-o --output-format --json --debug -h --help'
+            _gemcli_none
+            ;;
+        completions)
+            case "$prev" in
+            esac
+            flags='-h --help'
+            words='bash zsh fish'
+            ;;
+    esac
+    if [[ $cur == -* ]]; then
+        COMPREPLY=($(compgen -W "$flags" -- "$cur"))
+    elif [[ -n $commands$words ]]; then
+        COMPREPLY=($(compgen -W "$commands $words" -- "$cur"))
+    fi
+}
+
+# Any text: nothing to propose, not even files.
+_gemcli_none() {
+    compopt +o default +o bashdefault 2>/dev/null
+}
+
+complete -o bashdefault -o default -F _gemcli gemcli

@@ -1,0 +1,190 @@
+"""The completion scripts are those of the commands as they are, and real shells understand them."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from gemcli.commands.completions import script
+from gemcli.commands.tree import command_tree
+from gemcli.completion.spec import read, sentence
+
+FOLDER = Path(__file__).parents[1] / "completions"
+FILES = {"bash": "gemcli.bash", "zsh": "_gemcli", "fish": "gemcli.fish"}
+MODELS = ["qwen2.5-coder-1.5b", "qwen2.5-coder-0.5b", "smollm2-135m", "gemma-3-270m"]
+COMMANDS = ["ask", "plan", "pull", "models", "doctor", "completions"]
+
+LINES = [
+    ("gemcli ", COMMANDS),
+    ("gemcli --debug do", ["doctor"]),
+    ("gemcli pl", ["plan"]),
+    ("gemcli models ", ["list", "show", "rm"]),
+    ("gemcli ask --mo", ["--model"]),
+    ("gemcli --ma", ["--max-tokens"]),
+    ("gemcli 'a question' --ra", ["--raw"]),
+    ("gemcli ask -m smol", ["smollm2-135m"]),
+    ("gemcli ask --model gem", ["gemma-3-270m"]),
+    ("gemcli pull qwen", MODELS[:2]),
+    ("gemcli models rm ge", ["gemma-3-270m"]),
+    ("gemcli ask -o ", ["text", "json", "stream-json"]),
+    ("gemcli plan -o ", ["text", "json"]),
+    ("gemcli ask --device g", ["gpu"]),
+    ("gemcli completions ", ["bash", "zsh", "fish"]),
+    ("gemcli ask note", ["notes.md"]),
+    ("gemcli note", ["notes.md"]),
+    ("gemcli ask -a note", ["notes.md"]),
+    ("gemcli doctor --j", ["--json"]),
+    ("gemcli ask --temperature ", []),
+]
+"""What is typed, and every word that is proposed for its end."""
+
+
+@pytest.mark.parametrize("shell", FILES)
+def test_the_files_are_up_to_date(shell):
+    kept = (FOLDER / FILES[shell]).read_text("utf-8")
+    assert kept == script(shell), f"run: gemcli completions {shell} > completions/{FILES[shell]}"
+
+
+def test_everything_that_can_be_said_is_there():
+    group = command_tree()
+    top = read(group, MODELS)
+    assert [each.line for each in top.all()] == [
+        "", "ask", "plan", "pull", "models", "models list", "models show", "models rm", "doctor",
+        "completions",
+    ]  # fmt: skip
+    ask = next(each for each in top.commands if each.line == "ask")
+    spelt = {name for flag in ask.flags for name in flag.names}
+    real = {name for param in group.commands["ask"].params for name in param.opts if name.startswith("-")}
+    assert spelt == real | {"-h", "--help"}
+    assert spelt <= {name for flag in top.flags for name in flag.names}
+    assert {flag.value.kind for flag in ask.flags} == {"none", "text", "file", "model", "words"}
+
+
+def test_a_sentence():
+    assert sentence("Tokens at most.  [default: 3]") == "Tokens at most"
+    assert sentence("Tokens at most  [default: 3]") == "Tokens at most"
+    assert sentence("Of gemcli.toml\nand others. More.") == "Of gemcli.toml and others"
+
+
+def present(shell):
+    """The shell's program; the test is skipped, and says so, where the machine has none."""
+    found = shutil.which(shell)
+    if found is None:
+        pytest.skip(f"there is no {shell} on this machine")
+    return found
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "notes.md").touch()
+    (tmp_path / "other.txt").touch()
+    return tmp_path
+
+
+def test_bash_proposes(folder):
+    """The function is called as bash calls it; ``compgen -f`` stands for the files that bash adds itself."""
+    driver = r"""
+    source "$1"
+    complete -p gemcli | grep -q -- '-o default -F _gemcli gemcli' || exit 9
+    while IFS= read -r line; do
+        eval "COMP_WORDS=($line)"
+        [[ $line == *" " ]] && COMP_WORDS+=("")
+        COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+        files=1
+        compopt() { files=; }
+        _gemcli
+        if [[ -z ${COMPREPLY[*]} && -n $files && -n ${COMP_WORDS[COMP_CWORD]} ]]; then
+            COMPREPLY=($(compgen -f -- "${COMP_WORDS[COMP_CWORD]}"))
+        fi
+        echo "${COMPREPLY[*]}"
+    done
+    """
+    done = subprocess.run(
+        [present("bash"), "--norc", "-c", driver, "-", FOLDER / FILES["bash"]],
+        input="\n".join(line for line, _ in LINES) + "\n",
+        cwd=folder, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert done.stderr == ""
+    proposed = [line.split() for line in done.stdout.split("\n")[: len(LINES)]]
+    assert dict(zip([line for line, _ in LINES], proposed, strict=True)) == dict(LINES)
+
+
+def test_bash_proposes_after_an_equals_sign(folder):
+    lines = (
+        'source "$1"; COMP_WORDS=(gemcli ask --output-format = j); COMP_CWORD=4; _gemcli; echo "$COMPREPLY"'
+    )
+    done = subprocess.run(
+        [present("bash"), "--norc", "-c", lines, "-", FOLDER / FILES["bash"]],
+        cwd=folder, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert done.stdout == "json\n"
+
+
+def test_fish_proposes(folder):
+    asked = "".join(f"echo (complete -C {fish_quoted(line)} | string split -f1 \\t)\n" for line, _ in LINES)
+    done = subprocess.run(
+        [present("fish"), "--no-config", "-c", f"source {FOLDER / FILES['fish']}\n{asked}"],
+        cwd=folder, env=os.environ | {"HOME": str(folder)},
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert done.stderr == ""
+    for (line, wanted), proposed in zip(LINES, done.stdout.split("\n"), strict=False):
+        words = [word for word in proposed.split() if line.split()[-1] != "gemcli" or word in COMMANDS]
+        assert sorted(words) == sorted(wanted), line
+
+
+def test_zsh_proposes(folder):
+    """What one key makes of a line in an interactive shell."""
+    import pty
+
+    typed = {
+        "gemcli doc": "gemcli doctor ",
+        "gemcli models sh": "gemcli models show ",
+        "gemcli ask -m smol": "gemcli ask -m smollm2-135m ",
+        "gemcli pull gem": "gemcli pull gemma-3-270m ",
+        "gemcli plan -o j": "gemcli plan -o json ",
+        "gemcli ask --device=g": "gemcli ask --device=gpu ",
+        "gemcli completions z": "gemcli completions zsh ",
+        "gemcli -m x note": "gemcli -m x notes.md ",
+        "gemcli 'a question' note": "gemcli 'a question' notes.md ",
+        "gemcli doctor --js": "gemcli doctor --json ",
+    }
+    shell = present("zsh")
+    process, terminal = pty.fork()
+    if process == 0:
+        os.chdir(folder)
+        os.execve(
+            shell, [shell, "-f", "-i"], {"TERM": "dumb", "HOME": str(folder), "PATH": os.environ["PATH"]}
+        )
+    try:
+        setup = f"fpath=({FOLDER} $fpath); autoload -Uz compinit; compinit -u -D; PROMPT='> '; echo rea''dy\n"
+        os.write(terminal, setup.encode())
+        until(terminal, "ready")
+        for line, wanted in typed.items():
+            os.write(terminal, line.encode() + b"\t")
+            until(terminal, wanted)
+            os.write(terminal, b"\x15")
+    finally:
+        os.close(terminal)
+        os.waitpid(process, 0)
+
+
+def until(terminal, wanted):
+    """Read a terminal until it shows `wanted`; bells and steps back are applied."""
+    shown = ""
+    deadline = time.monotonic() + 20
+    while wanted not in shown:
+        assert time.monotonic() < deadline, f"{wanted!r} does not come: {shown!r}"
+        if select.select([terminal], [], [], 0.5)[0]:
+            shown += os.read(terminal, 4096).decode("utf-8", "replace").replace("\x07", "")
+
+
+def fish_quoted(text):
+    """A word of fish's."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
