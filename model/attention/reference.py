@@ -32,6 +32,6 @@ def attention(
     highest = jax.lax.Precision.HIGHEST
     scores = jnp.einsum("tkgh,ksh->kgts", grouped, keys.astype(jnp.float32), precision=highest) * scale
     mask = visible(at, key_at, window)
-    weights = jax.nn.softmax(jnp.where(mask, scores, -jnp.inf), axis=-1, where=mask, initial=-1e30)
+    weights = jax.nn.softmax(jnp.where(mask, scores, -jnp.inf), axis=-1, where=mask)
     mixed = jnp.einsum("kgts,ksh->tkgh", weights, values.astype(jnp.float32), precision=highest)
     return mixed.reshape(tokens, heads, size)

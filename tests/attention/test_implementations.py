@@ -1,0 +1,143 @@
+"""One suite over every implementation of attention: all equal plain softmax in f64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tiny
+from jax import lax
+
+from model.attention import blocked, reference
+from model.attention.mask import EMPTY
+
+Attention = Callable[..., jax.Array]
+
+
+@partial(jax.jit, static_argnames="window")
+def plain(q, k, v, at, key_at, *, scale, window):
+    return reference.attention(q, k, v, at, key_at, scale=scale, window=window)
+
+
+@partial(jax.jit, static_argnames=("window", "size"))
+def in_blocks(q, k, v, at, key_at, *, scale, window, size):
+    spare = -len(key_at) % size
+    k, v = (jnp.pad(part, ((0, 0), (0, spare), (0, 0)), constant_values=3.0) for part in (k, v))
+    key_at = jnp.pad(key_at, (0, spare), constant_values=EMPTY)
+
+    def read(index):
+        start = index * size
+        parts = (lax.dynamic_slice_in_dim(part, start, size, axis=1) for part in (k, v))
+        return *parts, lax.dynamic_slice_in_dim(key_at, start, size)
+
+    return blocked.attention(q, read, (0, len(key_at) // size), at, scale=scale, window=window)
+
+
+IMPLEMENTATIONS: dict[str, Attention] = {
+    "reference": plain,
+    "one block": partial(in_blocks, size=64),
+    "blocks": partial(in_blocks, size=16),
+}
+
+
+@pytest.fixture(params=IMPLEMENTATIONS)
+def attention(request: pytest.FixtureRequest) -> Attention:
+    return IMPLEMENTATIONS[request.param]
+
+
+def inputs(
+    tokens: int, slots: int, heads: int = 4, kv_heads: int = 2, size: int = 8, seed: int = 0
+) -> tuple[np.ndarray, ...]:
+    """q [T, N, H], k and v [S, K, H], f32; and positions: of a chunk at the end of a full cache."""
+    rng = np.random.default_rng(seed)
+    q, k, v = (
+        rng.standard_normal(shape).astype(np.float32)
+        for shape in ((tokens, heads, size), (slots, kv_heads, size), (slots, kv_heads, size))
+    )
+    return q, k, v, np.arange(slots - tokens, slots, dtype=np.int32), np.arange(slots, dtype=np.int32)
+
+
+def check(attention: Attention, case: tuple[np.ndarray, ...], window: int | None, scale: float = 0.35) -> np.ndarray:
+    q, k, v, at, key_at = case
+    by_head = (jnp.asarray(part.transpose(1, 0, 2)) for part in (k, v))
+    got = np.asarray(attention(q, *by_head, at, key_at, scale=scale, window=window))
+    assert got.dtype == np.float32
+    want = tiny.attention(q, k, v, at, key_at, scale=scale, window=window)
+    np.testing.assert_allclose(got, want, atol=2e-6 * max(1.0, np.abs(v).max()))
+    return got
+
+
+@pytest.mark.parametrize(
+    ("heads", "kv_heads", "size"), [(4, 1, 8), (4, 4, 8), (6, 2, 16)], ids=["MQA", "MHA", "GQA"]
+)
+def test_heads(attention: Attention, heads: int, kv_heads: int, size: int) -> None:
+    check(attention, inputs(13, 37, heads, kv_heads, size), None)
+
+
+@pytest.mark.parametrize("window", [None, 1, 8, 1000])
+def test_windows(attention: Attention, window: int | None) -> None:
+    check(attention, inputs(13, 37), window)
+
+
+@pytest.mark.parametrize(("tokens", "slots"), [(1, 1), (1, 37), (37, 37)])
+def test_lengths(attention: Attention, tokens: int, slots: int) -> None:
+    check(attention, inputs(tokens, slots), None)
+    check(attention, inputs(tokens, slots), 8)
+
+
+def test_a_window_of_one_gives_the_value_itself(attention: Attention) -> None:
+    q, k, v, at, key_at = inputs(13, 37)
+    got = check(attention, (q, k, v, at, key_at), 1)
+    np.testing.assert_allclose(got, np.repeat(v[at], 2, axis=1), rtol=1e-6)
+
+
+@pytest.mark.parametrize("window", [None, 8])
+def test_the_order_of_slots_does_not_matter(attention: Attention, window: int | None) -> None:
+    q, k, v, at, key_at = inputs(13, 37)
+    order = np.random.default_rng(1).permutation(37)
+    shuffled = check(attention, (q, k[order], v[order], at, key_at[order]), window)
+    np.testing.assert_allclose(shuffled, check(attention, (q, k, v, at, key_at), window), atol=1e-6)
+
+
+@pytest.mark.parametrize("window", [None, 8])
+def test_padding_and_empty_slots(attention: Attention, window: int | None) -> None:
+    q, k, v, at, key_at = inputs(13, 37)
+    at[10:] = EMPTY
+    key_at[::3] = EMPTY
+    want = check(attention, (q, k, v, at, key_at), window)
+    assert not want[10:].any()
+    k[::3], v[::3], q[10:] = 1e4, -1e4, 1e4  # whatever lies there
+    by_head = (jnp.asarray(part.transpose(1, 0, 2)) for part in (k, v))
+    got = attention(q, *by_head, at, key_at, scale=0.35, window=window)
+    np.testing.assert_allclose(got, want, atol=2e-6)
+
+
+def test_nothing_to_see_gives_zeros(attention: Attention) -> None:
+    q, k, v, at, key_at = inputs(13, 37)
+    for nothing in (np.full_like(key_at, EMPTY), key_at + 1000):
+        assert not check(attention, (q, k, v, at, nothing), None).any()
+    assert not check(attention, (q, k, v, at + 1000, key_at), 8).any()
+
+
+def test_huge_scores_stay_finite(attention: Attention) -> None:
+    q, k, v, at, key_at = inputs(13, 37)
+    got = check(attention, (q * 1e4, k * 1e4, v, at, key_at), None)
+    assert np.isfinite(got).all()
+
+
+def test_scores_far_below_zero_count_still(attention: Attention) -> None:
+    q, k, v, at, key_at = inputs(13, 37)
+    k[..., :] = 0
+    q[..., 0], k[..., 0] = 1e4, -1e4
+    got = check(attention, (q, k, v, at, key_at), None)
+    assert np.abs(got).max() > 0.01
+
+
+def test_positions_at_a_million(attention: Attention) -> None:
+    q, k, v, at, key_at = inputs(13, 37)
+    first = (1 << 20) - 37
+    check(attention, (q, k, v, at + first, key_at + first), 8)
