@@ -68,13 +68,19 @@ class LayerCache:
         return replace(self, keys=into(self.keys, keys), values=into(self.values, values))
 
     def block(self, layer: Array, index: Array, size: int) -> tuple[Array, Array, Array]:
-        """Slots [index·size, index·size + size) of one layer: keys, values f32 [K, size, H], positions [size]."""
+        """Slots [index·size, index·size + size) of one layer: keys, values f32 [K, size, H], positions [size].
+
+        Where the slots end inside the last block, it begins earlier; what it then shares with the block before
+        has the position `EMPTY`, so that no token is seen twice.
+        """
         start = index * size
         shape = (1, self.keys.shape[1], size, self.keys.shape[3])
         keys, values = (
             decode(lax.dynamic_slice(stack, (layer, 0, start, 0), shape)[0]) for stack in (self.keys, self.values)
         )
-        return keys, values, lax.dynamic_slice(self.positions, (start,), (size,))
+        shared = jnp.arange(size) < start + size - self.slots
+        positions = lax.dynamic_slice(self.positions, (start,), (size,))
+        return keys, values, jnp.where(shared, EMPTY, positions)
 
     def in_order(self, layer: Array, start: Array) -> tuple[Array, Array, Array]:
         """A ring's keys, values f32 [K, S, H] and positions [S], oldest first, for a chunk that begins at `start`."""
