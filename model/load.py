@@ -185,6 +185,8 @@ def load(
         FormatError: the file's tensors do not make up the model that it describes.
         OSError: it cannot be read.
     """
+    import jax
+
     from model.decoder.decoder import Decoder
     from model.engine.engine import Engine
     from model.formats.gguf import open_gguf
@@ -194,7 +196,11 @@ def load(
     with open_gguf(card.path) as file:
         params = load_params(file, card.config, precision=precision, copies=copies, report=progress)
     exact = precision == "float32"
-    numerics = Numerics(integer_rows=0) if exact else Numerics()
+    # f32 products are the fast ones on a CPU without bf16 of its own, and the slow ones on an accelerator.
+    numerics = Numerics(
+        gemm="float32" if exact or jax.default_backend() == "cpu" else "bfloat16",
+        integer_rows=0 if exact else 2,
+    )
     return Model(
         card,
         Engine(

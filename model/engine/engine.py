@@ -16,6 +16,7 @@ import numpy as np
 from jax import Array, lax
 
 from model.cache.state import State, init_state
+from model.config import ModelConfig
 from model.decoder.decoder import Decoder
 from model.engine import plan
 from model.errors import ContextOverflowError
@@ -49,7 +50,7 @@ class Engine:
 
     def new_state(self, tokens: int) -> State:
         """An empty state with room for `tokens` tokens."""
-        return init_state(self.decoder.config, plan.slots(tokens), self.cache_bits)
+        return _empty(self.decoder.config, plan.slots(tokens), self.cache_bits)
 
     def prefill(
         self, ids: Sequence[int], state: State, progress: Progress | None = None
@@ -169,6 +170,11 @@ def _grow(state: State, tokens: int) -> State:
     slots = plan.slots(tokens)
     full = [cache.slots for stack in state.caches for cache in stack if not cache.ring]
     return state if all(have >= slots for have in full) else _grown(state, slots)
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _empty(config: ModelConfig, slots: int, bits: int) -> State:
+    return init_state(config, slots, bits)
 
 
 @partial(jax.jit, static_argnums=1)

@@ -1,7 +1,8 @@
 """How a prompt is cut into chunks, and how much room its cache gets: a few fixed shapes, so a few programs.
 
-Chunk sizes are powers of two.  A prompt takes the largest chunks while it can, then one or two smaller ones; the
-last is padded, by less than a third unless it is tiny.
+Chunk sizes are powers of two.  A pass reads and widens all weights, which costs about as much as a few dozen tokens
+do (measured: 0.35 s of a processor's time, against 5 ms a token, for SmolLM2-135M), so the last chunk is padded where
+that saves a pass at a small price.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 CHUNKS = (32, 64, 128, 256, 512)
 LARGEST = CHUNKS[-1]
 _SMALLEST_CACHE = 2048
+_CHEAP_PADDING = 64  # tokens
 
 
 def chunks(count: int) -> Iterator[tuple[int, int]]:
@@ -31,8 +33,8 @@ def slots(tokens: int) -> int:
 
 
 def _size(count: int) -> int:
-    for smaller, size in zip(CHUNKS, CHUNKS[1:], strict=False):
-        # Padding a little is cheaper than a second pass over all weights.
-        if count <= smaller or (count < size and 3 * count < 2 * size):
-            return smaller
-    return LARGEST
+    if count >= LARGEST:
+        return LARGEST
+    above = next(size for size in CHUNKS if size >= count)
+    padding = above - count
+    return above if padding <= _CHEAP_PADDING or above == CHUNKS[0] else above // 2

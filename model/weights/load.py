@@ -175,9 +175,10 @@ def _tree(
 ) -> Params:
     ready: dict[str, Any] = {}
     for leaf in leaves:
-        array = jnp.asarray(arrays[leaf.name])
+        # Where device memory is the host's, `device_put` takes the mapped pages as they are; `asarray` would copy.
+        array = jax.device_put(arrays[leaf.name])
         if leaf.info.kind == "matrix" and precision == "quantized":
-            array = QArray(array, jnp.asarray(arrays[f"{leaf.name}.scales"]))
+            array = QArray(array, jax.device_put(arrays[f"{leaf.name}.scales"]))
         ready[leaf.name] = array
     return Params(
         embed=ready["embed"],
