@@ -46,6 +46,13 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """Something worth a line, though nothing is amiss."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Warning:
     """Something the person should know; the answer goes on."""
 
@@ -68,7 +75,7 @@ class Result:
     data: dict[str, object]
 
 
-Event = Init | Progress | Thought | Token | Warning | Error | Result
+Event = Init | Progress | Thought | Token | Note | Warning | Error | Result
 
 
 def to_json(event: Event) -> dict[str, object]:

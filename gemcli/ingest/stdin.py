@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from gemcli.errors import InputError
-from gemcli.events import Event, Warning
+from gemcli.events import Event, Note
 from gemcli.ingest.source import read_bounded, unreadable
 
 #: Seconds without a byte after which the person is told.
@@ -70,7 +70,7 @@ def read_named(on_event: Callable[[Event], None]) -> bytes:
         raise InputError("- names stdin, but stdin is closed", "pipe something in, or name a file")
     if found == "terminal":
         end = "Ctrl-Z and Enter" if os.name == "nt" else "Ctrl-D"
-        on_event(Warning(f"reading stdin from the terminal; end it with {end}"))
+        on_event(Note(f"reading stdin from the terminal; end it with {end}"))
     data = b"" if found == "null" else _read(found, on_event)
     if not data:
         raise InputError("- names stdin, but stdin is empty", "pipe something in, or name a file")
@@ -106,7 +106,7 @@ def _wait(descriptor: int, on_event: Callable[[Event], None]) -> None:
         return  # select takes only sockets there
     ready, _, _ = select.select([descriptor], [], [], PATIENCE)
     if not ready:
-        on_event(Warning("reading stdin… (nothing has come yet; </dev/null skips it)"))
+        on_event(Note("reading stdin… (nothing has come yet; </dev/null skips it)"))
 
 
 def _is_null(status: os.stat_result) -> bool:

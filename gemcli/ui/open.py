@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Literal
 
 from gemcli.errors import GemcliError
-from gemcli.events import Error, Event, Init, Progress, Result, Thought, Token, Warning
+from gemcli.events import Error, Event, Init, Note, Progress, Result, Thought, Token, Warning
 from gemcli.ui.aside import stepping_aside
 from gemcli.ui.json_out import JsonLinesView, JsonView
 from gemcli.ui.notes import Notes
@@ -38,6 +38,7 @@ class Ui:
         self._out = Out()
         err = Err()
         self._notes = Notes(err)
+        self._quiet = quiet
         self._verbose = verbose > 0 and not quiet
         self._usage = usage
         self._view = _view(output, self._out, raw)
@@ -93,6 +94,9 @@ class Ui:
                 self._out.check_reader()
             case Token() | Thought():
                 self._status.end()
+            case Note(message):
+                if not self._quiet:
+                    self.say(message)
             case Warning(message):
                 self._warn(message)
             case Error():

@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from gemcli.events import Event, Progress, Warning
+from gemcli.events import Event, Note, Progress, Warning
 from gemcli.hub import hub_source
 from gemcli.hub.catalog import Entry
 from gemcli.hub.source import HubSource, WheelPart, WheelSource
@@ -72,7 +72,7 @@ class Events:
 
     @property
     def warnings(self) -> list[str]:
-        return [each.message for each in self.all if isinstance(each, Warning)]
+        return [each.message for each in self.all if isinstance(each, Note | Warning)]
 
     def progress(self, stage: str) -> list[int]:
         return [each.done for each in self.all if isinstance(each, Progress) and each.stage == stage]

