@@ -5,6 +5,7 @@ The blocks' texts, one after the other, are the text exactly; each knows its lin
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -28,16 +29,16 @@ def blocks(text: str, first_line: int = 1) -> Iterator[Text]:
         first_line: the number of its first line.
     """
     lines = _lines(text)
-    start = 0
-    while start < len(lines):
-        if len(lines[start]) > MAX_CHARS:
-            anchor = Anchor(lines=(first_line + start, first_line + start))
-            yield from (Text(piece, anchor) for piece in _pieces(lines[start]))
-            start += 1
-            continue
-        end = _end(lines, start)
-        yield Text("".join(lines[start:end]), Anchor(lines=(first_line + start, first_line + end - 1)))
-        start = end
+    ahead = list(itertools.islice(lines, MAX_LINES + 1))
+    number = first_line
+    while ahead:
+        end = 1 if len(ahead[0]) > MAX_CHARS else _end(ahead)
+        anchor = Anchor(lines=(number, number + end - 1))
+        for piece in _pieces("".join(ahead[:end])):
+            yield Text(piece, anchor)
+        number += end
+        del ahead[:end]
+        ahead.extend(itertools.islice(lines, MAX_LINES + 1 - len(ahead)))
 
 
 def count_lines(text: str) -> int:
@@ -45,26 +46,31 @@ def count_lines(text: str) -> int:
     return text.count("\n") + (not text.endswith("\n") and bool(text))
 
 
-def _lines(text: str) -> list[str]:
+def _lines(text: str) -> Iterator[str]:
     r"""Lines with their ends; only ``\n`` ends a line, as in an editor's count."""
-    lines = [line + "\n" for line in text.split("\n")]
-    last = lines.pop()[:-1]
-    return [*lines, last] if last else lines
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        yield text[start:end]
+        start = end
 
 
-def _end(lines: list[str], start: int) -> int:
-    """Where the block that begins at `start` ends (exclusive)."""
+def _end(lines: list[str]) -> int:
+    """Where the block that begins with the first of `lines` ends (exclusive).
+
+    `lines` are `MAX_LINES` + 1, or fewer at the text's end.
+    """
     chars = 0
-    hard = start
-    while hard < len(lines) and hard - start < MAX_LINES:
+    hard = 0
+    while hard < min(len(lines), MAX_LINES):
         chars += len(lines[hard])
         if chars > MAX_CHARS:
             break
         hard += 1
     if hard == len(lines):
         return hard
-    soft = start + min(MIN_LINES, (hard - start + 1) // 2)
-    return max(range(max(soft, start + 1), hard + 1), key=lambda end: (_merit(lines, end), end))
+    soft = max(1, min(MIN_LINES, (hard + 1) // 2))
+    return max(range(soft, hard + 1), key=lambda end: (_merit(lines, end), end))
 
 
 def _merit(lines: list[str], end: int) -> int:

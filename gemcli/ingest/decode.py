@@ -212,7 +212,11 @@ def _few_controls(data: bytes) -> bool:
     """Whether bytes may be text in an encoding that keeps ASCII: no zero byte, hardly a control byte."""
     if b"\0" in data:
         return False
-    return len(data) - len(data.translate(None, _CONTROLS)) <= _MAX_CONTROLS * len(data)
+    controls = 0
+    for start in range(0, len(data), _SAMPLE):
+        block = data[start : start + _SAMPLE]
+        controls += len(block) - len(block.translate(None, _CONTROLS))
+    return controls <= _MAX_CONTROLS * len(data)
 
 
 def _plausible(text: str) -> bool:

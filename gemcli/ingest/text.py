@@ -30,7 +30,9 @@ def read(source: Source, report: Report) -> Document:
         raise KindError(
             f"{source.name} is no text: its bytes make none in any known encoding", kind_name(BINARY)
         ) from None
-    if not decoded.text.strip():
+    sha256 = hashlib.sha256(data).hexdigest()
+    del data  # it may be large
+    if not decoded.text or decoded.text.isspace():
         raise EmptyError(f"{source.name} is empty: it holds only white space")
     warnings = [decoded.warning] if decoded.warning else []
     lines = count_lines(decoded.text)
@@ -39,7 +41,7 @@ def read(source: Source, report: Report) -> Document:
     return Document(
         source=source.name,
         media_type=source.media_type,
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=sha256,
         parts=tuple(_parts(source, decoded.text, lines)),
         warnings=tuple(warnings),
         meta={"lines": lines, "encoding": decoded.encoding},
