@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 
 
-def answer(request: Request) -> Iterator[Event]:
+def answer(request: Request) -> Generator[Event]:
     """Answer a request: `Init`, `Progress`, `Warning` and `Token` events, then one `Result`.
 
     When something fails or an interrupt is thrown in, an `Error` (not for an interrupt) and the `Result`
@@ -36,9 +37,10 @@ def answer(request: Request) -> Iterator[Event]:
     run = _Run(request)
     try:
         yield Init(run.id, run.find_name())
-        for event in worker.stream(run.work):
-            run.note(event)
-            yield event
+        with closing(worker.stream(run.work)) as events:
+            for event in events:
+                run.note(event)
+                yield event
     except GeneratorExit:
         raise
     except BaseException as error:
@@ -160,7 +162,7 @@ class _Run:
             "id": self.id,
             "answer": "".join(self._said),
             "data": None,
-            "model": self._model,
+            "model": self._model or "",
             "finish_reason": finish,
             "citations": [],
             "usage": {
@@ -172,7 +174,7 @@ class _Run:
             },
             "timings": {name: None if value is None else round(value, 4) for name, value in timings.items()},
             "read": {"overflow": "none", "tokens_read": given if generation else 0, "tokens_given": given},
-            "plan": prepared.plan if prepared else None,
+            "plan": prepared.plan if prepared else {},
             "warnings": list(self._warnings),
             "error": why.to_json() if why else None,
         }

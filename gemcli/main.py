@@ -22,11 +22,13 @@ def run() -> NoReturn:
     """Run the command line and end the process with the contract's exit code."""
     session = Session()
     code = 0
+    signals: list[int] = []
     try:
-        _catch_signals()
+        _catch_signals(signals)
         execute(sys.argv[1:], session)
         _flush()
     except BaseException as error:
+        signals.append(0)  # what comes while the end is told does not start another
         code = end(error, sys.argv[1:], session)
     _leave(code)
 
@@ -79,7 +81,8 @@ def _tell(error: BaseException, why: Failure, arguments: Sequence[str], session:
     if session.command not in ("", "ask"):
         emit_json({"schema_version": 1, "error": why.to_json()})
         return
-    answer = error_object(why.code, why.message)
+    stopped = {"finish_reason": "interrupt"} if isinstance(error, KeyboardInterrupt) else {}
+    answer = error_object(why.code, why.message, **stopped)
     if output == "stream-json":
         emit_json({"type": "error", **why.to_json(), "hint": why.hint})
         answer = {"type": "result", **answer}
@@ -116,9 +119,11 @@ def _wanted_output(arguments: Sequence[str]) -> Output:
     return wanted if wanted == "json" or wanted == "stream-json" else "text"
 
 
-def _catch_signals() -> None:
-    """The first interrupt ends the work and says what there is; a second one ends the process at once."""
-    seen: list[int] = []
+def _catch_signals(seen: list[int]) -> None:
+    """The first interrupt ends the work and says what there is; a second one ends the process at once.
+
+    `seen` gathers the signals; whoever puts something into it makes the next one the second.
+    """
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         seen.append(number)

@@ -7,7 +7,7 @@ doing.  The work notices that nobody listens any more the next time it reports s
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from queue import Empty, SimpleQueue
 
 from gemcli.events import Event
@@ -25,7 +25,7 @@ class Abandoned(BaseException):
     """Raised inside the work where it reports to a consumer that is gone; not for anyone else to catch."""
 
 
-def stream(work: Callable[[Emit], None]) -> Iterator[Event]:
+def stream(work: Callable[[Emit], None]) -> Generator[Event]:
     """Run `work(emit)` in a thread and yield what it emits, in order.
 
     An exception of the work is raised here, after everything that it emitted before.  When the generator is

@@ -103,7 +103,9 @@ def test_a_failure_that_was_told_is_not_told_again(capsys):
 def test_options_may_come_before_the_question(monkeypatch):
     """``gemcli -m NAME QUESTION`` is ``gemcli ask -m NAME QUESTION``."""
     seen = []
-    monkeypatch.setattr("gemcli.assistant.answer", lambda request: seen.append(request) or iter(()))
+    monkeypatch.setattr(
+        "gemcli.assistant.answer", lambda request: seen.append(request) or (each for each in ())
+    )
     execute(["-m", "some-model", "What?"], Session())
     execute(["--debug", "--seed", "4", "What?"], session := Session())
     assert [each.question for each in seen] == ["What?", "What?"]

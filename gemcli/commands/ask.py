@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing, suppress
 from typing import Annotated
 
 import typer
@@ -109,19 +109,19 @@ def ask(
         follow(answer(request), show)
 
 
-def follow(events: Iterator[Event], show: Callable[[Event], None]) -> None:
+def follow(events: Generator[Event], show: Callable[[Event], None]) -> None:
     """Show every event; an interrupt is passed on to the work, and its last events are shown too."""
-    try:
-        for event in events:
-            show(event)
-    except KeyboardInterrupt as interrupt:
-        throw = getattr(events, "throw", None)
-        with suppress(StopIteration, KeyboardInterrupt):
-            event = throw(interrupt) if throw else next(events)
-            while True:
+    with closing(events):
+        try:
+            for event in events:
                 show(event)
-                event = next(events)
-        raise
+        except KeyboardInterrupt as interrupt:
+            with suppress(StopIteration, KeyboardInterrupt):
+                event = events.throw(interrupt)
+                while True:
+                    show(event)
+                    event = next(events)
+            raise
 
 
 def warn(event: Event) -> None:

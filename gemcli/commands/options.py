@@ -132,9 +132,7 @@ Raw = Annotated[
         "--raw", envvar="GEMCLI_RAW", help="Print the answer as it comes, without rendering markdown."
     ),
 ]
-Quiet = Annotated[
-    bool, typer.Option("-q", "--quiet", envvar="GEMCLI_QUIET", help="No progress and no warnings.")
-]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", envvar="GEMCLI_QUIET", help="Show no progress.")]
 Verbose = Annotated[
     int,
     typer.Option(

@@ -138,8 +138,8 @@ def _sums(found: Mapping[str, Any]) -> list[str]:
         lines.append("time      not known: this model has not answered on this machine yet")
     else:
         lines.append(
-            f"time      about {times['first_token_s']:,.0f} s to the first token, "
-            f"{times['total_s']:,.0f} s in all"
+            f"time      about {duration(times['first_token_s'])} to the first token, "
+            f"{duration(times['total_s'])} in all"
         )
     return lines
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 
 import pytest
@@ -144,3 +145,4 @@ def test_the_next_plan_knows_the_speed(cli):
     cli.ask("What?", "a.md")
     estimate = cli.ask("What?", "a.md", "--json", command="plan").json()["estimate"]
     assert 0 < estimate["first_token_s"] < estimate["total_s"] < 30
+    assert re.search(r"about 0:\d\d to the first token, 0:\d\d in all", cli.ask("a.md", command="plan").out)

@@ -111,6 +111,7 @@ def test_what_the_parser_refuses_is_json_too(cli):
     assert done.code == 2
     assert done.json()["error"] == {"code": 2, "message": done.json()["error"]["message"]}
     assert "--top-p" in done.json()["error"]["message"]
+    assert list(done.json()) == list(cli.ask("What?", "-o", "json").json())
     assert done.json()["answer"] == ""
     stream = cli.ask("What?", "--top-p", "7", "--output-format=stream-json")
     assert [line[:16] for line in stream.out.splitlines()] == ['{"type": "error"', '{"type": "result']
