@@ -126,6 +126,7 @@ def _show(found: Mapping[str, Any]) -> None:
 def _sums(found: Mapping[str, Any]) -> list[str]:
     """Lines of totals."""
     from gemcli.hub.size import size_text
+    from gemcli.ui.progress import duration
 
     room = found["window"] - found["budget"] - found["overhead_tokens"]
     lines = [
