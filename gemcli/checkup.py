@@ -133,6 +133,8 @@ def models() -> dict[str, Any]:
     from gemcli.hub.resolve import default_name
 
     name, why = default_name()
+    if chosen := os.environ.get("GEMCLI_MODEL"):
+        name, why = chosen, "set by the variable GEMCLI_MODEL"
     try:
         senses = list(catalog.find(name).senses)
     except UsageError:  # a path, or a name on a hub

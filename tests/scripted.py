@@ -1,6 +1,6 @@
 """A model that says what the test wrote down, in the place of the engine: no weights, no jax.
 
-Imported by tests through `scripted` of their conftest; run as a script, it is ``gemcli`` with that model:
+Run as a script, it is ``gemcli`` with that model:
 ``scripted.py '{"pieces": ["Hel", "lo"]}' ask "Who?"``.
 """
 

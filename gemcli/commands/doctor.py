@@ -80,5 +80,6 @@ def _rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             + (f", {size_text(folder['free_bytes'])} free)" if folder["free_bytes"] is not None else ")"),
         )
     settings = found["settings"]
-    for number, (name, value) in enumerate([*settings["keys"].items(), *settings["variables"].items()]):
-        yield "" if number else "settings", f"{name} = {value}"
+    yield "settings", settings["file"]
+    for name, value in [*settings["keys"].items(), *settings["variables"].items()]:
+        yield "", f"{name} = {value}"

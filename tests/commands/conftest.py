@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -14,19 +13,6 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SCRIPTED = ROOT / "tests" / "scripted.py"
-
-
-@pytest.fixture(scope="session")
-def scripted():
-    """The module `tests/scripted.py`."""
-    if "scripted" not in sys.modules:
-        spec = importlib.util.spec_from_file_location("scripted", SCRIPTED)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules["scripted"] = module
-        spec.loader.exec_module(module)
-    return sys.modules["scripted"]
 
 
 class Cli:

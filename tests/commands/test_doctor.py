@@ -30,12 +30,21 @@ def test_the_report(cli):
     assert found["settings"]["variables"]["GEMCLI_TOP_K"] == "7"
 
 
+def test_the_variable_is_the_default(cli):
+    found = cli.real("doctor", "--json", env={"GEMCLI_MODEL": "gemma-3-270m", "JAX_PLATFORMS": "cpu"}).json()
+    assert (found["models"]["default"], found["models"]["why"]) == (
+        "gemma-3-270m",
+        "set by the variable GEMCLI_MODEL",
+    )
+
+
 def test_the_report_for_people(cli):
     done = cli.real("doctor", env={"JAX_PLATFORMS": "cpu"})
     assert done.code == 0
     assert "default model  qwen2.5-coder-" in done.out
     assert "devices        cpu 0: cpu" in done.out
     assert str(cli.home / "models") in done.out
+    assert f"settings       {cli.home / 'config.toml'}\n" in done.out
     assert "\x1b" not in done.out
     assert not cli.home.exists(), "looking changes nothing"
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
+import scripted
 
 from gemcli.commands.session import Session
 from gemcli.main import execute
 
 
 @pytest.fixture
-def asked(scripted, monkeypatch, tmp_path):
+def asked(monkeypatch, tmp_path):
     """Run ``ask`` in this process; returns what the engine was asked."""
-    monkeypatch.setitem(__import__("sys").modules, "model.load", scripted.module(scripted.Script()))
-    monkeypatch.setitem(__import__("sys").modules, "model.sampling.sampler", scripted.sampling_module())
+    monkeypatch.setitem(sys.modules, "model.load", scripted.module(scripted.Script()))
+    monkeypatch.setitem(sys.modules, "model.sampling.sampler", scripted.sampling_module())
     monkeypatch.setenv("GEMCLI_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "m.gguf").touch()
@@ -27,7 +30,7 @@ def asked(scripted, monkeypatch, tmp_path):
     return run
 
 
-def test_the_defaults(asked, scripted):
+def test_the_defaults(asked):
     call = asked()
     assert vars(call["sampling"]) == {"temperature": 0.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0, "seed": 0}
     assert (call["max_tokens"], call["stop"]) == (2048, ())

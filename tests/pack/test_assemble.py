@@ -1,6 +1,7 @@
 """Packing loses nothing, keeps the order, and trusts nothing that a document says."""
 
 import pytest
+import scripted
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,7 +37,7 @@ def document(source, *parts):
 
 
 @pytest.fixture
-def pack(scripted):
+def pack():
     """`assemble` with the scripted tokenizer and template."""
 
     def packed(documents, question, *, system=None, tokenizer=None, template=None, is_base=False):
@@ -73,9 +74,7 @@ def test_every_character_of_every_part_is_there_in_order(documents, question):
 
 
 @given(DOCUMENTS, TEXT, st.booleans(), st.sampled_from([(), (b"\n\n", b"D" + b"o", b": ", b"s\n")]))
-def test_counts_add_up_and_nothing_but_the_template_is_a_control_token(
-    scripted, documents, question, is_base, joined
-):
+def test_counts_add_up_and_nothing_but_the_template_is_a_control_token(documents, question, is_base, joined):
     tokenizer = scripted.ByteTokenizer(joined=joined)
     prompt = assemble(
         documents,
@@ -99,7 +98,7 @@ def test_counts_add_up_and_nothing_but_the_template_is_a_control_token(
     assert tokenizer.encoded == 1, "a long document must not be tokenized twice"
 
 
-def test_parts_are_counted_where_they_stand(pack, scripted):
+def test_parts_are_counted_where_they_stand(pack):
     documents = [
         document("report.pdf", ("x" * 100, Anchor(page=1)), ("é" * 100, Anchor(page=2))),
         document("stdin", ("y" * 50, Anchor())),
@@ -113,7 +112,7 @@ def test_parts_are_counted_where_they_stand(pack, scripted):
     assert costs.overhead == costs.total - costs.of_document(0) - costs.of_document(1)
 
 
-def test_a_token_across_a_border_belongs_to_the_part_in_which_it_begins(pack, scripted):
+def test_a_token_across_a_border_belongs_to_the_part_in_which_it_begins(pack):
     tokenizer = scripted.ByteTokenizer(joined=[b"\n["])
     documents = [document("a.pdf", ("x", Anchor(page=1)), ("y", Anchor(page=2)))]
     costs = pack(documents, "Why?", tokenizer=tokenizer).costs
@@ -122,7 +121,7 @@ def test_a_token_across_a_border_belongs_to_the_part_in_which_it_begins(pack, sc
     assert costs.parts[0, 1] == len("a.pdf p.2]\ny\n\n")
 
 
-def test_documents_come_first_and_the_question_last(pack, scripted):
+def test_documents_come_first_and_the_question_last(pack):
     tokenizer = scripted.ByteTokenizer()
     documents = [document("a.md", ("alpha", Anchor(lines=(1, 2)))), document("b.md", ("beta", Anchor()))]
     text = tokenizer.decode(pack(documents, "What?").ids)
@@ -144,7 +143,7 @@ def test_documents_of_one_name_are_told_apart(pack):
     assert "[b/notes.md p.1]" in text
 
 
-def test_the_instruction_of_the_person_replaces_ours(pack, scripted):
+def test_the_instruction_of_the_person_replaces_ours(pack):
     tokenizer = scripted.ByteTokenizer()
     documents = [document("a.md", ("alpha", Anchor()))]
     text = tokenizer.decode(pack(documents, "What?", system="Be a pirate.").ids)
@@ -153,20 +152,20 @@ def test_the_instruction_of_the_person_replaces_ours(pack, scripted):
     assert "system" not in tokenizer.decode(pack(documents, "What?", system="").ids)
 
 
-def test_no_documents_no_instruction(pack, scripted):
+def test_no_documents_no_instruction(pack):
     text = scripted.ByteTokenizer().decode(pack([], " What is 2 + 2? ").ids)
     assert text == "user\nWhat is 2 + 2?\nassistant\n"
     assert "Question:" not in text
 
 
-def test_a_template_without_a_system_role_gets_the_instruction_in_front(pack, scripted):
+def test_a_template_without_a_system_role_gets_the_instruction_in_front(pack):
     text = scripted.ByteTokenizer().decode(
         pack([document("a.md", ("alpha", Anchor()))], "What?", template=scripted.Template(system=False)).ids
     )
     assert text.startswith(f"user\n{SYSTEM}\n\nDocument: a.md\n")
 
 
-def test_a_base_model_is_asked_to_go_on(pack, scripted):
+def test_a_base_model_is_asked_to_go_on(pack):
     prompt = pack([document("a.md", ("alpha", Anchor()))], "What?", is_base=True)
     text = scripted.ByteTokenizer().decode(prompt.ids)
     assert text == "Document: a.md\nalpha\n\nQuestion: What?\nAnswer:"
@@ -175,14 +174,14 @@ def test_a_base_model_is_asked_to_go_on(pack, scripted):
 
 
 @pytest.mark.parametrize("is_base", [False, True])
-def test_the_beginning_of_sequence_comes_once(pack, scripted, is_base):
+def test_the_beginning_of_sequence_comes_once(pack, is_base):
     tokenizer = scripted.ByteTokenizer(add_bos=True)
     ids = pack([], "What?", tokenizer=tokenizer, is_base=is_base).ids
     assert ids[0] == tokenizer.bos_id
     assert ids.count(tokenizer.bos_id) == 1
 
 
-def test_a_tokenizer_that_changes_the_text_is_refused(pack, scripted):
+def test_a_tokenizer_that_changes_the_text_is_refused(pack):
     from model.errors import UnsupportedModelError
 
     class Lossy(scripted.ByteTokenizer):
