@@ -15,14 +15,14 @@ _LAYERS_OF_27B = 62
 def gemma3(keys: Keys) -> ModelConfig:
     """Gemma 3 text model, 270M to 27B (arXiv 2503.19786)."""
     width, heads = keys.integer("embedding_length"), keys.integer("attention.head_count")
-    head_dim, count = keys.integer("attention.key_length"), keys.integer("block_count")
+    head_dim, count = keys.head_dim(), keys.layers()
     scaling = keys.text("rope.scaling.type", "none")
     if scaling not in ("none", "linear"):
         raise UnsupportedModelError(f"RoPE scaling of type {scaling!r} is not supported")
     factor = keys.number("rope.scaling.factor", 1.0) if scaling == "linear" else 1.0
     everywhere = LayerSpec(
         heads=heads,
-        kv_heads=keys.integer("attention.head_count_kv"),
+        kv_heads=keys.kv_heads(heads),
         head_dim=head_dim,
         ffw=keys.integer("feed_forward_length"),
         rope=RopeSpec(keys.number("rope.freq_base", 1_000_000.0), factor),

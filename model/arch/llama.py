@@ -26,10 +26,10 @@ def _decoder(keys: Keys, *, qkv_bias: bool, adjacent_pairs: bool) -> ModelConfig
     if scaling not in ("none", "linear"):
         raise UnsupportedModelError(f"RoPE scaling of type {scaling!r} is not supported")
     width, heads = keys.integer("embedding_length"), keys.integer("attention.head_count")
-    head_dim = keys.integer("attention.key_length", keys.integer("rope.dimension_count", width // heads))
+    head_dim = keys.head_dim(width // heads)
     spec = LayerSpec(
         heads=heads,
-        kv_heads=keys.integer("attention.head_count_kv", heads),
+        kv_heads=keys.kv_heads(heads, heads),
         head_dim=head_dim,
         ffw=keys.integer("feed_forward_length"),
         rope=RopeSpec(
@@ -44,7 +44,7 @@ def _decoder(keys: Keys, *, qkv_bias: bool, adjacent_pairs: bool) -> ModelConfig
         width=width,
         vocab=keys.vocab(),
         context=keys.integer("context_length"),
-        layers=(spec,) * keys.integer("block_count"),
+        layers=(spec,) * keys.layers(),
         norm_eps=keys.number("attention.layer_norm_rms_epsilon"),
         tied="output.weight" not in keys.tensors,
         adjacent_pairs=adjacent_pairs,

@@ -1,0 +1,89 @@
+"""The state of a sequence: which cache every layer gets, growing and rolling back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tiny
+
+from model.attention.mask import EMPTY
+from model.cache.state import State, init_state
+from model.weights.params import stacks
+
+
+def test_sliding_layers_get_rings_and_global_ones_full_caches() -> None:
+    config = tiny.gemma(8)
+    state = init_state(config, 64)
+    assert int(state.length) == 0
+    for stack, caches in zip(stacks(config), state.caches, strict=True):
+        for spec, cache in zip(stack.specs, caches, strict=True):
+            assert cache.ring == (spec.window is not None)
+            assert cache.slots == (spec.window or 64)
+            assert cache.keys.shape == (stack.repeats, spec.kv_heads, cache.slots, spec.head_dim)
+            assert (np.asarray(cache.positions) == EMPTY).all()
+
+
+@pytest.mark.parametrize("bits", [16, 32])
+def test_its_bytes_are_those_of_the_configuration(bits: int) -> None:
+    config = tiny.gemma(8)
+    caches = [cache for stack in init_state(config, 64, bits).caches for cache in stack]
+    held = sum(cache.keys.nbytes + cache.values.nbytes for cache in caches)
+    assert held == config.kv_bytes(64, bytes_per_value=bits // 8)
+
+
+def filled(config, slots: int, tokens: int) -> State:
+    at = jnp.arange(tokens, dtype=jnp.int32)
+    numbers = jax.random.normal(jax.random.key(0), (tokens, 2, 16))
+    state = init_state(config, slots, 32)
+
+    def fill(cache):
+        cache = cache.claim(at)
+        for layer in range(cache.keys.shape[0]):
+            cache = cache.write(jnp.int32(layer), numbers + layer, -numbers, at)
+        return cache
+
+    caches = tuple(tuple(fill(cache) for cache in stack) for stack in state.caches)
+    return replace(state, caches=caches, length=jnp.int32(tokens))
+
+
+def test_growing_keeps_everything_and_adds_empty_room() -> None:
+    state = filled(tiny.gemma(7), 32, 20)
+    grown = state.grow(80)
+    assert int(grown.length) == 20
+    for before, after in zip(jax.tree.leaves(state.caches, is_leaf=_is_cache),
+                             jax.tree.leaves(grown.caches, is_leaf=_is_cache), strict=True):  # fmt: skip
+        assert after.ring == before.ring
+        assert after.slots == (before.slots if before.ring else 80)
+        for name in ("keys", "values"):
+            old, new = np.asarray(getattr(before, name)), np.asarray(getattr(after, name))
+            assert old.dtype == new.dtype
+            np.testing.assert_array_equal(new[:, :, : before.slots], old)
+        np.testing.assert_array_equal(after.positions[: before.slots], before.positions)
+        assert (np.asarray(after.positions[before.slots :]) == EMPTY).all()
+
+
+def test_it_never_shrinks() -> None:
+    state = filled(tiny.gemma(7), 32, 20)
+    assert jax.tree.leaves(state.grow(8))[0] is jax.tree.leaves(state)[0]
+
+
+def test_trimming_forgets_the_end() -> None:
+    state = filled(tiny.gemma(7), 32, 20).trim(15)
+    assert int(state.length) == 15
+    for cache in jax.tree.leaves(state.caches, is_leaf=_is_cache):
+        held = sorted(at for at in cache.positions.tolist() if at != EMPTY)
+        assert held == (list(range(12, 15)) if cache.ring else list(range(15)))
+
+
+def test_trimming_beyond_the_end_changes_nothing() -> None:
+    state = filled(tiny.gemma(7), 32, 20)
+    for before, after in zip(jax.tree.leaves(state), jax.tree.leaves(state.trim(99)), strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+def _is_cache(leaf: object) -> bool:
+    return hasattr(leaf, "ring")
