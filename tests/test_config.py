@@ -40,7 +40,12 @@ def test_stacks_hold_every_layer_once_in_order(pattern: list[int]) -> None:
 
 @pytest.mark.parametrize(
     ("layers", "groups"),
-    [(18, [(0, 6, 3)]), (26, [(0, 6, 4), (24, 2, 1)]), (34, [(0, 6, 5), (30, 4, 1)]), (7, [(0, 6, 1), (6, 1, 1)])],
+    [
+        (18, [(0, 6, 3)]),
+        (26, [(0, 6, 4), (24, 2, 1)]),
+        (34, [(0, 6, 5), (30, 4, 1)]),
+        (7, [(0, 6, 1), (6, 1, 1)]),
+    ],
 )
 def test_gemma_stacks(layers: int, groups: list[tuple[int, int, int]]) -> None:
     found = [(stack.first, len(stack.specs), stack.repeats) for stack in stacks(tiny.gemma(layers))]

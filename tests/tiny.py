@@ -1,13 +1,14 @@
 """Tiny random models, their plain definition, and tiny GGUF files, for the tests of the engine.
 
-`dense` is the definition that the engine is held to: no cache, no chunks, no scan, no blocks, one explicit mask,
-everything in f64 numpy, written from the papers and not from the code under test.
+`dense` is the definition that the engine is held to: no cache, no chunks, no scan, no blocks, one explicit
+mask, everything in f64 numpy, written from the papers and not from the code under test.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +157,7 @@ def attention(
     scale: float,
     window: int | None,
 ) -> np.ndarray:
-    """Head by head in f64: q [T, N, H], k and v [S, K, H]; positions are -1 for nothing.  Sees nothing: zeros."""
+    """Head by head in f64: q [T, N, H], k and v [S, K, H]; a position of -1 holds nothing and sees nothing."""
     query, key = np.asarray(at)[:, None], np.asarray(key_at)[None]
     oldest = 0 if window is None else np.maximum(query - window + 1, 0)
     unseen = np.where((oldest <= key) & (key <= query), 0.0, -np.inf)
@@ -211,7 +212,10 @@ def tensors_of(config: ModelConfig, params: Params) -> Tensors:
                 q, k, v = np.split(weight, ends)
                 if config.adjacent_pairs:
                     q, k = permuted(q, spec.heads), permuted(k, spec.kv_heads)
-                found |= {f"blk.{index}.attn_{which}.{kind}": part for which, part in zip("qkv", (q, k, v), strict=True)}
+                found |= {
+                    f"blk.{index}.attn_{which}.{kind}": part
+                    for which, part in zip("qkv", (q, k, v), strict=True)
+                }
         assert weights["gate_up"] is not None
         gate, up = np.split(weights["gate_up"], 2)
         found |= {f"blk.{index}.ffn_gate.weight": gate, f"blk.{index}.ffn_up.weight": up}
@@ -221,7 +225,9 @@ def tensors_of(config: ModelConfig, params: Params) -> Tensors:
 def permuted(weight: np.ndarray, heads: int) -> np.ndarray:
     """Rows as llama.cpp's convert_hf_to_gguf.py (`LlamaModel.permute`) writes them for Llama."""
     return (
-        weight.reshape(heads, 2, weight.shape[0] // heads // 2, *weight.shape[1:]).swapaxes(1, 2).reshape(weight.shape)
+        weight.reshape(heads, 2, weight.shape[0] // heads // 2, *weight.shape[1:])
+        .swapaxes(1, 2)
+        .reshape(weight.shape)
     )
 
 
@@ -281,7 +287,7 @@ _ADD: dict[type, Any] = {
 }
 
 
-# --- a model that says what the test wants --------------------------------------------------------------------
+# --- a model that says what the test wants --------------------------------------------------------------
 
 END = 256  # id of <|im_end|>
 START = 257
@@ -323,15 +329,19 @@ def write_parrot(path: Path, chain: Iterable[int]) -> Path:
         is_leaf=lambda leaf: isinstance(leaf, ArrayInfo),
     )
     output = np.zeros((config.vocab, config.width), np.float32)
-    for before, after in zip(chain, chain[1:], strict=False):
+    for before, after in pairwise(chain):
         output[after, before] = 1
     params = replace(zeros, embed=np.eye(config.vocab, config.width, dtype=np.float32), output=output)
     template = (
         "{% for message in messages %}<|im_start|>{{ message['content'] }}<|im_end|>{% endfor %}"
         "{% if add_generation_prompt %}<|im_start|>{% endif %}"
     )
-    metadata = metadata_of(config) | byte_tokenizer() | {
-        "tokenizer.chat_template": template,
-        "general.file_type": 7,
-    }
+    metadata = (
+        metadata_of(config)
+        | byte_tokenizer()
+        | {
+            "tokenizer.chat_template": template,
+            "general.file_type": 7,
+        }
+    )
     return write_gguf(path, metadata, tensors_of(config, params), gguf.GGMLQuantizationType.Q8_0)

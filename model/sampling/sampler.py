@@ -1,17 +1,19 @@
 """Choosing the next token from its logits, on the device.
 
-Top-k and top-p cut where a sort would, but by bisection over thresholds: a vocabulary of 262,144 is scanned a few
-dozen times, which on a CPU is several times faster than sorting it.  Drawing is by the Gumbel trick, with a key
-made from the seed and the token's position, so that the same seed gives the same text however the work is cut
-into calls.
+Top-k and top-p cut where a sort would, but by bisection over thresholds: a vocabulary of 262,144 is scanned a
+few dozen times, which on a CPU is several times faster than sorting it.  Drawing is by the Gumbel trick, with
+a key made from the seed and the token's position, so that the same seed gives the same text however the work
+is cut into calls.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 _NEVER = -jnp.inf
@@ -50,12 +52,16 @@ class Sampler:
     @staticmethod
     def of(sampling: Sampling) -> Sampler:
         """The arrays for these settings."""
+        seed = sampling.seed % (1 << 64)
         return Sampler(
             jnp.float32(sampling.temperature),
             jnp.int32(sampling.top_k),
             jnp.float32(sampling.top_p),
             jnp.float32(sampling.min_p),
-            jax.random.key(sampling.seed % (1 << 63)),
+            # All 64 bits: `jax.random.key` would drop the upper half of a number.
+            jax.random.wrap_key_data(
+                np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32), impl="threefry2x32"
+            ),
         )
 
     def pick(self, logits: Array, position: Array) -> Array:
@@ -88,18 +94,18 @@ def keep(logits: Array, top_k: Array, top_p: Array, min_p: Array) -> Array:
     k = jnp.where((top_k <= 0) | (top_k > size), size, top_k)
     logits = _cut(logits, lambda at: jnp.sum(logits >= at) >= k)
     weights = jax.nn.softmax(logits)
-    # At p = 1 rounding must not drop the tail.
-    enough = jnp.where(top_p >= 1.0, jnp.inf, top_p)
+    # At p = 1 rounding must not drop the tail; at p = 0 the likeliest stays.
+    enough = jnp.where(top_p >= 1.0, jnp.inf, jnp.maximum(top_p, jnp.finfo(jnp.float32).tiny))
     kept = _cut(logits, lambda at: jnp.sum(jnp.where(logits >= at, weights, 0.0)) >= enough)
     logits = jnp.where(top_p >= 1.0, logits, kept)
-    return jnp.where(weights >= min_p * weights.max(), logits, _NEVER)
+    return jnp.where(weights >= jnp.minimum(min_p, 1.0) * weights.max(), logits, _NEVER)
 
 
-def _cut(logits: Array, enough) -> Array:  # noqa: ANN001 (a predicate on a threshold)
+def _cut(logits: Array, enough: Callable[[Array], Array]) -> Array:
     """Drop what lies below the highest threshold at which `enough` still holds, found bit by bit.
 
-    Floats order as their bits do, once the bits of the negative ones are flipped, so 32 halvings of the integer
-    range find the exact logit.
+    Floats order as their bits do, once the bits of the negative ones are flipped, so 32 halvings of the
+    integer range find the exact logit.
     """
 
     def threshold(bits: Array) -> Array:

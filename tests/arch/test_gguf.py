@@ -38,7 +38,9 @@ LLAMA = tiny.llama(adjacent_pairs=True)
 
 
 @pytest.mark.parametrize(
-    "config", [LLAMA, tiny.qwen(), tiny.gemma(7), tiny.gemma(8, tied=False)], ids=["llama", "qwen2", "gemma3", "untied"]
+    "config",
+    [LLAMA, tiny.qwen(), tiny.gemma(7), tiny.gemma(8, tied=False)],
+    ids=["llama", "qwen2", "gemma3", "untied"],
 )
 def test_a_configuration_survives_its_own_metadata(config: ModelConfig) -> None:
     assert config_from_gguf(*described(config)) == config
@@ -57,7 +59,9 @@ def test_linear_scaling_divides_positions() -> None:
     (spec, *_) = config_from_gguf(*described(LLAMA, **scaled)).layers
     assert spec.rope.factor == 4.0
     gemma = config_from_gguf(*described(tiny.gemma(6), **scaled))
-    assert [layer.rope.factor for layer in gemma.layers] == [1, 1, 1, 1, 1, 4], "sliding layers are never scaled"
+    assert [layer.rope.factor for layer in gemma.layers] == [1, 1, 1, 1, 1, 4], (
+        "sliding layers are never scaled"
+    )
 
 
 def test_a_factor_without_a_kind_of_scaling_is_ignored() -> None:
@@ -79,7 +83,9 @@ def test_an_unknown_architecture_is_named_and_the_known_ones_listed(name: Any) -
     assert repr(name) in str(caught.value)
 
 
-@pytest.mark.parametrize("config", [LLAMA, tiny.qwen(), tiny.gemma(7)], ids=lambda config: config.architecture)
+@pytest.mark.parametrize(
+    "config", [LLAMA, tiny.qwen(), tiny.gemma(7)], ids=lambda config: config.architecture
+)
 @pytest.mark.parametrize(
     "key",
     ["block_count", "context_length", "embedding_length", "feed_forward_length", "attention__head_count",
@@ -93,7 +99,9 @@ def test_damaged_keys(config: ModelConfig, key: str, value: Any) -> None:
         config_from_gguf(*described(config, **{key: value}))
 
 
-@pytest.mark.parametrize("key", ["attention__sliding_window", "attention__key_length", "attention__head_count_kv"])
+@pytest.mark.parametrize(
+    "key", ["attention__sliding_window", "attention__key_length", "attention__head_count_kv"]
+)
 def test_gemma_needs_more(key: str) -> None:
     with pytest.raises(FormatError, match=key.rpartition("__")[2]):
         config_from_gguf(*described(tiny.gemma(6), **{key: None}))

@@ -1,4 +1,4 @@
-"""The models as released: their weights and cache bytes against the published numbers, traced without memory."""
+"""The models as released: weights and cache bytes against the published numbers, traced without memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from model.cache.state import init_state
 from model.config import ModelConfig
 from model.decoder.decoder import Decoder
 from model.nn.qarray import QArray
-from model.weights.params import ArrayInfo, Params, abstract
+from model.weights.params import ArrayInfo, abstract
 
 
 class Shape:
@@ -24,7 +24,14 @@ class Shape:
 
 
 def released(
-    architecture: str, count: int, width: int, heads: tuple[int, int], size: int, ffw: int, vocab: int, **more: Any
+    architecture: str,
+    count: int,
+    width: int,
+    heads: tuple[int, int],
+    size: int,
+    ffw: int,
+    vocab: int,
+    **more: Any,
 ) -> ModelConfig:
     """As its GGUF file describes it."""
     tied = more.pop("tied", True)
@@ -42,9 +49,13 @@ def released(
         keys["attention.sliding_window"] = more.pop("window")
         if width > 2000:
             keys |= {"rope.scaling.type": "linear", "rope.scaling.factor": 8.0}
-    metadata = {"general.architecture": architecture} | {f"{architecture}.{key}": value for key, value in keys.items()}
+    metadata = {"general.architecture": architecture} | {
+        f"{architecture}.{key}": value for key, value in keys.items()
+    }
     tensors = {f"blk.{index}.attn_q.weight": Shape(1, 1) for index in range(count)}
-    tensors |= {"token_embd.weight": Shape(vocab, width)} | ({} if tied else {"output.weight": Shape(vocab, width)})
+    tensors |= {"token_embd.weight": Shape(vocab, width)} | (
+        {} if tied else {"output.weight": Shape(vocab, width)}
+    )
     return config_from_gguf(metadata, tensors)
 
 
@@ -99,10 +110,6 @@ CACHES = {
 GEMMA = [name for name in MODELS if name.startswith("gemma")]
 
 
-def infos(config: ModelConfig) -> Params:
-    return abstract(config)
-
-
 def is_info(leaf: object) -> bool:
     return isinstance(leaf, ArrayInfo)
 
@@ -134,7 +141,11 @@ def test_rings_take_no_more_than_the_text() -> None:
 
 @pytest.mark.parametrize(
     ("name", "period", "globals_at"),
-    [("gemma-3-270m", 6, [5, 11, 17]), ("gemma-3-1b", 6, [5, 11, 17, 23]), ("smollm2-135m", 1, list(range(30)))],
+    [
+        ("gemma-3-270m", 6, [5, 11, 17]),
+        ("gemma-3-1b", 6, [5, 11, 17, 23]),
+        ("smollm2-135m", 1, list(range(30))),
+    ],
 )
 def test_patterns(name: str, period: int, globals_at: list[int]) -> None:
     config = MODELS[name]
@@ -150,8 +161,10 @@ def test_query_scales() -> None:
 
 
 def test_only_large_gemmas_stretch_positions_and_only_in_global_layers() -> None:
-    factors = {name: {(spec.window is None, spec.rope.theta, spec.rope.factor) for spec in MODELS[name].layers}
-               for name in GEMMA}  # fmt: skip
+    factors = {
+        name: {(spec.window is None, spec.rope.theta, spec.rope.factor) for spec in MODELS[name].layers}
+        for name in GEMMA
+    }
     for name, found in factors.items():
         factor = 1.0 if name in ("gemma-3-270m", "gemma-3-1b") else 8.0
         assert found == {(False, 10_000.0, 1.0), (True, 1_000_000.0, factor)}

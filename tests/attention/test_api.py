@@ -90,7 +90,7 @@ def test_rings_of_one_and_longer_than_a_chunk(implementation: str, window: int) 
 
 
 def test_many_blocks_of_keys(implementation: str) -> None:
-    """More than a block for chunks and for single tokens, up to the end of slots that blocks do not divide."""
+    """More than a block for chunks and for single tokens, to the end of slots that blocks do not divide."""
     chunks = [(1, 1), *[(300, 300)] * 6, (1, 1), (1, 1)]
     check(chunks, slots=1850, window=None, implementation=implementation)
 

@@ -61,7 +61,9 @@ def inputs(
     return q, k, v, np.arange(slots - tokens, slots, dtype=np.int32), np.arange(slots, dtype=np.int32)
 
 
-def check(attention: Attention, case: tuple[np.ndarray, ...], window: int | None, scale: float = 0.35) -> np.ndarray:
+def check(
+    attention: Attention, case: tuple[np.ndarray, ...], window: int | None, scale: float = 0.35
+) -> np.ndarray:
     q, k, v, at, key_at = case
     by_head = (jnp.asarray(part.transpose(1, 0, 2)) for part in (k, v))
     got = np.asarray(attention(q, *by_head, at, key_at, scale=scale, window=window))

@@ -56,7 +56,7 @@ class Simple:
 
     @staticmethod
     def content(numbers: np.ndarray, which: int) -> np.ndarray:
-        """f32 [L, T, K, H] of small whole numbers, exact in bf16, different for every layer, head and place."""
+        """f32 [L, T, K, H] of small whole numbers, exact in bf16, other for every layer, head and place."""
         place = np.arange(LAYERS * KV_HEADS * SIZE).reshape(LAYERS, 1, KV_HEADS, SIZE) + 16 * which
         sign = np.where(place % 2, -1, 1)
         return (numbers[None, :, None, None] * sign * 2.0 ** (place // 2)).astype(np.float32)

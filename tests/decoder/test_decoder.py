@@ -1,4 +1,4 @@
-"""Chunks, caches, rings and scans change nothing: the decoder equals its plain definition, however the text is cut."""
+"""Chunks, caches, rings and scans change nothing: however the text is cut, the decoder is its definition."""
 
 from __future__ import annotations
 
@@ -59,13 +59,20 @@ class Case:
         return np.concatenate(parts)
 
 
-CONFIGS = {"llama": tiny.llama(), "qwen": tiny.qwen(), "gemma": tiny.gemma(7), "gemma untied": tiny.gemma(7, tied=False)}
+CONFIGS = {
+    "llama": tiny.llama(),
+    "qwen": tiny.qwen(),
+    "gemma": tiny.gemma(7),
+    "gemma untied": tiny.gemma(7, tied=False),
+}
 
 
 @pytest.fixture(scope="module")
 def cases() -> dict[str, Case]:
     built = {name: Case(config) for name, config in CONFIGS.items() if name != "gemma untied"}
-    return built | {f"{name} quantized": Case(CONFIGS[name], quantized=True) for name in ("qwen", "gemma untied")}
+    return built | {
+        f"{name} quantized": Case(CONFIGS[name], quantized=True) for name in ("qwen", "gemma untied")
+    }
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +104,9 @@ AROUND_THE_WINDOW = [*range(6, 11), *range(15, 18), 63, 64, 65, 73, 74]
 
 
 @pytest.mark.parametrize("name", EXACT)
-def test_one_shot_is_the_definition(cases: dict[str, Case], one_shots: dict[str, np.ndarray], name: str) -> None:
+def test_one_shot_is_the_definition(
+    cases: dict[str, Case], one_shots: dict[str, np.ndarray], name: str
+) -> None:
     np.testing.assert_allclose(one_shots[name], cases[name].want, atol=5e-5)
 
 
@@ -120,7 +129,7 @@ def test_cuts_around_the_window(cases: dict[str, Case], point: int) -> None:
     np.testing.assert_allclose(cases["gemma"].logits(split_at(point)), cases["gemma"].want, atol=5e-5)
 
 
-# With 16-bit keys and values a difference of one f32 step can become one bf16 step (2^-9): a few hundredths in
+# With 16-bit keys and values a difference of one f32 step can become one bf16 step (2^-9): some hundredths in
 # logits of deviation 1.5; and rounding keys and values costs as much against the definition.
 
 

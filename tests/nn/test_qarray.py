@@ -1,4 +1,4 @@
-"""Two int8 a weight: how far rounding moves a number, and products that equal those of the rounded numbers."""
+"""Two int8 a weight: how far rounding moves a number, and products equal to those of the rounded numbers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def matrix(rows: int, columns: int, seed: int = 0) -> np.ndarray:
 def assert_within_half_a_step(weight: np.ndarray, stored: QArray) -> None:
     peak = np.abs(weight.astype(np.float64)).max(-1, keepdims=True)
     assert stored.values.dtype == jnp.int8
-    # Half a fine step, and what f32 arithmetic on the way costs; rows whose scale is no normal f32 become zero.
+    # Half a fine step, and what f32 arithmetic costs; rows whose scale is no normal f32 become zero.
     assert (np.abs(tiny.f64(stored) - weight) <= peak * (0.5 / FINE + 2e-7) + 2e-36).all()
 
 
@@ -90,7 +90,9 @@ def relative(got: jax.Array, want: np.ndarray) -> float:
     return float(np.abs(np.asarray(got, np.float64) - want).max() / np.abs(want).max())
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(1, 640), (2, 640), (3, 640), (7, 16), (1, 1), (2, 2049), (33, 2049)])
+@pytest.mark.parametrize(
+    ("rows", "columns"), [(1, 640), (2, 640), (3, 640), (7, 16), (1, 1), (2, 2049), (33, 2049)]
+)
 def test_products_equal_those_of_the_dequantized_weight(rows: int, columns: int) -> None:
     x, stored = matrix(rows, columns, 1), quantized(matrix(48, columns))
     want = x.astype(np.float64) @ tiny.f64(stored).T
@@ -108,7 +110,7 @@ def test_products_at_every_size(rows: int, size: float) -> None:
 
 @pytest.mark.parametrize("rows", [1, 2, 3])
 def test_one_huge_activation_leaves_the_others_right(rows: int) -> None:
-    """The outliers of real models: a thousand times the rest, in one channel.  They cost a factor of two or so."""
+    """The outliers of real models, a thousand times the rest in one channel, cost a factor of two or so."""
     x, stored = matrix(rows, 512, 1), quantized(matrix(48, 512))
     x[:, 100] = 1000.0
     want = x.astype(np.float64) @ tiny.f64(stored).T

@@ -47,7 +47,9 @@ def test_angles_up_to_a_million(which: int) -> None:
 def test_f32_angles_would_not_do() -> None:
     """The reason for the tables: the bound above is no easy one."""
     spec, size = SPECS[0]
-    naive = np.float32(MILLION - 1) * (np.float32(spec.theta) ** -(np.arange(0, size, 2, dtype=np.float32) / size))
+    naive = np.float32(MILLION - 1) * (
+        np.float32(spec.theta) ** -(np.arange(0, size, 2, dtype=np.float32) / size)
+    )
     want, _ = exact(np.array([MILLION - 1]), spec, size)
     assert np.abs(np.cos(naive.astype(np.float64)) - want).max() > 1e-3
 
