@@ -116,5 +116,6 @@ def _of_commands(group: TyperGroup, config: Mapping[str, Any], known: set[str]) 
                 if flag.startswith("--") and key not in NOT_A_DEFAULT:
                     known.add(key)
                     if key in config:
-                        values[param.name] = config[key]
+                        value = config[key]
+                        values[param.name] = [value] if param.multiple and isinstance(value, str) else value
     return found

@@ -6,10 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from gemcli.commands.session import Session
+from gemcli.main import end, execute
 
 ROOT = Path(__file__).parents[2]
 SCRIPTED = ROOT / "tests" / "scripted.py"
@@ -117,6 +121,27 @@ class Done:
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
     return Cli(tmp_path)
+
+
+@pytest.fixture
+def inside(
+    cli: Cli, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Done]]:
+    """Run a command line in this process, which is quicker: for endings that need no process of their own."""
+    monkeypatch.chdir(cli.folder)
+    monkeypatch.setenv("GEMCLI_HOME", str(cli.home))
+    with Path(os.devnull).open() as nothing:
+        monkeypatch.setattr(sys, "stdin", nothing)
+
+        def run(*arguments: str) -> Done:
+            session, code = Session(), 0
+            try:
+                execute(arguments, session)
+            except BaseException as error:
+                code = end(error, arguments, session)
+            return Done(code, *capfd.readouterr())
+
+        yield run
 
 
 def _scripted(script: dict[str, Any]) -> list[str]:

@@ -48,7 +48,7 @@ def gguf(architecture: str = "llama", *, cut: int | None = None) -> bytes:
         (["What?", "-m", "text.gguf"], 5, ["text.gguf"]),
     ],
 )
-def test_every_failure_has_its_code_and_one_message(cli, arguments, code, words):
+def test_every_failure_has_its_code_and_one_message(cli, inside, arguments, code, words):
     cli.file("a.md")
     cli.file("b.md")
     cli.file("empty.md", "")
@@ -58,18 +58,18 @@ def test_every_failure_has_its_code_and_one_message(cli, arguments, code, words)
     cli.file("cut.gguf", gguf(cut=40))
     cli.file("alien.gguf", gguf("zorgon"))
     cli.file("text.gguf", "this is no model")
-    cli.real("ask", *arguments).failed(code, *words)
+    inside("ask", *arguments).failed(code, *words)
 
 
 @pytest.mark.parametrize("arguments", [["What?", "missing.md"], ["What?", "-m", "missing.gguf"], ["a.md"]])
-def test_the_object_tells_of_the_failure(cli, arguments):
+def test_the_object_tells_of_the_failure(cli, inside, arguments):
     cli.file("a.md")
-    done = cli.real("ask", *arguments, "-o", "json")
+    done = inside("ask", *arguments, "-o", "json")
     answer = done.json()
     assert answer["error"]["code"] == done.code != 0
     assert answer["error"]["message"] in done.err
     assert answer["answer"] == ""
-    lines = [json.loads(line) for line in cli.real("ask", *arguments, "-o", "stream-json").out.splitlines()]
+    lines = [json.loads(line) for line in inside("ask", *arguments, "-o", "stream-json").out.splitlines()]
     assert [each["type"] for each in lines if each["type"] in ("error", "result")] == ["error", "result"]
     assert lines[-1]["error"] == answer["error"]
 
@@ -87,8 +87,8 @@ def test_the_object_tells_of_the_failure(cli, arguments):
         (["help"], "gemcli --help"),
     ],
 )
-def test_a_mistyped_command_is_no_question(cli, words, meant):
-    cli.real(*words).failed(2, f"no command '{words[0]}'", f"`{meant}`")
+def test_a_mistyped_command_is_no_question(cli, inside, words, meant):
+    inside(*words).failed(2, f"no command '{words[0]}'", f"`{meant}`")
     assert not cli.home.exists(), "nothing is downloaded or chosen"
 
 

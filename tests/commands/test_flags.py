@@ -61,6 +61,16 @@ def test_flag_over_variable_over_file_over_default(asked, monkeypatch, tmp_path)
     assert (call["sampling"].temperature, call["max_tokens"], call["stop"]) == (0.4, 20, ("Z",))
 
 
+def test_the_file_holds_values_of_their_own_kind(asked, capfd, tmp_path):
+    (tmp_path / "config.toml").write_text(
+        'kv-bits = 16\nseed = 3\ntop-k = 5\nquiet = true\noutput-format = "json"\nstop = "END"\n'
+        'device = "cpu"\noffline = true\nverbose = 1\ncontext = 4096\ntop-p = 1\nsystem = ""\n'
+    )
+    call = asked()
+    assert (call["sampling"].seed, call["sampling"].top_k, call["stop"]) == (3, 5, ("END",))
+    assert '"window": 4096' in capfd.readouterr().out
+
+
 def test_the_file_may_spell_a_key_with_underscores(asked, tmp_path):
     (tmp_path / "config.toml").write_text("max_tokens = 21\n")
     assert asked()["max_tokens"] == 21
@@ -94,8 +104,8 @@ def test_the_instruction(asked):
         (["--temperature"], ["--temperature"]),
     ],
 )
-def test_wrong_values_are_refused(cli, arguments, words):
-    cli.ask("What?", *arguments).failed(2, *words, "hint: `gemcli ask --help`")
+def test_wrong_values_are_refused(inside, arguments, words):
+    inside("ask", "What?", *arguments).failed(2, *words, "hint: `gemcli ask --help`")
 
 
 def test_a_wrong_value_is_said_with_its_origin(cli):
