@@ -88,7 +88,9 @@ class ModelConfig:
     def period(self) -> int:
         """Length of the shortest layer pattern that, repeated and cut, gives `layers`."""
         count = len(self.layers)
-        return next(p for p in range(1, count + 1) if all(self.layers[i] == self.layers[i % p] for i in range(count)))
+        return next(
+            p for p in range(1, count + 1) if all(self.layers[i] == self.layers[i % p] for i in range(count))
+        )
 
     @property
     def parameters(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -108,7 +108,7 @@ class Generation(Iterator[str]):
         limit: int,
         stop: Sequence[str],
         progress: Progress | None,
-    ) -> Iterator[str]:
+    ) -> Generator[str]:
         began = time.perf_counter()
         detokenizer, stops = Detokenizer(model.card.tokenizer), StopStrings(stop)
         ends = model.card.tokenizer.eog_ids
@@ -177,7 +177,8 @@ def load(
     Args:
         card: from `describe`.
         context: tokens that a prompt and its answer may take; None: the trained window.
-        precision: ``quantized`` (fast, the default) or ``float32`` (exactly the file's weights, for measurements).
+        precision: ``quantized`` (fast, the default) or ``float32`` (exactly the file's weights, for
+            measurements).
         copies: folder that keeps the quantized weights laid out, so that the next load maps them.
         progress: called with weights read and in all; not at all when a kept copy is mapped.
 

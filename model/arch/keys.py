@@ -81,7 +81,7 @@ class Keys:
             raise FormatError(f"{self.architecture}.attention.key_length is {size}: RoPE needs pairs")
         if (rotated := self.integer("rope.dimension_count", size)) != size:
             raise UnsupportedModelError(
-                f"{self.architecture}.rope.dimension_count is {rotated}: rotating a part of {size} is not supported"
+                f"{self.architecture}.rope.dimension_count is {rotated}: heads must be rotated whole"
             )
         return size
 

@@ -49,7 +49,9 @@ def attend(
         # Rounded as the cache will, so that a token looks the same in its own chunk and later.
         keys, values = (decode(encode(new, cache.keys.dtype)) for new in (keys, values))
         return (
-            _slide(queries, keys, values, past, at, scale=scale, window=window, implementation=implementation),
+            _slide(
+                queries, keys, values, past, at, scale=scale, window=window, implementation=implementation
+            ),
             cache.write(layer, keys, values, at),
         )
     cache = cache.write(layer, keys, values, at)

@@ -22,8 +22,8 @@ class LayerCache:
     """Stacked keys and values of layers that share their shape.
 
     Attributes:
-        keys, values: [L, K, S, H]; f32, or bf16 as its bits in uint16.  (XLA on a CPU has no bf16 of its own: it
-            widens, updates and rounds the whole array to write one token. Bits it leaves alone.)
+        keys, values: [L, K, S, H]; f32, or bf16 as its bits in uint16.  (XLA on a CPU has no bf16 of its own:
+            it widens, updates and rounds the whole array to write one token. Bits it leaves alone.)
         positions: int32 [S], the token in each slot or `EMPTY`.
         ring: whether slots are reused modulo S; S is then exactly the window.
     """
@@ -68,22 +68,25 @@ class LayerCache:
         return replace(self, keys=into(self.keys, keys), values=into(self.values, values))
 
     def block(self, layer: Array, index: Array, size: int) -> tuple[Array, Array, Array]:
-        """Slots [index·size, index·size + size) of one layer: keys, values f32 [K, size, H], positions [size].
+        """Slots [index·size, index·size + size) of one layer: keys, values f32 [K, size, H], positions
+        [size].
 
-        Where the slots end inside the last block, it begins earlier; what it then shares with the block before
-        has the position `EMPTY`, so that no token is seen twice.
+        Where the slots end inside the last block, it begins earlier; what it then shares with the block
+        before has the position `EMPTY`, so that no token is seen twice.
         """
         start = index * size
         shape = (1, self.keys.shape[1], size, self.keys.shape[3])
         keys, values = (
-            decode(lax.dynamic_slice(stack, (layer, 0, start, 0), shape)[0]) for stack in (self.keys, self.values)
+            decode(lax.dynamic_slice(stack, (layer, 0, start, 0), shape)[0])
+            for stack in (self.keys, self.values)
         )
         shared = jnp.arange(size) < start + size - self.slots
         positions = lax.dynamic_slice(self.positions, (start,), (size,))
         return keys, values, jnp.where(shared, EMPTY, positions)
 
     def in_order(self, layer: Array, start: Array) -> tuple[Array, Array, Array]:
-        """A ring's keys, values f32 [K, S, H] and positions [S], oldest first, for a chunk that begins at `start`."""
+        """A ring's keys, values f32 [K, S, H] and positions [S], oldest first, for a chunk that begins at
+        `start`."""
         order = (start + jnp.arange(self.slots)) % self.slots
         keys, values = (jnp.take(part, order, axis=1) for part in self.layer(layer))
         return keys, values, self.positions[order]
@@ -91,7 +94,8 @@ class LayerCache:
     def layer(self, index: Array) -> tuple[Array, Array]:
         """Keys and values f32 [K, S, H] of one layer."""
         keys, values = (
-            decode(lax.dynamic_index_in_dim(stack, index, keepdims=False)) for stack in (self.keys, self.values)
+            decode(lax.dynamic_index_in_dim(stack, index, keepdims=False))
+            for stack in (self.keys, self.values)
         )
         return keys, values
 

@@ -9,7 +9,7 @@ from jax import Array
 
 from model.attention import api
 from model.cache.layer import LayerCache
-from model.config import LayerSpec
+from model.config import LayerSpec, RopeSpec
 from model.nn.mlp import gated_mlp
 from model.nn.norm import rms_norm
 from model.nn.qarray import Numerics, linear
@@ -23,13 +23,13 @@ class Chunk:
 
     Attributes:
         at: int [T], positions, then `EMPTY` for padding.
-        angles: for each `RopeSpec` key of the pass, cosine and sine f32 [T, H/2].
+        angles: for each rotary embedding and head size, cosine and sine f32 [T, H/2].
         numerics: product types.
         implementation: of the attention.
     """
 
     at: Array
-    angles: dict[object, tuple[Array, Array]]
+    angles: dict[tuple[RopeSpec, int], tuple[Array, Array]]
     numerics: Numerics
     implementation: api.Implementation
 

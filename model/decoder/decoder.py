@@ -14,7 +14,7 @@ from model.cache.state import State
 from model.config import ModelConfig, RopeSpec
 from model.decoder.block import Chunk, layer
 from model.nn.norm import rms_norm
-from model.nn.qarray import Numerics, QArray, linear
+from model.nn.qarray import DEFAULT, Numerics, QArray, linear
 from model.nn.rope import RopeTable, rope_table
 from model.weights.params import LayerParams, Params, Stack, stacks
 
@@ -24,7 +24,7 @@ class Decoder:
     """A model's architecture and the choices of how to compute it; static in a compiled program."""
 
     config: ModelConfig
-    numerics: Numerics = Numerics()
+    numerics: Numerics = DEFAULT
     implementation: Implementation = "blocked"
 
     def rope_tables(self, context: int) -> tuple[RopeTable, ...]:
@@ -94,7 +94,9 @@ class Decoder:
 
         rounds = jnp.arange(stack.repeats, dtype=jnp.int32)
         (x, memory), _ = lax.scan(body, (x, memory), (weights, rounds))
-        return x, tuple(cache.claim(chunk.at) if wait else cache for cache, wait in zip(memory, late, strict=True))
+        return x, tuple(
+            cache.claim(chunk.at) if wait else cache for cache, wait in zip(memory, late, strict=True)
+        )
 
 
 def _embed(table: Array | QArray, tokens: Array) -> Array:

@@ -1,8 +1,8 @@
 """How a prompt is cut into chunks, and how much room its cache gets: a few fixed shapes, so a few programs.
 
-Chunk sizes are powers of two.  A pass reads and widens all weights, which costs about as much as a few dozen tokens
-do (measured: 0.35 s of a processor's time, against 5 ms a token, for SmolLM2-135M), so the last chunk is padded where
-that saves a pass at a small price.
+Chunk sizes are powers of two.  A pass reads and widens all weights, which costs about as much as a few dozen
+tokens do (measured: 0.35 s of a processor's time, against 5 ms a token, for SmolLM2-135M), so the last chunk
+is padded where that saves a pass at a small price.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
 """Quantized weights as one pytree, and the one product that layers call.
 
-Layers never ask how a weight is stored: `linear` takes a plain array or a `QArray` and picks the product that is
-fast for the number of rows.  A `QArray` holds every number as two int8: the rounded value and what rounding left
-over, about 16 bits in all.  One int8 a weight would do for speed but not for truth: with one scale a row it moves
-the likelihoods of small models by 0.005 nats, enough to change what they say; two bring that under 1e-4.
+Layers never ask how a weight is stored: `linear` takes a plain array or a `QArray` and picks the product that
+is fast for the number of rows.  A `QArray` holds every number as two int8: the rounded value and what
+rounding left over, about 16 bits in all.  One int8 a weight would do for speed but not for truth: with one
+scale a row it moves the likelihoods of small models by 0.005 nats, enough to change what they say; two bring
+that under 1e-4.
 
-With few rows the weights are only read once, so the product is of integers and the activations are split in the
-same way, into two rows.  The second row is free, because an integer product of one row takes a slow path and
-must be padded anyway (measured: one row 0.6, two rows 17 billion weights per second on two cores).  With many
-rows the weights are widened once and a float product runs.
+With few rows the weights are only read once, so the product is of integers and the activations are split in
+the same way, into two rows.  The second row is free, because an integer product of one row takes a slow path
+and must be padded anyway (measured: one row 0.6, two rows 17 billion weights per second on two cores).  With
+many rows the weights are widened once and a float product runs.
 """
 
 from __future__ import annotations
@@ -57,6 +58,9 @@ class Numerics:
 
     gemm: Literal["float32", "bfloat16"] = "float32"
     integer_rows: int = 2
+
+
+DEFAULT = Numerics()
 
 
 def quantize(weight: Array) -> QArray:

@@ -1,8 +1,8 @@
 """Rotary position embedding (arXiv 2104.09864), rotate-half form, exact at a million positions.
 
-An f32 product of position and frequency is off by up to 0.04 rad at 1 M.  A position is therefore split into a
-high and a low part; the cosines and sines of each come from a small table made in f64, and the angle addition
-formulas put them together.
+An f32 product of position and frequency is off by up to 0.04 rad at 1 M.  A position is therefore split into
+a high and a low part; the cosines and sines of each come from a small table made in f64, and the angle
+addition formulas put them together.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Room for all of a model's arrays in one mapped file, so that the next start maps them at disk speed.
 
 The file is a JSON header and page-aligned arrays, laid out as the engine computes with them: what loading a
-quantized checkpoint made of it is never made again.  Where the disk has no room for it the same layout lies in
-anonymous memory.
+quantized checkpoint made of it is never made again.  Where the disk has no room for it the same layout lies
+in anonymous memory.
 """
 
 from __future__ import annotations
@@ -124,8 +124,8 @@ def _aligned(offset: int) -> int:
 
 def _views(data: mmap.mmap, slots: Sequence[Slot], offsets: Sequence[int]) -> dict[str, np.ndarray]:
     return {
-        slot.name: np.frombuffer(data, slot.dtype, slot.nbytes // np.dtype(slot.dtype).itemsize, offset).reshape(
-            slot.shape
-        )
+        slot.name: np.frombuffer(
+            data, slot.dtype, slot.nbytes // np.dtype(slot.dtype).itemsize, offset
+        ).reshape(slot.shape)
         for slot, offset in zip(slots, offsets, strict=True)
     }

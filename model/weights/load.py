@@ -62,7 +62,11 @@ def load_params(
     _check(file, leaves)
     slots = [slot for leaf in leaves for slot in _slots(leaf, precision)]
     identity = _identity(file.path, precision)
-    kept = copies / f"{file.path.stem}-{_digest(identity)}.weights" if copies and precision == "quantized" else None
+    kept = (
+        copies / f"{file.path.stem}-{_digest(identity)}.weights"
+        if copies and precision == "quantized"
+        else None
+    )
     arrays: Mapping[str, np.ndarray] | None = open_arena(kept, slots, identity) if kept else None
     if arrays is None:
         if kept:
@@ -102,7 +106,9 @@ def _check(file: GGUFFile, leaves: list[_Leaf]) -> None:
         if name in file.tensors and file.tensors[name].shape != shape
     ]
     if problems:
-        raise FormatError(f"{file.path}: its tensors do not make up the model it describes:\n  " + "\n  ".join(problems))
+        raise FormatError(
+            f"{file.path}: its tensors do not make up the model it describes:\n  " + "\n  ".join(problems)
+        )
 
 
 def _slots(leaf: _Leaf, precision: Precision) -> list[Slot]:
@@ -175,7 +181,7 @@ def _tree(
 ) -> Params:
     ready: dict[str, Any] = {}
     for leaf in leaves:
-        # Where device memory is the host's, `device_put` takes the mapped pages as they are; `asarray` would copy.
+        # Where device memory is the host's, `device_put` takes the mapped pages; `asarray` would copy them.
         array = jax.device_put(arrays[leaf.name])
         if leaf.info.kind == "matrix" and precision == "quantized":
             array = QArray(array, jax.device_put(arrays[f"{leaf.name}.scales"]))
@@ -185,7 +191,10 @@ def _tree(
         stacks=tuple(
             tuple(
                 LayerParams(
-                    **{field.name: ready.get(f"stacks.{number}.{place}.{field.name}") for field in fields(LayerParams)}
+                    **{
+                        field.name: ready.get(f"stacks.{number}.{place}.{field.name}")
+                        for field in fields(LayerParams)
+                    }
                 )
                 for place in range(len(stack.specs))
             )

@@ -1,7 +1,7 @@
 """The tree of parameters, and its shape before any weight is read.
 
-Layers are grouped for `lax.scan`: the shortest repeating pattern of p layers is one `Stack` of p parameter sets
-with a leading axis of repeats; what is left over is a second stack of one repeat.  Loading, random
+Layers are grouped for `lax.scan`: the shortest repeating pattern of p layers is one `Stack` of p parameter
+sets with a leading axis of repeats; what is left over is a second stack of one repeat.  Loading, random
 initialization in tests and memory estimates all walk `abstract`.
 """
 
@@ -28,7 +28,7 @@ class ArrayInfo:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class LayerParams:
-    """Parameters of one layer; each has a leading axis of repeats inside a stack.  None where the spec has none."""
+    """Parameters of one layer, with a leading axis of repeats inside a stack; None where the spec has none."""
 
     attn_norm: Any  # [D]
     qkv: Any  # [(N+2K)·H, D]: queries, keys, values
