@@ -28,7 +28,7 @@ class ArrayInfo:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class LayerParams:
-    """Parameters of one layer, with a leading axis of repeats inside a stack; None where the spec has none."""
+    """Parameters of one layer, with a leading axis of repeats in a stack; None where the spec has none."""
 
     attn_norm: Any  # [D]
     qkv: Any  # [(N+2K)·H, D]: queries, keys, values
