@@ -187,7 +187,7 @@ class Generation(Iterator[str]):
 
 
 class Model:
-    """Streams the script; `calls` holds what it was asked."""
+    """Streams the script; `CALLS` holds what it was asked."""
 
     def __init__(self, card: Card) -> None:
         self.card = card
@@ -201,8 +201,17 @@ class Model:
         stop: Sequence[str],
         progress: Callable[[int, int], None] | None,
     ) -> Generation:
-        CALLS.append({"ids": list(ids), "sampling": sampling, "max_tokens": max_tokens, "stop": tuple(stop)})
-        return Generation(self.card.script, ids, max_tokens or 100, progress)
+        made = Generation(self.card.script, ids, max_tokens or 100, progress)
+        CALLS.append(
+            {
+                "ids": list(ids),
+                "sampling": sampling,
+                "max_tokens": max_tokens,
+                "stop": tuple(stop),
+                "generation": made,
+            }
+        )
+        return made
 
 
 CALLS: list[dict[str, object]] = []

@@ -1,0 +1,87 @@
+"""A request as a stream of events, whichever way it ends."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import pytest
+import scripted
+
+from gemcli.assistant import answer
+from gemcli.errors import InputError
+from gemcli.events import Error, Init, Progress, Result, Token, Warning
+from gemcli.request import Request
+
+
+@pytest.fixture
+def ask(monkeypatch, tmp_path):
+    """Begin to answer a question with a scripted model."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "m.gguf").touch()
+    (tmp_path / "a.md").write_text("alpha\n")
+    monkeypatch.setitem(sys.modules, "model.sampling.sampler", scripted.sampling_module())
+
+    def begin(*files, **script):
+        monkeypatch.setitem(sys.modules, "model.load", scripted.module(scripted.Script(**script)))
+        return answer(Request("What?", files, stdin="never", model="m.gguf"))
+
+    return begin
+
+
+def test_the_order_of_events(ask):
+    events = list(ask("a.md", finish_reason="length"))
+    kinds = [type(event) for event in events]
+    assert kinds[0] is Init
+    assert kinds[-1] is Result
+    assert kinds.index(Progress) < kinds.index(Token) < kinds.index(Warning)
+    assert "".join(event.text for event in events if isinstance(event, Token)) == "Hello world."
+    result = events[-1].data
+    assert (result["answer"], result["id"], result["model"]) == ("Hello world.", events[0].id, "m.gguf")
+    assert result["warnings"] == [event.message for event in events if isinstance(event, Warning)]
+
+
+def test_a_failure_is_told_then_raised(ask):
+    stream = ask("missing.md")
+    told = []
+    with pytest.raises(InputError):
+        collect(stream, told)
+    assert [type(event) for event in told if not isinstance(event, Progress)] == [Init, Error, Result]
+    assert told[-1].data["error"] == {"code": 3, "message": told[-2].message}
+
+
+def test_an_interrupt_stops_the_work_and_keeps_the_result(ask):
+    stream = ask(pieces=["a"] * 1000, delay=0.01)
+    assert any(isinstance(event, Token) for event in stream_until(stream, Token))
+    last = stream.throw(KeyboardInterrupt())
+    assert isinstance(last, Result)
+    assert last.data["finish_reason"] == "interrupt"
+    assert last.data["answer"].startswith("a")
+    with pytest.raises(KeyboardInterrupt):
+        next(stream)
+
+
+def test_closing_the_stream_closes_the_generation(ask):
+    stream = ask(pieces=["a"] * 1000, delay=0.005)
+    list(stream_until(stream, Token))
+    stream.close()
+    made = scripted.CALLS[-1]["generation"]
+    deadline = time.monotonic() + 5
+    while not made.closed and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert made.closed
+    assert made.completion_tokens < 900
+
+
+def collect(stream, into):
+    """Every event of a stream that may raise at its end."""
+    for event in stream:
+        into.append(event)
+
+
+def stream_until(stream, kind):
+    """Events up to the first of a kind."""
+    for event in stream:
+        yield event
+        if isinstance(event, kind):
+            return
