@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import typer
 
 Format = Literal["text", "json", "stream-json"]
-Report = Literal["text", "json"]
+Report = Format  # of a command that gives no answer: its one object is a stream of one line
 
 
 def _bounded(
@@ -122,6 +122,7 @@ ReportFormat = Annotated[
         "--output-format",
         metavar="text|json",
         envvar="GEMCLI_OUTPUT_FORMAT",
+        callback=lambda value: "text" if value == "text" else "json",
         help="Text, or one JSON object.",
     ),
 ]

@@ -128,10 +128,9 @@ def _sums(found: Mapping[str, Any]) -> list[str]:
     from gemcli.hub.size import size_text
     from gemcli.ui.progress import duration
 
-    room = found["window"] - found["budget"] - found["overhead_tokens"]
     lines = [
         f"prompt    {found['total_tokens']:,} tokens",
-        f"model     {found['model']}: {found['window']:,} tokens, of which {room:,} are kept for the answer",
+        f"model     {found['model']}: reads {found['window']:,} tokens, {found['budget']:,} of documents",
         f"memory    {size_text(found['weights_bytes'])} weights, {size_text(found['kv_bytes'])} for the text",
     ]
     times = found["estimate"]

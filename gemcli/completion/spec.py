@@ -118,10 +118,12 @@ def _flag(param: Any, models: tuple[str, ...]) -> Flag:
 
 
 def _value(param: Any, models: tuple[str, ...]) -> Value:
+    metavar = param.metavar or param.name.upper()
     choices = param.type_descriptor.choices
     if choices:
-        return Value("words", tuple(str(each) for each in choices))
-    metavar = param.metavar or param.name.upper()
+        # A metavar that lists some of the choices leaves out those that are only tolerated.
+        listed = tuple(metavar.split("|"))
+        return Value("words", listed if set(listed) <= set(choices) else tuple(map(str, choices)))
     if metavar in _FILES:
         return Value("file")
     if metavar == "MODEL":

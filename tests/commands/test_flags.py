@@ -119,6 +119,12 @@ def test_a_wrong_value_is_said_with_its_origin(cli):
     cli.ask("What?").failed(2, "config.toml, line 1")
 
 
+def test_a_report_is_its_own_stream(cli):
+    cli.file("a.md")
+    done = cli.ask("a.md", command="plan", env={"GEMCLI_OUTPUT_FORMAT": "stream-json"})
+    assert done.json()["fits"] is True
+
+
 def test_what_the_parser_refuses_is_json_too(cli):
     done = cli.ask("What?", "--top-p", "7", "-o", "json")
     assert done.code == 2
