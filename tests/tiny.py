@@ -157,7 +157,7 @@ def attention(
     scale: float,
     window: int | None,
 ) -> np.ndarray:
-    """Head by head in f64: q [T, N, H], k and v [S, K, H]; a position of -1 holds nothing and sees nothing."""
+    """Head by head in f64: q [T, N, H], k and v [S, K, H]; a position of -1 holds and sees nothing."""
     query, key = np.asarray(at)[:, None], np.asarray(key_at)[None]
     oldest = 0 if window is None else np.maximum(query - window + 1, 0)
     unseen = np.where((oldest <= key) & (key <= query), 0.0, -np.inf)
@@ -291,20 +291,20 @@ _ADD: dict[type, Any] = {
 
 END = 256  # id of <|im_end|>
 START = 257
-PARROT_VOCAB = 258
+PARROT_VOCAB = 259
 
 
 def byte_tokenizer() -> dict[str, Any]:
-    """Metadata of a byte-level tokenizer: byte b is token b, then two control tokens."""
+    """Metadata of a byte-level tokenizer: byte b is token b, then two control tokens and two spaces as one."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in printable]
     letter = {byte: chr(byte) for byte in printable} | {byte: chr(256 + n) for n, byte in enumerate(others)}
     return {
         "tokenizer.ggml.model": "gpt2",
         "tokenizer.ggml.pre": "smollm",
-        "tokenizer.ggml.tokens": [*(letter[byte] for byte in range(256)), "<|im_end|>", "<|im_start|>"],
-        "tokenizer.ggml.token_type": [1] * 256 + [3] * 2,
-        "tokenizer.ggml.merges": [],
+        "tokenizer.ggml.tokens": [*(letter[byte] for byte in range(256)), "<|im_end|>", "<|im_start|>", "ĠĠ"],
+        "tokenizer.ggml.token_type": [1] * 256 + [3] * 2 + [1],
+        "tokenizer.ggml.merges": ["Ġ Ġ"],
         "tokenizer.ggml.eos_token_id": END,
         "tokenizer.ggml.bos_token_id": START,
         "tokenizer.ggml.add_bos_token": False,
@@ -313,7 +313,7 @@ def byte_tokenizer() -> dict[str, Any]:
 
 def parrot_config() -> ModelConfig:
     """One layer, wide enough for an embedding of its own axis for every token."""
-    spec = replace(_LLAMA, heads=1, kv_heads=1, ffw=32)
+    spec = replace(_LLAMA, heads=1, kv_heads=1, head_dim=32, ffw=32)
     return replace(
         llama(), width=288, vocab=PARROT_VOCAB, context=512, layers=(spec,), tied=False, adjacent_pairs=True
     )

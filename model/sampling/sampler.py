@@ -60,7 +60,7 @@ class Sampler:
             jnp.float32(sampling.min_p),
             # All 64 bits: `jax.random.key` would drop the upper half of a number.
             jax.random.wrap_key_data(
-                np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32), impl="threefry2x32"
+                jnp.asarray(np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32)), impl="threefry2x32"
             ),
         )
 

@@ -14,6 +14,7 @@ import os
 import shutil
 import struct
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ import numpy as np
 
 _MAGIC = b"gemcli-weights-1"
 _ALIGN = 4096
+_OLD_DRAFT = 3600  # seconds
 _SPARE_DISK = 1 << 30  # never fill a person's disk to the brim for a cache
 
 
@@ -73,9 +75,11 @@ def new_arena(path: Path | None, slots: Sequence[Slot], identity: str) -> Iterat
         data[: len(header)] = header
         yield _views(data, slots, offsets)
         data.flush()
-        draft.replace(path)
+        with contextlib.suppress(OSError):  # a system that cannot rename a mapped file keeps none
+            draft.replace(path)
     finally:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def source_of(path: Path) -> str | None:
@@ -93,18 +97,31 @@ def source_of(path: Path) -> str | None:
 def _draft(path: Path, size: int) -> Path | None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _remove_old_drafts(path.parent)
         if shutil.disk_usage(path.parent).free < size + _SPARE_DISK:
             return None
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-        # Blocks are taken now: a mapped file that runs out of disk later would end the process with SIGBUS.
-        try:
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(handle, 0, size)
-        finally:
-            os.close(handle)
     except OSError:
         return None
-    return Path(name)
+    draft = Path(name)
+    # Blocks are taken now: a mapped file that runs out of disk later would end the process with SIGBUS.
+    try:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(handle, 0, size)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        return None
+    finally:
+        os.close(handle)
+    return draft
+
+
+def _remove_old_drafts(folder: Path) -> None:
+    """Drop what killed processes left; a draft that a process still fills is younger."""
+    for draft in folder.glob("*.weights*.part"):
+        with contextlib.suppress(OSError):
+            if time.time() - draft.stat().st_mtime > _OLD_DRAFT:
+                draft.unlink()
 
 
 def _layout(slots: Sequence[Slot], identity: str) -> tuple[bytes, list[int], int]:

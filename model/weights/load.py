@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
@@ -211,7 +213,7 @@ def _identity(path: Path, precision: Precision) -> str:
 
 
 def _digest(identity: str) -> str:
-    return hashlib.sha256(identity.encode()).hexdigest()[:16]
+    return hashlib.sha256(os.fsencode(identity)).hexdigest()[:16]
 
 
 def _remove_stale(folder: Path, model: Path) -> None:
@@ -219,4 +221,5 @@ def _remove_stale(folder: Path, model: Path) -> None:
     for copy in folder.glob("*.weights"):
         source = Path((source_of(copy) or "").partition("\n")[0])
         if source == model.resolve() or not source.is_file():
-            copy.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                copy.unlink(missing_ok=True)
