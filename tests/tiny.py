@@ -295,7 +295,7 @@ PARROT_VOCAB = 259
 
 
 def byte_tokenizer() -> dict[str, Any]:
-    """Metadata of a byte-level tokenizer: byte b is token b, then two control tokens and two spaces as one."""
+    """Metadata of a byte-level tokenizer: byte b is token b; then two control tokens, and two spaces."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in printable]
     letter = {byte: chr(byte) for byte in printable} | {byte: chr(256 + n) for n, byte in enumerate(others)}
