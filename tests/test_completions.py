@@ -156,12 +156,17 @@ def test_zsh_proposes(folder):
         "gemcli doctor --js": "gemcli doctor --json ",
     }
     shell = present("zsh")
-    process, terminal = pty.fork()
-    if process == 0:
-        os.chdir(folder)
-        os.execve(
-            shell, [shell, "-f", "-i"], {"TERM": "dumb", "HOME": str(folder), "PATH": os.environ["PATH"]}
-        )
+    terminal, slave = pty.openpty()
+    process = subprocess.Popen(
+        [shell, "-f", "-i", "+m"],
+        cwd=folder,
+        env={"TERM": "dumb", "HOME": str(folder), "PATH": os.environ["PATH"]},
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+    )
+    os.close(slave)
     try:
         setup = f"fpath=({FOLDER} $fpath); autoload -Uz compinit; compinit -u -D; PROMPT='> '; echo rea''dy\n"
         os.write(terminal, setup.encode())
@@ -171,8 +176,9 @@ def test_zsh_proposes(folder):
             until(terminal, wanted)
             os.write(terminal, b"\x15")
     finally:
+        process.kill()
+        process.wait()
         os.close(terminal)
-        os.waitpid(process, 0)
 
 
 def until(terminal, wanted):
