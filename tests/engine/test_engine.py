@@ -1,0 +1,228 @@
+"""Generation is the repeated argmax of scores, however it is chunked, stepped, grown, stopped or left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+import pytest
+import tiny
+
+from model.config import ModelConfig
+from model.decoder.decoder import Decoder
+from model.engine import engine as module
+from model.engine.engine import Engine
+from model.errors import ContextOverflowError
+from model.nn.qarray import Numerics
+from model.sampling.sampler import Sampling
+
+GREEDY = Sampling()
+WARM = Sampling(temperature=1.5, seed=3)
+PROMPT = tiny.random_ids(11)
+
+
+def engine(config: ModelConfig, *, quantized: bool = False, window: int = 256) -> Engine:
+    numerics = Numerics() if quantized else Numerics(integer_rows=0)
+    params = tiny.random_params(config, quantized=quantized)
+    return Engine(Decoder(config, numerics), params, window=window, cache_bits=16 if quantized else 32)
+
+
+@pytest.fixture(scope="module")
+def engines() -> dict[str, Engine]:
+    return {
+        "llama": engine(tiny.llama()),
+        "gemma": engine(tiny.gemma(7)),
+        "qwen quantized": engine(tiny.qwen(), quantized=True),
+    }
+
+
+@pytest.fixture
+def llama(engines: dict[str, Engine]) -> Engine:
+    return engines["llama"]
+
+
+def said(engine: Engine, ids: list[int] = PROMPT, *, limit: int = 21, **options) -> list[int]:
+    return list(engine.generate(ids, limit=limit, **({"sampling": GREEDY} | options)))
+
+
+def test_greedy_is_the_argmax_of_repeated_scores(llama: Engine) -> None:
+    ids = list(PROMPT)
+    for _ in range(21):
+        ids.append(int(llama.score(ids)[-1].argmax()))
+    assert said(llama) == ids[len(PROMPT) :]
+
+
+@pytest.mark.parametrize("name", ["llama", "gemma", "qwen quantized"])
+def test_every_token_is_the_argmax_after_the_ones_before(engines: dict[str, Engine], name: str) -> None:
+    answer = said(engines[name])
+    scores = engines[name].score(PROMPT + answer)
+    best = scores[len(PROMPT) - 1 : -1]
+    # The quantized path rounds differently for one row and for many: what it chose is the best but for that.
+    margin = 0.1 if "quantized" in name else 1e-4
+    chosen = best[np.arange(len(answer)), answer]
+    assert (best.max(-1) - chosen <= margin).all()
+    assert len(set(answer)) > 3, "a text that tells something"
+
+
+@pytest.mark.parametrize("name", ["llama", "gemma"])
+def test_scores_are_the_definition(engines: dict[str, Engine], name: str) -> None:
+    ids = tiny.random_ids(30)  # nearly four windows in a padded chunk
+    want = tiny.dense(engines[name].decoder.config, engines[name].params, ids)
+    np.testing.assert_allclose(engines[name].score(ids), want, atol=5e-5)
+
+
+@pytest.mark.parametrize("cut", [1, 7, 10])
+def test_a_prompt_in_parts_is_the_prompt(engines: dict[str, Engine], cut: int) -> None:
+    gemma = engines["gemma"]
+    _, state = gemma.prefill(PROMPT[:cut], gemma.new_state(len(PROMPT)))
+    logits, state = gemma.prefill(PROMPT[cut:], state)
+    assert int(state.length) == len(PROMPT)
+    np.testing.assert_allclose(logits, gemma.score(PROMPT)[-1], atol=5e-5)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 17, 18, 21])
+def test_the_limit(llama: Engine, limit: int) -> None:
+    assert said(llama, limit=limit) == said(llama)[:limit]
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_no_room_asked_for_says_nothing(llama: Engine, limit: int) -> None:
+    assert said(llama, limit=limit) == []
+
+
+@pytest.mark.parametrize("at", [0, 1, 2, 5, 20])
+def test_a_stop_ends_the_text_and_is_its_last_token(llama: Engine, at: int) -> None:
+    answer = said(llama)
+    stop = answer[at]
+    want = answer[: answer.index(stop) + 1]
+    assert said(llama, stop={stop}) == want
+    never = next(token for token in range(tiny.VOCAB) if token not in answer)
+    assert said(llama, stop={stop, never}) == want
+    assert said(llama, stop=[stop, stop]) == want
+
+
+def test_stops_that_never_come(llama: Engine) -> None:
+    answer = said(llama)
+    never = next(token for token in range(tiny.VOCAB) if token not in answer)
+    assert said(llama, stop={never}) == answer
+    assert said(llama, stop=()) == answer
+
+
+def test_a_stop_holds_for_draws_too(llama: Engine) -> None:
+    answer = said(llama, sampling=WARM)
+    assert said(llama, sampling=WARM, stop={answer[4]}) == answer[: answer.index(answer[4]) + 1]
+
+
+def test_the_window_holds_prompt_and_answer(llama: Engine) -> None:
+    small = Engine(llama.decoder, llama.params, window=len(PROMPT) + 3, cache_bits=32)
+    assert said(small, limit=3) == said(llama, limit=3)
+    with pytest.raises(ContextOverflowError, match=r"15 tokens .* only 14") as caught:
+        said(small, limit=4)
+    assert (caught.value.needed, caught.value.window) == (15, 14)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 16])
+@pytest.mark.parametrize("sampling", [GREEDY, WARM], ids=["greedy", "warm"])
+def test_the_text_does_not_depend_on_how_steps_are_cut(
+    llama: Engine, sampling: Sampling, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    want = said(llama, sampling=sampling)
+    monkeypatch.setattr(module, "_paced", lambda *_: steps)
+    assert said(llama, sampling=sampling) == want
+
+
+def test_the_text_does_not_depend_on_how_the_prompt_is_cut(
+    llama: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    want = said(llama, sampling=WARM)
+    monkeypatch.setattr(module.plan, "chunks", lambda count: iter([(1, 32)] * (count - 3) + [(3, 32)]))
+    assert said(llama, sampling=WARM) == want
+
+
+def test_the_same_seed_is_the_same_text_and_another_is_another(llama: Engine) -> None:
+    texts = [tuple(said(llama, sampling=replace(WARM, seed=seed))) for seed in (0, 1, -1, 2**63, 2**63 + 1)]
+    assert len(set(texts)) == len(texts)
+    assert texts == [
+        tuple(said(llama, sampling=replace(WARM, seed=seed))) for seed in (0, 1, -1, 2**63, 2**63 + 1)
+    ]
+
+
+def test_draws_differ_from_position_to_position(llama: Engine) -> None:
+    """One key for all positions would repeat itself on a flat distribution."""
+    flat = said(llama, sampling=Sampling(temperature=1000.0))
+    assert len(set(flat)) > 12
+
+
+@pytest.fixture(scope="module")
+def long() -> Engine:
+    spec = replace(tiny.llama().layers[0], heads=2, kv_heads=1, ffw=16)
+    return engine(replace(tiny.llama(), width=16, layers=(spec,)), window=8192)
+
+
+@pytest.mark.parametrize("sampling", [GREEDY, WARM], ids=["greedy", "warm"])
+def test_a_cache_that_grows_says_the_same(
+    long: Engine, sampling: Sampling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = tiny.random_ids(2040)
+    want = said(long, ids, limit=40, sampling=sampling)  # room for 4096 from the start
+    sizes = []
+    grown = module._grown
+    monkeypatch.setattr(module, "_grown", lambda state, slots: sizes.append(slots) or grown(state, slots))
+    monkeypatch.setattr(module, "_ROOM", 4)
+    assert said(long, ids, limit=40, sampling=sampling) == want
+    assert sizes == [4096 + 512]
+
+
+def test_a_long_text_is_the_definition(long: Engine) -> None:
+    """Several chunks and blocks of keys, with the constants as they are."""
+    ids = tiny.random_ids(1500)
+    np.testing.assert_allclose(long.score(ids), tiny.dense(long.decoder.config, long.params, ids), atol=5e-5)
+
+
+def test_leaving_early_leaves_no_trouble(llama: Engine) -> None:
+    want = said(llama)
+    for taken in (0, 1, 2, 5):
+        answer = llama.generate(PROMPT, sampling=GREEDY, limit=21)
+        assert list(islice(answer, taken)) == want[:taken]
+        assert isinstance(answer, Iterator)
+        answer.close()
+        assert list(answer) == []
+    assert said(llama) == want
+
+
+def test_two_texts_at_once_do_not_mix(llama: Engine) -> None:
+    other = tiny.random_ids(9, seed=5)
+    want = list(zip(said(llama), said(llama, other), strict=True))
+    texts = (llama.generate(ids, sampling=GREEDY, limit=21) for ids in (PROMPT, other))
+    assert list(zip(*texts, strict=True)) == want
+
+
+def test_progress(long: Engine) -> None:
+    seen: list[tuple[int, int]] = []
+    said(long, tiny.random_ids(2040), limit=1, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(512, 2040), (1024, 2040), (1536, 2040), (2040, 2040)]
+
+
+def test_a_failing_progress_ends_the_answer_and_nothing_else(llama: Engine) -> None:
+    def fail(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    want = said(llama)
+    with pytest.raises(KeyboardInterrupt):
+        said(llama, progress=fail)
+    assert said(llama) == want
+
+
+def test_another_text_of_another_kind_compiles_nothing(llama: Engine) -> None:
+    stop = {1, 2}
+    said(llama, stop=stop)
+    before = [
+        program._cache_size() for program in (module._step, module._prefill, module._head, module._first)
+    ]
+    said(llama, tiny.random_ids(23, seed=8), limit=13, stop={4, 5}, sampling=Sampling(0.7, 40, 0.9, 0.05, 11))
+    after = [
+        program._cache_size() for program in (module._step, module._prefill, module._head, module._first)
+    ]
+    assert after == before
