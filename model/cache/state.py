@@ -55,7 +55,7 @@ def init_state(config: ModelConfig, slots: int, bits: int = 16) -> State:
     Args:
         config: the model.
         slots: tokens that the full caches hold, the room for a chunk included.
-        bits: of every key and value: 16 (bf16) or 32 (f32).
+        bits: of every key and value: 16 (f16) or 32 (f32).
     """
     caches = tuple(
         tuple(

@@ -44,7 +44,7 @@ def check(
     q = rng.standard_normal((total, HEADS, SIZE)).astype(np.float32)
     k, v = rng.standard_normal((2, total, KV_HEADS, SIZE)).astype(np.float32)
     if bits == 16:  # then the answer is exact for the rounded numbers
-        k, v = (np.asarray(jnp.asarray(part).astype(jnp.bfloat16), np.float32) for part in (k, v))
+        k, v = (np.asarray(jnp.asarray(part).astype(jnp.float16), np.float32) for part in (k, v))
     cache, done = empty(LAYERS, KV_HEADS, slots, SIZE, bits, ring=ring), 0
     for taken, size in chunks:
         part = slice(done, done + taken)

@@ -129,8 +129,8 @@ def test_cuts_around_the_window(cases: dict[str, Case], point: int) -> None:
     np.testing.assert_allclose(cases["gemma"].logits(split_at(point)), cases["gemma"].want, atol=5e-5)
 
 
-# With 16-bit keys and values a difference of one f32 step can become one bf16 step (2^-9): some hundredths in
-# logits of deviation 1.5; and rounding keys and values costs as much against the definition.
+# With 16-bit keys and values a difference of one f32 step can become one f16 step (2^-12): some thousandths
+# in logits of deviation 1.5; and rounding keys and values costs as much against the definition.
 
 
 @pytest.mark.parametrize("name", QUANTIZED)
