@@ -82,11 +82,15 @@ def describe(path: Path) -> ModelCard:
         try:
             config = config_from_gguf(metadata, file.tensors)
             tokenizer = tokenizer_from_gguf(metadata)
+            source = _template(metadata)
+            if tokenizer.vocab_size != config.vocab:
+                raise FormatError(
+                    f"there are {tokenizer.vocab_size:,} tokens, but the embedding has {config.vocab:,} rows"
+                )
         except UnsupportedModelError as error:
             raise UnsupportedModelError(f"{path}: {error}") from None
         except FormatError as error:
             raise FormatError(f"{path}: {error}") from None
-        source = metadata.get("tokenizer.chat_template")
         return ModelCard(
             path=path,
             config=config,
@@ -97,9 +101,21 @@ def describe(path: Path) -> ModelCard:
                 eos=_piece(metadata, "eos"),
             ),
             is_base=source is None,
-            quantization=_FILE_TYPES.get(metadata.get("general.file_type", -1), "mixed"),
+            quantization=_quantization(metadata),
             weights_bytes=sum(info.nbytes for info in file.tensors.values()),
         )
+
+
+def _template(metadata: dict) -> str | None:
+    source = metadata.get("tokenizer.chat_template")
+    if source is not None and not isinstance(source, str):
+        raise FormatError(f"tokenizer.chat_template is {source!r}, not a text")
+    return source
+
+
+def _quantization(metadata: dict) -> str:
+    number = metadata.get("general.file_type")
+    return _FILE_TYPES.get(number, "mixed") if isinstance(number, int) else "mixed"
 
 
 def _piece(metadata: dict, which: str) -> str:

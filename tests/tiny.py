@@ -313,7 +313,7 @@ def byte_tokenizer() -> dict[str, Any]:
 
 def parrot_config() -> ModelConfig:
     """One layer, wide enough for an embedding of its own axis for every token."""
-    spec = replace(_LLAMA, heads=1, kv_heads=1, head_dim=32, ffw=32)
+    spec = replace(_LLAMA, heads=1, kv_heads=1, head_dim=32, ffw=32, query_scale=32**-0.5)
     return replace(
         llama(), width=288, vocab=PARROT_VOCAB, context=512, layers=(spec,), tied=False, adjacent_pairs=True
     )
