@@ -153,7 +153,11 @@ def prepare(compiled: Path | None, device: str = "auto") -> None:
         compiled: folder for compiled programs.  They are executable code: it must belong to the user alone.
         device: ``auto``, ``cpu``, ``gpu`` or ``tpu``.
     """
+    # Imported here for their time alone: what `load` and the first answer need is then in place.
     import jax
+
+    import model.engine.engine  # noqa: F401
+    import model.weights.load  # noqa: F401
 
     if device != "auto":
         jax.config.update("jax_platforms", {"gpu": "cuda"}.get(device, device))
