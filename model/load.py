@@ -156,7 +156,7 @@ def prepare(compiled: Path | None, device: str = "auto") -> None:
     # Imported here for their time alone: what `load` and the first answer need is then in place.
     import jax
 
-    import model.engine.engine  # noqa: F401
+    import model.engine.engine
     import model.weights.load  # noqa: F401
 
     if device != "auto":
