@@ -1,0 +1,65 @@
+"""The files beside this one as fixtures, and each model once in each precision."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from model.card import ModelCard, describe
+from model.engine.engine import Engine
+
+HERE = Path(__file__).parent
+
+
+def _beside(name: str) -> ModuleType:
+    """The module NAME.py of this folder; tests are collected without the folder on the path."""
+    known = f"parity_{name}"
+    if known not in sys.modules:
+        spec = importlib.util.spec_from_file_location(known, HERE / f"{name}.py")
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[known] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[known])
+    return sys.modules[known]
+
+
+@pytest.fixture(scope="session")
+def cases() -> ModuleType:
+    return _beside("cases")
+
+
+@pytest.fixture(scope="session")
+def compare() -> ModuleType:
+    return _beside("compare")
+
+
+@pytest.fixture(scope="session")
+def reference() -> ModuleType:
+    return _beside("reference")
+
+
+@pytest.fixture(scope="module")
+def card(name: str, weights: Callable[[str], Path]) -> ModelCard:
+    """The model called `name`, which the test module chooses."""
+    return describe(weights(name))
+
+
+@pytest.fixture(scope="module")
+def exact(card: ModelCard) -> Engine:
+    """It computes with exactly the file's numbers, in f32."""
+    from model.load import load
+
+    return load(card, precision="float32").engine
+
+
+@pytest.fixture(scope="module")
+def default(card: ModelCard) -> Engine:
+    """It computes as it does for a person."""
+    from model.load import load
+
+    return load(card).engine
