@@ -1,4 +1,4 @@
-"""Our likelihoods and greedy continuations against what transformers said of the same files (make_golden.py)."""
+"""Our likelihoods and greedy continuations against what transformers said of the same files (make_golden)."""
 
 from __future__ import annotations
 
