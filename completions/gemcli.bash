@@ -27,10 +27,12 @@ _gemcli() {
             models:list) path='models list' ;;
             models:show) path='models show' ;;
             models:rm) path='models rm' ;;
+            :bench) path=bench ;;
+            bench:speed) path='bench speed' ;;
             :doctor) path=doctor ;;
             :completions) path=completions ;;
             :--debug | :--help | :--version | :-h) ;;
-            *:--attach | *:--context | *:--device | *:--files-from | *:--kv-bits | *:--max-tokens | *:--min-p | *:--model | *:--output-format | *:--overflow | *:--pages | *:--seed | *:--stop | *:--system | *:--temperature | *:--top-k | *:--top-p | *:-a | *:-m | *:-o | *:-s) path=${path:-ask} skip=1 ;;
+            *:--attach | *:--context | *:--device | *:--files-from | *:--kv-bits | *:--max-tokens | *:--min-p | *:--model | *:--output-format | *:--overflow | *:--pages | *:--peer | *:--prompt-tokens | *:--runs | *:--seed | *:--stop | *:--system | *:--temperature | *:--text | *:--tokens | *:--top-k | *:--top-p | *:-a | *:-m | *:-o | *:-s) path=${path:-ask} skip=1 ;;
             *) path=${path:-ask} ;;
         esac
     done
@@ -56,7 +58,7 @@ _gemcli() {
                 --device) COMPREPLY=($(compgen -W "auto cpu gpu tpu" -- "$cur")); return ;;
             esac
             flags='--version --debug -h --help -m --model -s --system -a --attach --files-from -0 --null --pages --keep-going -o --output-format --json --raw -q --quiet -v --verbose -u --usage --context --overflow --kv-bits --max-tokens --temperature --top-k --top-p --min-p --seed --stop --device --offline'
-            commands='ask plan pull models doctor completions'
+            commands='ask plan pull models bench doctor completions'
             ;;
         ask)
             case "$prev" in
@@ -127,6 +129,25 @@ _gemcli() {
             esac
             flags='-y --yes -o --output-format --json --debug -h --help'
             words='qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m'
+            ;;
+        bench)
+            case "$prev" in
+            esac
+            flags='-h --help'
+            commands=speed
+            ;;
+        'bench speed')
+            case "$prev" in
+                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m" -- "$cur")); return ;;
+                --peer) _gemcli_none; return ;;
+                --prompt-tokens) _gemcli_none; return ;;
+                --tokens) _gemcli_none; return ;;
+                --runs) _gemcli_none; return ;;
+                --text) return ;;
+                -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+            esac
+            flags='-m --model --peer --prompt-tokens --tokens --runs --text -o --output-format --json -q --quiet --offline --debug -h --help'
+            _gemcli_none
             ;;
         doctor)
             case "$prev" in

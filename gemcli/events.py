@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-Stage = Literal["pull", "verify", "ingest", "load", "prefill"]
+Stage = Literal["pull", "verify", "ingest", "load", "prefill", "measure"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,12 +53,6 @@ def failure(error: BaseException) -> Failure:
         )
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return Failure(1, f"no space is left on the device ({error.filename or 'while writing'})")
-    if isinstance(error, RuntimeError) and "Unable to initialize backend" in str(error):
-        return Failure(
-            1,
-            f"the device that was asked for is not there: {_line(error)}",
-            "`gemcli doctor` shows the devices; --device auto takes the best of them.",
-        )
     return _model_failure(error) or _defect(error)
 
 
@@ -67,6 +61,10 @@ def _model_failure(error: BaseException) -> Failure | None:
 
     if isinstance(error, errors.ContextOverflowError):
         return Failure(4, str(error), "Ask about less, or take a model with a larger window.")
+    if isinstance(error, errors.DeviceError):
+        return Failure(
+            1, str(error), "`gemcli doctor` shows the devices; --device auto takes the best of them."
+        )
     if isinstance(error, errors.FormatError):
         return Failure(
             5,

@@ -19,6 +19,10 @@ class TemplateError(ModelError):
     """A chat template refused the conversation or tried something it may not do."""
 
 
+class DeviceError(ModelError):
+    """The device that was asked for cannot be used."""
+
+
 class ContextOverflowError(ModelError):
     """The prompt and the room for the answer are longer than the context.
 

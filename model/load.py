@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.card import ModelCard, describe
-from model.errors import ContextOverflowError
+from model.compiled import remove_damaged
+from model.errors import ContextOverflowError, DeviceError
 from model.tokenizer.detokenizer import Detokenizer
 from model.tokenizer.stops import StopStrings
 
@@ -152,6 +154,9 @@ def prepare(compiled: Path | None, device: str = "auto") -> None:
     Args:
         compiled: folder for compiled programs.  They are executable code: it must belong to the user alone.
         device: ``auto``, ``cpu``, ``gpu`` or ``tpu``.
+
+    Raises:
+        DeviceError: this machine has no such device, or the array library cannot use it.
     """
     # Imported here for their time alone: what `load` and the first answer need is then in place.
     import jax
@@ -163,9 +168,18 @@ def prepare(compiled: Path | None, device: str = "auto") -> None:
         jax.config.update("jax_platforms", {"gpu": "cuda"}.get(device, device))
     if compiled is not None:
         compiled.mkdir(parents=True, exist_ok=True, mode=0o700)
+        remove_damaged(compiled)
+        # A cache that cannot be read or written costs time and nothing else.
+        warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache")
         jax.config.update("jax_compilation_cache_dir", str(compiled))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    if device != "auto":
+        try:
+            jax.devices()
+        except Exception as error:
+            why = " ".join(str(error).split()) or "the array library knows of none"
+            raise DeviceError(f"there is no {device} to compute on: {why[:200]}") from error
 
 
 def load(

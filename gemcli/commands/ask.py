@@ -71,15 +71,17 @@ def ask(
     files += attach or []
     if files_from:
         files += read_list(files_from, nul=null, on_event=warn)
+    if "" in (stop or ()):
+        raise UsageError("--stop needs a text: an empty one would end every answer before it begins")
     piped = question is None
     if question is None:
         question = _question_from_stdin(files)
     request = Request(
-        question=question,
+        question=as_text(question),
         files=tuple(files),
         stdin="never" if piped or files_from == "-" else "auto",
         model=model,
-        system=system,
+        system=None if system is None else as_text(system),
         pages=pages,
         keep_going=keep_going,
         context=context,
@@ -90,7 +92,7 @@ def ask(
         top_p=top_p,
         min_p=min_p,
         seed=seed,
-        stop=tuple(stop or ()),
+        stop=tuple(map(as_text, stop or ())),
         kv_bits=int(kv_bits),
         device=device,
         offline=offline,
@@ -107,6 +109,11 @@ def ask(
             ui(event)
 
         follow(answer(request), show)
+
+
+def as_text(argument: str) -> str:
+    """An argument whose bytes are no text in the terminal's encoding, with a mark for each such byte."""
+    return argument.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def follow(events: Generator[Event], show: Callable[[Event], None]) -> None:

@@ -31,7 +31,7 @@ class Group(TyperGroup):
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
         """Name the command where the person left it out; take defaults from the configuration file."""
-        args = list(args) or ["--help"]
+        args = list(args) or ([DEFAULT] if _piped() else ["--help"])
         at = next((index for index, each in enumerate(args) if each not in OWN_FLAGS), len(args))
         if at < len(args) and args[at] not in self.commands:
             if not args[at].startswith("-"):
@@ -46,6 +46,11 @@ class Group(TyperGroup):
         """Raise where a word was meant as a command: asking it would pull a model to answer nonsense."""
         from gemcli.ingest.arguments import names_file
 
+        if word in words.PLANNED:
+            raise UsageError(
+                f"this version has no command {word!r} yet",
+                f"To ask it as a question: gemcli {DEFAULT} {word!r}",
+            )
         meant = words.meant_command(word, list(self.commands))
         if meant is None or any(map(names_file, (word, *others))) or _piped():
             return

@@ -111,12 +111,22 @@ def rm(
         if not confirm(f"Delete {', '.join(wanted)}?"):
             say("nothing is deleted")
             raise typer.Exit(1)
-    rows = [{"name": name, "freed_bytes": store.remove(name)} for name in wanted]
+    rows = [{"name": name, "freed_bytes": _laid_out(name) + store.remove(name)} for name in wanted]
     if ctx.obj.output == "json":
         emit_json({"schema_version": 1, "removed": rows})
         return
     for row in rows:
         say(f"{row['name']} is deleted ({size_text(row['freed_bytes'])})")
+
+
+def _laid_out(name: str) -> int:
+    """Delete the copies of a model's weights that the engine keeps laid out; returns the bytes freed."""
+    from gemcli.hub import store
+    from gemcli.settings import cache_dir
+    from model.weights.arena import remove_copies
+
+    found = store.find_installed(name)
+    return remove_copies(cache_dir() / "weights", found.path) if found else 0
 
 
 def _begin(ctx: typer.Context, output_format: options.Report, json: bool, debug: bool) -> None:

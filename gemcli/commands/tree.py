@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 from gemcli.commands.ask import ask
+from gemcli.commands.bench import app as bench
 from gemcli.commands.completions import completions
 from gemcli.commands.doctor import doctor
 from gemcli.commands.group import Group
@@ -30,10 +31,11 @@ app.command(short_help="Ask a question, about files or about nothing.")(ask)
 app.command(short_help="Show what files cost in tokens, memory and time.")(plan)
 app.command(short_help="Download models, or verify and repair them.")(pull)
 app.add_typer(models, name="models", short_help="List, show and remove models.")
+app.add_typer(bench, name="bench", short_help="Measure this machine with a model.")
 app.command(short_help="Report devices, versions, models, and what is amiss.")(doctor)
 app.command(short_help="Print a completion script for bash, zsh or fish.")(completions)
 
-ORDER = ("ask", "plan", "pull", "models", "doctor", "completions")
+ORDER = ("ask", "plan", "pull", "models", "bench", "doctor", "completions")
 
 
 @app.callback()

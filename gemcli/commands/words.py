@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+PLANNED = ("batch", "cache", "chat", "history", "serve", "templates", "transcribe")
+"""Commands to come: asking the word as a question would load a model to answer nonsense."""
+
 OTHER_TOOLS = {
-    "chat": "ask",
     "config": "doctor",
     "download": "pull",
     "help": "--help",

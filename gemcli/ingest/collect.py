@@ -135,6 +135,9 @@ class _Run:
             if source.root is not None and isinstance(error, (KindError, EmptyError)):
                 if isinstance(error, KindError):
                     self._directories[source.root].kinds[error.kind] += 1
+            elif isinstance(error, EmptyError) and total > 1:
+                # One of many, as from a shell's pattern: nothing is lost without it.
+                self._emit(Warning(f"{error.message}; left out"))
             else:
                 if total > 1:
                     error.hint = "; ".join(filter(None, (error.hint, _KEEP_GOING)))

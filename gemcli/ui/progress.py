@@ -19,6 +19,7 @@ LABELS = {
     "ingest": "reading",
     "load": "loading",
     "prefill": "prefill",
+    "measure": "measuring",
 }
 _RATED = {"bytes", "tokens"}  # files and pages differ too much for a rate to mean anything
 _WINDOW = 10.0  # seconds that a rate looks back

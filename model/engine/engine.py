@@ -19,7 +19,7 @@ from model.cache.state import State, init_state
 from model.config import ModelConfig
 from model.decoder.decoder import Decoder
 from model.engine import plan
-from model.errors import ContextOverflowError
+from model.errors import ContextOverflowError, FormatError
 from model.nn.rope import RopeTable
 from model.sampling.sampler import Sampler, Sampling
 from model.weights.params import Params
@@ -112,12 +112,15 @@ class Engine:
 
         Raises:
             ContextOverflowError: prompt and limit are longer than the window.
+            FormatError: the prompt's logits are no numbers.
         """
         if len(ids) + limit > self.window:
             raise ContextOverflowError(len(ids) + limit, self.window)
         if limit <= 0:
             return
         logits, state = self.prefill(ids, self.new_state(len(ids) + min(limit, _ROOM)), progress)
+        if not np.isfinite(np.asarray(logits)).all():
+            raise FormatError("the model computes numbers that are not finite: its weights are damaged")
         stops = jnp.asarray(sorted(stop) or [-1], jnp.int32)
         sampler = Sampler.of(sampling)
         token = _first(sampler, logits, state.length)

@@ -24,6 +24,9 @@ import numpy as np
 _MAGIC = b"gemcli-weights-1"
 _ALIGN = 4096
 _OLD_DRAFT = 3600  # seconds
+_FINISHED = (
+    1_000_000_000  # seconds; the time of change of every finished file: whatever writes to it later shows
+)
 _SPARE_DISK = 1 << 30  # never fill a person's disk to the brim for a cache
 
 
@@ -42,11 +45,12 @@ class Slot:
 
 
 def open_arena(path: Path, slots: Sequence[Slot], identity: str) -> dict[str, np.ndarray] | None:
-    """The arrays of a finished file, mapped read-only; None where it is missing, or not of this layout."""
+    """The arrays of a finished file, mapped; None where it is missing, changed, or of another shape."""
     header, offsets, size = _layout(slots, identity)
     try:
         with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size != size or file.read(len(header)) != header:
+            found = os.fstat(file.fileno())
+            if (found.st_size, int(found.st_mtime)) != (size, _FINISHED) or file.read(len(header)) != header:
                 return None
             data = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
     except OSError:
@@ -76,10 +80,24 @@ def new_arena(path: Path | None, slots: Sequence[Slot], identity: str) -> Iterat
         yield _views(data, slots, offsets)
         data.flush()
         with contextlib.suppress(OSError):  # a system that cannot rename a mapped file keeps none
+            os.utime(draft, (_FINISHED, _FINISHED))
             draft.replace(path)
     finally:
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
+
+
+def remove_copies(folder: Path, source: Path) -> int:
+    """Delete the files made from `source`, and those whose source is gone; returns the bytes freed."""
+    freed = 0
+    for copy in folder.glob("*.weights"):
+        made_from = Path((source_of(copy) or "").partition("\n")[0])
+        if made_from == source.resolve() or not made_from.is_file():
+            with contextlib.suppress(OSError):
+                size = copy.stat().st_size
+                copy.unlink()
+                freed += size
+    return freed
 
 
 def source_of(path: Path) -> str | None:

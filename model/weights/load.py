@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -21,7 +20,7 @@ from model.formats.ggml import Blocks, unpack
 from model.formats.gguf import GGUFFile
 from model.nn.qarray import QArray, quantize
 from model.weights import names
-from model.weights.arena import Slot, new_arena, open_arena, source_of
+from model.weights.arena import Slot, new_arena, open_arena, remove_copies
 from model.weights.params import ArrayInfo, LayerParams, Params, abstract, stacks
 
 Precision = Literal["quantized", "float32"]
@@ -72,7 +71,7 @@ def load_params(
     arrays: Mapping[str, np.ndarray] | None = open_arena(kept, slots, identity) if kept else None
     if arrays is None:
         if kept:
-            _remove_stale(kept.parent, file.path)
+            remove_copies(kept.parent, file.path)
         with new_arena(kept, slots, identity) as arrays:
             _fill(file, leaves, arrays, report)
     return _tree(config, leaves, arrays, precision)
@@ -214,12 +213,3 @@ def _identity(path: Path, precision: Precision) -> str:
 
 def _digest(identity: str) -> str:
     return hashlib.sha256(os.fsencode(identity)).hexdigest()[:16]
-
-
-def _remove_stale(folder: Path, model: Path) -> None:
-    """Drop copies of this model from before it changed, and of models that are gone."""
-    for copy in folder.glob("*.weights"):
-        source = Path((source_of(copy) or "").partition("\n")[0])
-        if source == model.resolve() or not source.is_file():
-            with contextlib.suppress(OSError):
-                copy.unlink(missing_ok=True)

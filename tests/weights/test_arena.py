@@ -228,3 +228,14 @@ def test_a_killed_process_leaves_a_draft_that_the_next_ones_remove(path: Path) -
     build(path)
     assert [each.name for each in path.parent.iterdir()] == [path.name]
     assert arena.source_of(path) == IDENTITY
+
+
+def test_a_file_that_was_written_to_since_is_not_used(path: Path) -> None:
+    """Damage in the middle of the arrays: the header is whole, but the time of change tells."""
+    with new_arena(path, SLOTS, IDENTITY):
+        pass
+    assert open_arena(path, SLOTS, IDENTITY) is not None
+    with path.open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"!")
+    assert open_arena(path, SLOTS, IDENTITY) is None

@@ -135,7 +135,7 @@ def interleaved(x: np.ndarray, positions: np.ndarray, theta: float) -> np.ndarra
 def test_reordered_rows_under_halves_are_the_files_rows_under_adjacent_pairs(
     tmp_path: Path, precision: str
 ) -> None:
-    """Scores of queries and keys: from the file's rows with interleaved RoPE, and as the engine makes them."""
+    """Scores from the file's rows with interleaved RoPE, and as the engine makes them."""
     spec, positions = LLAMA.layers[1], np.array([0, 1, 5, 100])
     path = write(tmp_path / "m.gguf", LLAMA)
     x = np.random.default_rng(1).standard_normal((len(positions), LLAMA.width))

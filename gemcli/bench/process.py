@@ -1,0 +1,110 @@
+"""The other end of `gemcli.bench.contender`: starts an engine's process, asks it to run, ends it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from gemcli.bench.contender import Ready, Timing
+from gemcli.errors import GemcliError, OutOfMemoryError
+
+PATIENCE_S = 5.0
+_KILLED = -9  # by the system, when memory runs out; nobody else sends this
+
+
+class Contender:
+    """An engine in its own process; a context manager, inside which it is loaded.
+
+    Args:
+        engine: its name, for messages.
+        command: what starts it.
+    """
+
+    def __init__(self, engine: str, command: Sequence[str]) -> None:
+        self.engine = engine
+        self.ready = Ready(0.0)
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `__exit__`
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            encoding="utf-8",
+            env=environment(),
+            start_new_session=True,  # an interrupt at the keyboard is ours to handle
+        )
+
+    def __enter__(self) -> Self:
+        try:
+            self.ready = Ready(**self._reply())
+        except BaseException:
+            self._end(0)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end(PATIENCE_S if error is None else 0)
+
+    def run(self, ids: Sequence[int], tokens: int) -> Timing:
+        """One run, see `gemcli.bench.engines.Engine`.
+
+        Raises:
+            GemcliError: the engine failed.
+            OutOfMemoryError: the system ended it.
+        """
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):  # it died; `_reply` says how
+            self._process.stdin.write(json.dumps({"ids": list(ids), "tokens": tokens}) + "\n")
+            self._process.stdin.flush()
+        return Timing(**self._reply())
+
+    def _reply(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if line.endswith("\n"):
+            return json.loads(line)
+        code = self._process.wait()
+        if code == _KILLED:
+            raise OutOfMemoryError(
+                f"{self.engine} was ended by the system, which does so when memory runs out",
+                "Measure a smaller model, or fewer engines at a time.",
+            )
+        self._errors.seek(0)
+        said = self._errors.read().decode("utf-8", "replace").strip().splitlines()
+        raise GemcliError(f"{self.engine} failed: {said[-1] if said else f'exit status {code}'}")
+
+    def _end(self, patience_s: float) -> None:
+        """Let it end by itself, which it does when nothing more can come; if it does not, make it."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with suppress(OSError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+        self._errors.close()
+
+
+def module_command(module: str, *arguments: str) -> list[str]:
+    """The command that runs one of this package's modules in a process of its own."""
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
+def environment() -> dict[str, str]:
+    """Ours, with this very package importable there: it may be a checkout that is not installed."""
+    root = str(Path(__file__).parents[2])
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}

@@ -1,0 +1,53 @@
+"""The report as lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from gemcli.bench.engines import OURS
+
+HEADER = (
+    "model", "engine", "prefill tok/s", "GFLOP/s", "of best", "decode tok/s", "GB/s", "of best",
+    "first token", "memory", "load",
+)  # fmt: skip
+
+NUMBERS = range(2, len(HEADER))
+"""Columns that are aligned to the right."""
+
+
+def lines(rows: Sequence[Mapping[str, Any]]) -> list[list[str | None]]:
+    """The rows of `gemcli.bench.speed.row` under `HEADER`; speeds with half their spread."""
+    from gemcli.hub.size import size_text
+
+    return [
+        [
+            row["model"],
+            row["engine"],
+            f"{row['prefill_tokens_per_s']:,.1f} ±{row['spread']['prefill']:3.0%}",
+            f"{row['prefill_gflops']:,.0f}",
+            f"{row['prefill_of_ceiling']:.0%}",
+            f"{row['decode_tokens_per_s']:,.1f} ±{row['spread']['decode']:3.0%}",
+            f"{row['decode_gb_per_s']:,.1f}",
+            f"{row['decode_of_ceiling']:.0%}",
+            f"{row['first_token_s']:.2f} s",
+            None if row["peak_bytes"] is None else size_text(row["peak_bytes"]),
+            f"{row['load_s']:.2f} s",
+        ]
+        for row in rows
+    ]
+
+
+def summary(report: Mapping[str, Any]) -> Iterator[str]:
+    """What stands below the table: the ratios, and what the machine can do at best."""
+    for model, against in report["ratios"].items():
+        for peer, ratio in against.items():
+            peak = ratio["peak_bytes"]
+            memory = "" if peak is None else f", with {peak:.2f} times the memory"
+            yield (
+                f"{model}: {OURS} is {ratio['prefill']:.2f} times as fast as {peer} in prefill, "
+                f"{ratio['decode']:.2f} times in decoding{memory}"
+            )
+    machine = report["machine"]
+    best = ", ".join(f"{speed:,.0f} GFLOP/s in {kind}" for kind, speed in machine["gemm_gflops"].items())
+    yield f"at best here, on {machine['cpu']['cores']} cores: {best}; {machine['read_gb_per_s']:,.0f} GB/s"

@@ -1,0 +1,55 @@
+"""Real text to measure with, as long as need be: what a prompt says changes its tokens, not its speed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gemcli.errors import GemcliError, InputError, UsageError
+from model.tokenizer.base import Tokenizer
+
+
+def standing_text() -> str:
+    """A text that every Python carries: its language reference, half a million characters of English.
+
+    Raises:
+        GemcliError: this Python was stripped of it.
+    """
+    try:
+        from pydoc_data.topics import topics
+    except ImportError:
+        raise GemcliError(
+            "this Python comes without the text of its help", "Give another text with --text FILE."
+        ) from None
+    return "\n\n".join(topics[name] for name in sorted(topics))
+
+
+def read_text(path: Path) -> str:
+    """The text of a file.
+
+    Raises:
+        InputError: it cannot be read, or is not UTF-8.
+    """
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text (byte {error.start})") from None
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def prompt(tokenizer: Tokenizer, text: str, tokens: int) -> list[int]:
+    """The first `tokens` ids of a text, with the beginning that the model expects.
+
+    Raises:
+        UsageError: the text is shorter.
+    """
+    start = [tokenizer.bos_id] if tokenizer.add_bos and tokenizer.bos_id is not None else []
+    # No tokenizer here needs more than a few characters a token; a whole book takes long to cut up.
+    for length in (16 * tokens, len(text)):
+        ids = [*start, *tokenizer.encode(text[:length])]
+        if len(ids) >= tokens:
+            return ids[:tokens]
+    raise UsageError(
+        f"the text has {len(ids):,} tokens, and the prompt is to have {tokens:,}",
+        "Give a longer one with --text FILE, or fewer --prompt-tokens.",
+    )

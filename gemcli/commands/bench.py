@@ -1,0 +1,148 @@
+"""``gemcli bench …``: the figures that the README quotes, for anyone to repeat."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from gemcli.commands import options
+from gemcli.commands.session import Session
+
+if TYPE_CHECKING:
+    from gemcli.bench.ceiling import Ceiling
+    from gemcli.bench.speed import Match, Result
+    from gemcli.hub.resolve import Resolved
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Measure models on this machine.")
+
+
+@app.callback()
+def top() -> None:
+    """Measure models on this machine."""
+
+
+@app.command()
+def speed(
+    ctx: typer.Context,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-m",
+            "--model",
+            metavar="MODEL",
+            help="A name from `gemcli models list`, a GGUF file, or hf:OWNER/REPO[:QUANT]. Repeatable.",
+        ),
+    ] = None,
+    peer: Annotated[
+        list[Literal["llama.cpp", "transformers"]] | None,
+        typer.Option("--peer", metavar="llama.cpp|transformers", help="Measure it too. Repeatable."),
+    ] = None,
+    prompt_tokens: Annotated[
+        int, typer.Option("--prompt-tokens", metavar="N", min=1, help="Length of the prompt.")
+    ] = 2048,
+    tokens: Annotated[
+        int, typer.Option("--tokens", metavar="N", min=2, help="Tokens to write after it.")
+    ] = 32,
+    runs: Annotated[
+        int, typer.Option("--runs", metavar="N", min=1, help="Runs of each engine, in turn with the others.")
+    ] = 5,
+    text: Annotated[
+        Path | None,
+        typer.Option(
+            "--text", metavar="FILE", help="UTF-8 text to make the prompt of.  [default: Python's help]"
+        ),
+    ] = None,
+    output_format: options.ReportFormat = "text",
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+    device: options.Device = "auto",
+    offline: options.Offline = False,
+    debug: options.Debug = False,
+) -> None:
+    """Measure prefill, decoding and memory, beside other engines in the same run.
+
+    All engines get the same file, prompt, threads and room.  Prefill ends when the first token is known, and
+    the figures are medians.  GFLOP/s counts the arithmetic that the prompt needs, GB/s the bytes of the file
+    and of 16-bit keys and values that each token needs; "of best" compares them with a matrix product and a
+    read of memory, measured first.
+    """
+    session: Session = ctx.obj
+    session.debug |= debug
+    session.output = "json" if json else output_format
+
+    from gemcli.bench import speed as bench
+    from gemcli.bench import table
+    from gemcli.bench.ceiling import ceiling
+    from gemcli.bench.engines import OURS
+    from gemcli.events import Progress, Warning
+    from gemcli.hub.resolve import resolve
+    from gemcli.ui import emit_json, emit_table, emit_text, open_ui
+
+    peers: list[str] = list(dict.fromkeys(peer or []))
+    bench.require(peers)
+    engines = [OURS, *peers]
+    specs = model or [os.environ.get("GEMCLI_MODEL") or None]
+    rows: list[dict[str, Any]] = []
+    with open_ui(quiet=quiet, verbose=verbose) as show:
+        found = [resolve(spec, offline=offline, on_event=show) for spec in dict.fromkeys(specs)]
+        matches = _matches(found, text, prompt_tokens, tokens, runs)
+        total = 1 + sum(match.steps(len(engines)) for match in matches)
+        show(Progress("measure", 0, total, "steps", "this machine"))
+        best = ceiling(device)
+        done = 1
+        show(Progress("measure", done, total, "steps", "this machine"))
+        for each, match in zip(found, matches, strict=True):
+
+            def report(engine: str, step: str, match: Match = match) -> None:
+                nonlocal done
+                done += 1
+                show(Progress("measure", done, total, "steps", f"{match.model}, {engine}, {step}"))
+
+            results = bench.compare(match, engines, bench.starter(each.path, match.context, device), report)
+            rows += _rows(each.path, match, results, best)
+            for doubt in bench.doubts(match, results):
+                show(Warning(doubt))
+    said = {"machine": bench.machine(engines, best, device), "rows": rows, "ratios": bench.ratios(rows)}
+    if session.output != "text":
+        emit_json(said)
+        return
+    emit_table(table.HEADER, table.lines(rows), right=table.NUMBERS)
+    emit_text("\n".join(["", *table.summary(said)]))
+
+
+def _matches(
+    found: Sequence[Resolved], source: Path | None, prompt_tokens: int, tokens: int, runs: int
+) -> list[Match]:
+    """What is measured of each model; raises before anything is, where a prompt cannot be had."""
+    from gemcli.bench.speed import Match
+    from gemcli.bench.text import prompt, read_text, standing_text
+    from gemcli.errors import DoesNotFitError
+    from model.card import describe
+
+    text = read_text(source) if source else standing_text()
+    matches = []
+    for model in found:
+        card = describe(model.path)
+        if prompt_tokens + tokens > card.window:
+            raise DoesNotFitError(
+                f"{prompt_tokens + tokens:,} tokens are asked for, and {model.name} takes {card.window:,}",
+                "Give fewer --prompt-tokens.",
+            )
+        matches.append(Match(model.name, prompt(card.tokenizer, text, prompt_tokens), tokens, runs))
+    return matches
+
+
+def _rows(path: Path, match: Match, results: Sequence[Result], best: Ceiling) -> list[dict[str, Any]]:
+    from gemcli.bench import floors
+    from gemcli.bench.speed import row
+    from model.card import describe
+
+    config = describe(path).config
+    flops = floors.prompt_flops(config, len(match.ids))
+    read = floors.decode_bytes(config, floors.weights_bytes(path, config), match.context)
+    return [row(match, result, flops, read, best) for result in results]
