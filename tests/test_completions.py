@@ -18,7 +18,7 @@ from gemcli.completion.spec import read, sentence
 FOLDER = Path(__file__).parents[1] / "completions"
 FILES = {"bash": "gemcli.bash", "zsh": "_gemcli", "fish": "gemcli.fish"}
 MODELS = ["qwen2.5-coder-1.5b", "qwen2.5-coder-0.5b", "smollm2-135m", "gemma-3-270m"]
-COMMANDS = ["ask", "plan", "pull", "models", "doctor", "completions"]
+COMMANDS = ["ask", "plan", "pull", "models", "bench", "doctor", "completions"]
 
 LINES = [
     ("gemcli ", COMMANDS),
@@ -55,8 +55,8 @@ def test_everything_that_can_be_said_is_there():
     group = command_tree()
     top = read(group, MODELS)
     assert [each.line for each in top.all()] == [
-        "", "ask", "plan", "pull", "models", "models list", "models show", "models rm", "doctor",
-        "completions",
+        "", "ask", "plan", "pull", "models", "models list", "models show", "models rm", "bench",
+        "bench speed", "doctor", "completions",
     ]  # fmt: skip
     ask = next(each for each in top.commands if each.line == "ask")
     spelt = {name for flag in ask.flags for name in flag.names}

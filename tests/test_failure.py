@@ -33,7 +33,7 @@ class XlaRuntimeError(RuntimeError):
         (MemoryError(), 6, True, True),
         (XlaRuntimeError("RESOURCE_EXHAUSTED: Out of memory"), 6, True, True),
         (XlaRuntimeError("INTERNAL: a"), 1, True, False),
-        (RuntimeError("Unable to initialize backend 'cuda'"), 1, True, True),
+        (engine.DeviceError("a"), 1, True, True),
         (OSError(errno.ENOSPC, "No space", "f"), 1, False, True),
         (BrokenPipeError(), 141, False, True),
         (ReaderGone(), 141, False, True),
