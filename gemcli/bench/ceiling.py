@@ -1,7 +1,7 @@
 """What this machine can do at best: a matrix product and a read of memory, the two things that bound a model.
 
-Run as ``python -m gemcli.bench.ceiling DEVICE``, it prints one line of JSON (see `Ceiling`); in a process of its
-own, so that nothing of it counts for an engine.
+Run as ``python -m gemcli.bench.ceiling DEVICE``, it prints one line of JSON (see `Ceiling`); in a process of
+its own, so that this one needs no array library.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One engine in a process of its own: loads a model, then runs it against the clock for every line it is sent.
+"""One engine in a process of its own: loads a model, then runs it for every line that it is sent.
 
 Run as ``python -m gemcli.bench.contender ENGINE MODEL CONTEXT DEVICE``.  It writes a line of JSON when it is
 ready (see `Ready`), then one (see `Timing`) for each line ``{"ids": […], "tokens": n}``, until stdin ends.
@@ -14,6 +14,7 @@ import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TextIO
 
 from gemcli.bench.engines import ENGINES
 
@@ -75,7 +76,7 @@ def main(engine: str, path: str, context: str, device: str) -> None:
         rested, rested_cpu = time.perf_counter(), time.process_time()
 
 
-def _reply(replies, value: Ready | Timing) -> None:  # noqa: ANN001
+def _reply(replies: TextIO, value: Ready | Timing) -> None:
     print(json.dumps(asdict(value)), file=replies, flush=True)
 
 

@@ -1,7 +1,7 @@
-"""The engines that can be measured: each loads a model file, then continues prompts greedily against the clock.
+"""The engines that can be measured: each loads a model file, then continues prompts greedily.
 
-Each is used as well as it can be through its Python interface: llama.cpp's logits are read where they lie, since
-its sampler copies the whole vocabulary for every token; transformers computes logits for the last token only.
+Each is used as well as it can be through its Python interface: llama.cpp's logits are read where they lie,
+since its sampler copies the whole vocabulary for every token; transformers computes only the last logits.
 No engine stops at a stop token, so that all do the same work.
 """
 
@@ -84,7 +84,8 @@ class LlamaCpp:
         import llama_cpp
 
         memory = llama_cpp.llama_get_memory(self._model.ctx)
-        llama_cpp.llama_memory_clear(memory, True)
+        assert memory is not None
+        llama_cpp.llama_memory_clear(memory, False)
         self._model.reset()
         began = time.perf_counter()
         self._model.eval(ids)

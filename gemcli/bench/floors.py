@@ -36,7 +36,7 @@ def decode_bytes(config: ModelConfig, weights_bytes: int, context: int) -> int:
 
 
 def weights_bytes(path: Path, config: ModelConfig) -> int:
-    """Bytes of a GGUF file's tensors that every token reads; of an embedding that is no output it reads one row.
+    """Bytes of a GGUF file's tensors that every token reads: not those of an embedding that is no output.
 
     Raises:
         FormatError: it is no sound GGUF file.

@@ -81,8 +81,10 @@ class Result:
 
 
 def require(peers: Sequence[str]) -> None:
-    """Raise UsageError where a peer is not installed."""
+    """Raise UsageError for a peer that is not known or not installed."""
     for peer in peers:
+        if peer not in PACKAGES:
+            raise UsageError(f"--peer {peer} is unknown", f"Known are {' and '.join(PACKAGES)}.")
         missing = [package for package in PACKAGES[peer] if find_spec(package) is None]
         if missing:
             extra = EXTRAS[peer]

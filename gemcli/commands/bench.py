@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -38,7 +38,7 @@ def speed(
         ),
     ] = None,
     peer: Annotated[
-        list[Literal["llama.cpp", "transformers"]] | None,
+        list[str] | None,
         typer.Option("--peer", metavar="llama.cpp|transformers", help="Measure it too. Repeatable."),
     ] = None,
     prompt_tokens: Annotated[
@@ -83,7 +83,7 @@ def speed(
     from gemcli.hub.resolve import resolve
     from gemcli.ui import emit_json, emit_table, emit_text, open_ui
 
-    peers: list[str] = list(dict.fromkeys(peer or []))
+    peers = list(dict.fromkeys(peer or []))
     bench.require(peers)
     engines = [OURS, *peers]
     specs = model or [os.environ.get("GEMCLI_MODEL") or None]
