@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from model.errors import DeviceError
+
 CONTROL = {"<|im_start|>": 256, "<|im_end|>": 257, "<|bos|>": 258}
 
 
@@ -109,7 +111,7 @@ class Script:
         window: its window.
         is_base: it only continues text.
         stall: the stage (``load``, ``prefill``) that takes `stall_s` seconds.
-        fail: the stage that raises, and the name and text of the built-in exception it raises.
+        fail: the stage that raises, and the name and text of the exception it raises.
     """
 
     pieces: list[str] = field(default_factory=lambda: ["Hello", " world."])
@@ -125,7 +127,8 @@ class Script:
         if self.stall == name:
             time.sleep(self.stall_s)
         if self.fail and self.fail[0] == name:
-            raise {"MemoryError": MemoryError, "RuntimeError": RuntimeError}[self.fail[1]](self.fail[2])
+            known = {"MemoryError": MemoryError, "RuntimeError": RuntimeError, "DeviceError": DeviceError}
+            raise known[self.fail[1]](self.fail[2])
 
 
 class Card:

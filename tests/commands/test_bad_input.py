@@ -140,7 +140,7 @@ def test_one_bad_file_among_good_ones(cli):
             6,
             ["not enough memory"],
         ),
-        (["import", "RuntimeError", "Unable to initialize backend 'cuda'"], 1, ["cuda", "gemcli doctor"]),
+        (["import", "DeviceError", "there is no gpu to compute on"], 1, ["no gpu", "gemcli doctor"]),
         (
             ["decode", "RuntimeError", "an unforeseen thing"],
             1,
