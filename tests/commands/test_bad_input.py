@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import subprocess
 
 import pytest
 
@@ -164,3 +165,33 @@ def test_debug_shows_where(cli):
     assert "Traceback" in done.err
     assert 'scripted.py", line' in done.err
     assert "Traceback" in cli.ask("What?", env={"GEMCLI_DEBUG": "1"}, fail=["load", "MemoryError", ""]).err
+
+
+@pytest.mark.parametrize("word", ["serve", "chat", "batch", "history"])
+def test_a_command_to_come_is_no_question(cli, inside, word):
+    inside(word, "list").failed(2, f"no command '{word}' yet")
+    assert not cli.home.exists(), "nothing is downloaded or chosen"
+
+
+def test_an_empty_stop_text(cli, inside):
+    inside("ask", "What?", "--stop", "").failed(2, "--stop needs a text")
+
+
+def test_an_empty_file_among_others_is_left_out_and_said(cli):
+    cli.file("pack/__init__.py", b"")
+    cli.file("pack/code.py")
+    done = cli.ask("What?", "pack/__init__.py", "pack/code.py")
+    assert done.code == 0
+    assert "pack/__init__.py is empty; left out" in done.err
+
+
+def test_bytes_that_are_no_text_in_a_question(cli):
+    done = cli.ask("caf\udce9?")
+    assert done.code == 0
+    assert "should not happen" not in done.err
+
+
+def test_a_question_piped_to_the_bare_program(cli):
+    done = cli.start(script={"pieces": ["four"]}, stdin=subprocess.PIPE)
+    out, err = done.communicate(b"What is 2+2?\n", timeout=60)
+    assert (done.returncode, out) == (0, b"four\n"), err
