@@ -18,12 +18,12 @@ from model.attention.mask import EMPTY
 Attention = Callable[..., jax.Array]
 
 
-@partial(jax.jit, static_argnames="window")
+@partial(jax.jit, static_argnames="window", compiler_options=tiny.QUICK)
 def plain(q, k, v, at, key_at, *, scale, window):
     return reference.attention(q, k, v, at, key_at, scale=scale, window=window)
 
 
-@partial(jax.jit, static_argnames=("window", "size"))
+@partial(jax.jit, static_argnames=("window", "size"), compiler_options=tiny.QUICK)
 def in_blocks(q, k, v, at, key_at, *, scale, window, size):
     spare = -len(key_at) % size
     k, v = (jnp.pad(part, ((0, 0), (0, spare), (0, 0)), constant_values=3.0) for part in (k, v))
@@ -39,8 +39,7 @@ def in_blocks(q, k, v, at, key_at, *, scale, window, size):
 
 IMPLEMENTATIONS: dict[str, Attention] = {
     "reference": plain,
-    "one block": partial(in_blocks, size=64),
-    "blocks": partial(in_blocks, size=16),
+    "blocked": partial(in_blocks, size=16),
 }
 
 

@@ -115,12 +115,18 @@ def test_token_by_token(cases: dict[str, Case], name: str) -> None:
     np.testing.assert_allclose(cases[name].logits(TOKEN_BY_TOKEN), cases[name].want, atol=5e-5)
 
 
-@pytest.mark.parametrize("name", EXACT)
 @given(cut=cuts())
 @example([(5, 5)] * 15)
 @example([(8, LENGTH)] * 9 + [(3, 5)])
-@settings(max_examples=12, deadline=None)
-def test_every_cut(cases: dict[str, Case], name: str, cut: Cut) -> None:
+@settings(max_examples=15, deadline=None)
+def test_every_cut(cases: dict[str, Case], cut: Cut) -> None:
+    np.testing.assert_allclose(cases["gemma"].logits(cut), cases["gemma"].want, atol=5e-5)
+
+
+@pytest.mark.parametrize("name", ["llama", "qwen"])
+@given(cut=cuts((1, LENGTH)))
+@settings(max_examples=10, deadline=None)
+def test_every_cut_without_rings(cases: dict[str, Case], name: str, cut: Cut) -> None:
     np.testing.assert_allclose(cases[name].logits(cut), cases[name].want, atol=5e-5)
 
 
@@ -139,8 +145,8 @@ def test_the_quantized_path_is_near_the_definition(
 ) -> None:
     for got in (one_shots[name], cases[name].logits(TOKEN_BY_TOKEN)):
         error = np.abs(got - cases[name].want)
-        assert error.max() < 0.2
-        assert error.mean() < 0.02
+        assert error.max() < 0.02
+        assert error.mean() < 0.002
 
 
 @pytest.mark.parametrize("name", QUANTIZED)
@@ -151,8 +157,8 @@ def test_every_cut_of_the_quantized_path(
     cases: dict[str, Case], one_shots: dict[str, np.ndarray], name: str, cut: Cut
 ) -> None:
     error = np.abs(cases[name].logits(cut) - one_shots[name])
-    assert error.max() < 0.05
-    assert error.mean() < 0.005
+    assert error.max() < 0.01
+    assert error.mean() < 0.001
 
 
 def without_rings(config: ModelConfig) -> State:
@@ -178,18 +184,17 @@ def test_both_implementations_of_attention_agree(cases: dict[str, Case]) -> None
     case = cases["qwen"]
     reference = Case(case.config)
     reference.decoder = replace(case.decoder, implementation="reference")
-    cut: Cut = [(40, LENGTH), (3, 5), (1, 1), (31, LENGTH)]
+    cut: Cut = [(40, LENGTH), (1, 1), (34, LENGTH)]
     np.testing.assert_allclose(reference.logits(cut), case.want, atol=5e-5)
 
 
 def test_a_trimmed_full_cache_continues_as_if_nothing_had_been(cases: dict[str, Case]) -> None:
     case = cases["llama"]
-    state, tokens = init_state(case.config, SLOTS, 32), np.zeros(LENGTH, np.int32)
-    tokens[:60] = case.ids[:60]
-    tokens[40:60] = 3  # not the text: to be forgotten
-    _, state = step(case.decoder, case.params, case.ropes, state, tokens, np.int32(60))
-    tokens[:35] = case.ids[40:]
-    logits, _ = step(case.decoder, case.params, case.ropes, state.trim(40), tokens, np.int32(35))
+    state = init_state(case.config, SLOTS, 32)
+    wrong = np.array(case.ids[:40] + [3] * 35, np.int32)
+    _, state = step(case.decoder, case.params, case.ropes, state, wrong, np.int32(60))
+    right = np.array(case.ids[40:] + [0] * 40, np.int32)
+    logits, _ = step(case.decoder, case.params, case.ropes, state.trim(40), right, np.int32(35))
     np.testing.assert_allclose(logits[:35], case.want[40:], atol=5e-5)
 
 
