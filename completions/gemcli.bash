@@ -139,14 +139,15 @@ _gemcli() {
         'bench speed')
             case "$prev" in
                 -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m" -- "$cur")); return ;;
-                --peer) _gemcli_none; return ;;
+                --peer) COMPREPLY=($(compgen -W "llama.cpp transformers" -- "$cur")); return ;;
                 --prompt-tokens) _gemcli_none; return ;;
                 --tokens) _gemcli_none; return ;;
                 --runs) _gemcli_none; return ;;
                 --text) return ;;
                 -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+                --device) COMPREPLY=($(compgen -W "auto cpu gpu tpu" -- "$cur")); return ;;
             esac
-            flags='-m --model --peer --prompt-tokens --tokens --runs --text -o --output-format --json -q --quiet --offline --debug -h --help'
+            flags='-m --model --peer --prompt-tokens --tokens --runs --text -o --output-format --json -q --quiet -v --verbose --device --offline --debug -h --help'
             _gemcli_none
             ;;
         doctor)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from model.config import ModelConfig
+if TYPE_CHECKING:
+    from model.config import ModelConfig
 
 
 def prompt_flops(config: ModelConfig, tokens: int) -> int:

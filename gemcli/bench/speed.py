@@ -81,10 +81,8 @@ class Result:
 
 
 def require(peers: Sequence[str]) -> None:
-    """Raise UsageError for a peer that is not known or not installed."""
+    """Raise UsageError for a peer that is not installed."""
     for peer in peers:
-        if peer not in PACKAGES:
-            raise UsageError(f"--peer {peer} is unknown", f"Known are {' and '.join(PACKAGES)}.")
         missing = [package for package in PACKAGES[peer] if find_spec(package) is None]
         if missing:
             extra = EXTRAS[peer]
@@ -187,7 +185,7 @@ def ratios(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, f
 def doubts(match: Match, results: Sequence[Result]) -> list[str]:
     """What speaks against the figures: engines that kept the processor busy while another one ran."""
     found = []
-    for result in results:
+    for result in results if len(results) > 1 else ():
         waited = sum(timing.idle_s for timing in result.timings)
         busy = sum(timing.idle_cpu_s for timing in result.timings)
         if busy > SPINNING * waited:

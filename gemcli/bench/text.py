@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gemcli.errors import GemcliError, InputError, UsageError
-from model.tokenizer.base import Tokenizer
+
+if TYPE_CHECKING:
+    from model.tokenizer.base import Tokenizer
+
+LIKELY = 16
+"""Characters that a token of real text has at most, nearly always."""
 
 
 def standing_text() -> str:
@@ -44,8 +50,7 @@ def prompt(tokenizer: Tokenizer, text: str, tokens: int) -> list[int]:
         UsageError: the text is shorter.
     """
     start = [tokenizer.bos_id] if tokenizer.add_bos and tokenizer.bos_id is not None else []
-    # No tokenizer here needs more than a few characters a token; a whole book takes long to cut up.
-    for length in (16 * tokens, len(text)):
+    for length in (LIKELY * tokens, len(text)):  # a whole book takes long to cut up
         ids = [*start, *tokenizer.encode(text[:length])]
         if len(ids) >= tokens:
             return ids[:tokens]

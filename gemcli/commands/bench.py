@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
     from gemcli.hub.resolve import Resolved
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Measure models on this machine.")
+
+
+class Peer(StrEnum):
+    """Engines to measure beside ours."""
+
+    LLAMA_CPP = "llama.cpp"
+    TRANSFORMERS = "transformers"
 
 
 @app.callback()
@@ -38,7 +46,7 @@ def speed(
         ),
     ] = None,
     peer: Annotated[
-        list[str] | None,
+        list[Peer] | None,
         typer.Option("--peer", metavar="llama.cpp|transformers", help="Measure it too. Repeatable."),
     ] = None,
     prompt_tokens: Annotated[
@@ -83,7 +91,7 @@ def speed(
     from gemcli.hub.resolve import resolve
     from gemcli.ui import emit_json, emit_table, emit_text, open_ui
 
-    peers = list(dict.fromkeys(peer or []))
+    peers = [each.value for each in dict.fromkeys(peer or [])]
     bench.require(peers)
     engines = [OURS, *peers]
     specs = model or [os.environ.get("GEMCLI_MODEL") or None]

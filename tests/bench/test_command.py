@@ -1,0 +1,141 @@
+"""``gemcli bench speed`` as people and scripts meet it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny
+
+from gemcli.bench.process import environment
+
+CHAIN = [*range(256), tiny.START]
+
+
+@pytest.fixture(scope="module")
+def parrot(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model with a window of 512."""
+    return tiny.write_parrot(tmp_path_factory.mktemp("parrot") / "parrot.gguf", CHAIN)
+
+
+def bench(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run it to its end; GEMCLI_HOME is this test's own."""
+    return subprocess.run(
+        [sys.executable, "-m", "gemcli", "bench", "speed", *arguments],
+        env=environment() | variables,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def check(row: dict[str, Any], engine: str, model: str, prompt: int) -> None:
+    assert (row["engine"], row["model"], row["prompt_tokens"]) == (engine, model, prompt)
+    for name in ("prefill_tokens_per_s", "decode_tokens_per_s", "first_token_s", "load_s"):
+        assert 0 < row[name] < 1e6
+    assert row["first_token_s"] * row["prefill_tokens_per_s"] == pytest.approx(prompt)
+    assert row["peak_bytes"] is None or 30_000_000 < row["peak_bytes"] < 8_000_000_000
+
+
+def test_two_models_in_one_report(parrot: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.gguf"
+    other.write_bytes(parrot.read_bytes())
+    text = tmp_path / "text.txt"
+    text.write_text("No stop token ends it. " * 20)
+    done = bench("-m", str(parrot), "-m", str(other), "--prompt-tokens", "40", "--tokens", "4", "--runs", "2",
+                 "--text", str(text), "-o", "json", "-v")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert set(report) == {"machine", "rows", "ratios"}
+    assert report["machine"]["read_gb_per_s"] > 0
+    assert report["ratios"] == {}
+    for row, path in zip(report["rows"], (parrot, other), strict=True):
+        check(row, "gemcli", str(path), 40)
+        assert len(row["runs"]) == 2
+    assert "measuring" in done.stderr
+    assert "9/9 steps" in done.stderr
+
+
+def test_a_table_for_people(parrot: Path) -> None:
+    done = bench("--prompt-tokens", "16", "--tokens", "2", "--runs", "1", GEMCLI_MODEL=str(parrot))
+    assert done.returncode == 0, done.stderr
+    header, row, blank, best = done.stdout.splitlines()
+    assert header.split()[:3] == ["model", "engine", "prefill"]
+    assert row.split()[:2] == [str(parrot), "gemcli"]
+    assert blank == ""
+    assert best.startswith("at best here, on ")
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--peer", "vllm"], 2, "vllm"),
+        (["--tokens", "1"], 2, "--tokens"),
+        (["--runs", "0"], 2, "--runs"),
+        (["--prompt-tokens", "510", "--tokens", "3"], 4, "513 tokens are asked for"),
+        (["--text", "none.txt"], 3, "none.txt"),
+        (["-m", "none.gguf"], 5, "none.gguf"),
+        (["-m", "smollm2-135m", "--offline"], 5, "gemcli pull smollm2-135m"),
+    ],
+)
+def test_what_cannot_be_measured(parrot: Path, arguments: list[str], code: int, said: str) -> None:
+    done = bench(*(arguments if "-m" in arguments else ["-m", str(parrot), *arguments]))
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+
+
+def test_a_text_too_short(parrot: Path, tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("short")
+    done = bench("-m", str(parrot), "--prompt-tokens", "50", "--text", str(text))
+    assert done.returncode == 2
+    assert "the text has 5 tokens, and the prompt is to have 50" in done.stderr
+
+
+@pytest.mark.weights
+def test_a_real_model(weights: Callable[[str], Path]) -> None:
+    path = str(weights("smollm2-135m"))
+    done = bench("-m", path, "--prompt-tokens", "64", "--tokens", "4", "--runs", "1", "-o", "json")
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout)["rows"]
+    check(row, "gemcli", path, 64)
+    assert row["peak_bytes"] is None or row["peak_bytes"] > 100_000_000
+    assert row["prefill_gflops"] == pytest.approx(row["prefill_tokens_per_s"] * 2 * 107e6 / 1e9, rel=0.05), (
+        "of 107 million weights in its layers"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.weights
+@pytest.mark.parametrize("peer", ["llama.cpp", "transformers"])
+def test_a_peer(weights: Callable[[str], Path], peer: str) -> None:
+    from gemcli.bench.speed import require
+    from gemcli.errors import UsageError
+
+    try:
+        require([peer])
+    except UsageError as error:
+        if os.environ.get("CI") == "true" and peer == "transformers":
+            raise
+        pytest.skip(error.message)
+    path = str(weights("smollm2-135m"))
+    done = bench(
+        "-m", path, "--peer", peer, "--prompt-tokens", "64", "--tokens", "4", "--runs", "1", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    for row, engine in zip(report["rows"], ("gemcli", peer), strict=True):
+        check(row, engine, path, 64)
+    assert set(report["ratios"][path][peer]) == {"prefill", "decode", "peak_bytes"}
+    assert report["machine"]["engines"][peer]
