@@ -64,7 +64,7 @@ def _attention(
     tokens = x.shape[0]
     qkv = linear(x, params.qkv, chunk.numerics)
     if spec.qkv_bias:
-        qkv = qkv + params.qkv_bias
+        qkv = qkv + params.qkv_bias[None]
     qkv = qkv.reshape(tokens, -1, spec.head_dim)
     queries, keys, values = jnp.split(qkv, [spec.heads, spec.heads + spec.kv_heads], axis=1)
     if spec.qk_norm:

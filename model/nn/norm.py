@@ -18,4 +18,5 @@ def rms_norm(x: Array, weight: Array, eps: float) -> Array:
         eps: added to the mean square.
     """
     x = x.astype(jnp.float32)
-    return x * jax.lax.rsqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + eps) * weight
+    scale = jax.lax.rsqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + eps)
+    return x * scale * jnp.expand_dims(weight, range(x.ndim - 1))

@@ -86,7 +86,7 @@ def linear(x: Array, weight: Weight, numerics: Numerics) -> Array:
         return _integer_product(x, weight)
     coarse, fine = (part.astype(jnp.float32) for part in weight.values)
     # Whole numbers below 2^15: exact in f32, and the scale costs one product a row.
-    return _float_product(x, coarse * _FINE + fine, numerics) * (weight.scales / _FINE)
+    return _float_product(x, coarse * _FINE + fine, numerics) * (weight.scales / _FINE)[None]
 
 
 def _split(x: Array) -> tuple[tuple[Array, Array], Array]:
@@ -123,4 +123,4 @@ def _integer_product(x: Array, weight: QArray) -> Array:
     ).astype(jnp.float32)
     # Fine weights count a 254th, and so do fine activations.
     product = product[:, :columns] + product[:, columns:] / _FINE
-    return (product[:rows] + product[rows:] / _FINE) * scale * weight.scales
+    return (product[:rows] + product[rows:] / _FINE) * scale * weight.scales[None]
