@@ -79,7 +79,13 @@ class Engine:
         return _head(self.decoder, self.params, last), state
 
     def score(self, ids: Sequence[int]) -> np.ndarray:
-        """Logits f32 [T, V] after every token of a text: what parity and likelihood measurements need."""
+        """Logits f32 [T, V] after every token of a text: what parity and likelihood measurements need.
+
+        Raises:
+            ContextOverflowError: the text is longer than the window.
+        """
+        if len(ids) > self.window:
+            raise ContextOverflowError(len(ids), self.window)
         state, done, parts = self.new_state(len(ids)), 0, []
         for taken, size in plan.chunks(len(ids)):
             chunk = np.zeros(size, np.int32)

@@ -123,6 +123,13 @@ def test_the_window_holds_prompt_and_answer(llama: Engine) -> None:
     assert (caught.value.needed, caught.value.window) == (15, 14)
 
 
+def test_only_what_fits_is_scored(llama: Engine) -> None:
+    small = Engine(llama.decoder, llama.params, window=11, cache_bits=32)
+    np.testing.assert_array_equal(small.score(PROMPT), llama.score(PROMPT))
+    with pytest.raises(ContextOverflowError, match=r"12 tokens .* only 11"):
+        small.score([*PROMPT, 1])
+
+
 @pytest.mark.parametrize("steps", [1, 2, 3, 16])
 @pytest.mark.parametrize("sampling", [GREEDY, WARM], ids=["greedy", "warm"])
 def test_the_text_does_not_depend_on_how_steps_are_cut(
