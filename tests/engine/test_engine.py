@@ -103,6 +103,13 @@ def test_a_stop_ends_the_text_and_is_its_last_token(llama: Engine, at: int) -> N
     assert said(llama, stop=[stop, stop]) == want
 
 
+def test_nothing_more_is_asked_for_after_a_stop(llama: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer, step, launched = said(llama), module._step, []
+    monkeypatch.setattr(module, "_step", lambda *given: launched.append(1) or step(*given))
+    said(llama, stop={answer[1]}, limit=200)
+    assert len(launched) <= 2, "the one that stopped, and the one that was already under way"
+
+
 def test_stops_that_never_come(llama: Engine) -> None:
     answer = said(llama)
     never = next(token for token in range(tiny.VOCAB) if token not in answer)
