@@ -29,7 +29,7 @@ ONE_SHOT: Cut = [(LENGTH, LENGTH)]
 TOKEN_BY_TOKEN: Cut = [(1, 1)] * LENGTH
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(jax.jit, static_argnums=0, compiler_options=tiny.QUICK)
 def step(decoder: Decoder, params: Params, ropes, state: State, tokens, count) -> tuple[jax.Array, State]:
     hidden, state = decoder.hidden(params, ropes, state, tokens, count)
     return decoder.logits(params, hidden), state
