@@ -65,7 +65,7 @@ class LlamaCpp:
     """llama.cpp through llama-cpp-python, with flash attention and sliding layers that keep their window."""
 
     def __init__(self, path: Path, context: int, device: str) -> None:
-        from llama_cpp import Llama
+        from llama_cpp import Llama  # pyright: ignore[reportMissingImports]
 
         self._model = Llama(
             str(path),
@@ -81,7 +81,7 @@ class LlamaCpp:
 
     def run(self, ids: Sequence[int], tokens: int) -> Lap:
         """See `Engine`."""
-        import llama_cpp
+        import llama_cpp  # pyright: ignore[reportMissingImports]
 
         memory = llama_cpp.llama_get_memory(self._model.ctx)
         assert memory is not None
@@ -97,7 +97,7 @@ class LlamaCpp:
         return first - began, time.perf_counter() - first
 
     def _likeliest(self) -> int:
-        import llama_cpp
+        import llama_cpp  # pyright: ignore[reportMissingImports]
         import numpy as np
 
         logits = llama_cpp.llama_get_logits_ith(self._model.ctx, -1)
@@ -108,8 +108,8 @@ class Transformers:
     """Hugging Face transformers, which widens the file's weights to f32."""
 
     def __init__(self, path: Path, context: int, device: str) -> None:
-        import torch
-        from transformers import AutoModelForCausalLM
+        import torch  # pyright: ignore[reportMissingImports]
+        from transformers import AutoModelForCausalLM  # pyright: ignore[reportMissingImports]
 
         torch.set_num_threads(threads())
         self._device = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
@@ -119,7 +119,7 @@ class Transformers:
 
     def run(self, ids: Sequence[int], tokens: int) -> Lap:
         """See `Engine`."""
-        import torch
+        import torch  # pyright: ignore[reportMissingImports]
 
         with torch.inference_mode():
             began = time.perf_counter()
