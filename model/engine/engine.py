@@ -67,9 +67,7 @@ class Engine:
         """
         assert len(ids) > 0, "there must be a token to predict from"
         done, last = 0, None
-        for taken, size in plan.chunks(len(ids)):
-            chunk = np.zeros(size, np.int32)
-            chunk[:taken] = ids[done : done + taken]
+        for chunk, taken in _padded(ids):
             last, state = _prefill(self.decoder, self.params, self._ropes, state, chunk, np.int32(taken))
             done += taken
             if progress:
@@ -86,13 +84,10 @@ class Engine:
         """
         if len(ids) > self.window:
             raise ContextOverflowError(len(ids), self.window)
-        state, done, parts = self.new_state(len(ids)), 0, []
-        for taken, size in plan.chunks(len(ids)):
-            chunk = np.zeros(size, np.int32)
-            chunk[:taken] = ids[done : done + taken]
+        state, parts = self.new_state(len(ids)), []
+        for chunk, taken in _padded(ids):
             logits, state = _score(self.decoder, self.params, self._ropes, state, chunk, np.int32(taken))
             parts.append(np.asarray(logits[:taken]))
-            done += taken
         return np.concatenate(parts)
 
     def generate(
@@ -168,6 +163,16 @@ class Engine:
             if pending is not None:
                 steps = _paced(pending[2], launched[3] - pending[3])
             pending = launched
+
+
+def _padded(ids: Sequence[int]) -> Iterator[tuple[np.ndarray, int]]:
+    """The chunks of a text: int32 [T], zeros behind the text's end, and how many of them are real."""
+    done = 0
+    for taken, size in plan.chunks(len(ids)):
+        chunk = np.zeros(size, np.int32)
+        chunk[:taken] = ids[done : done + taken]
+        yield chunk, taken
+        done += taken
 
 
 def _paced(steps: int, seconds: float) -> int:
