@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-Stage = Literal["pull", "verify", "ingest", "load", "prefill", "measure"]
+Stage = Literal[
+    "pull", "verify", "ingest", "ocr", "transcribe", "frames", "index", "load", "prefill", "map", "measure"
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,13 @@ A `Document` is one source (a file, a URL, stdin) as an ordered tuple of parts. 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    import PIL.Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +20,7 @@ class Anchor:
     """Where in its document a part stands.  Exactly one kind of place is set, or none.
 
     Attributes:
-        page: page number, from 1 (PDF).
+        page: number of a page, a slide or a book's chapter file, from 1.
         lines: first and last line, from 1, inclusive (text).
         seconds: start and end in seconds (audio, video).
         cell: sheet and cell range, e.g. ``Sheet1!A1:F20``.
@@ -51,13 +56,66 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A run of text."""
+    """A run of text.
+
+    Attributes:
+        text: what is said.
+        anchor: where.
+        heading: the headings that it stands under, outermost first, joined by `` › ``; ``""`` where the
+            document has none.  They are found again in the text of an earlier part, or of this one.
+        via: how it was made where it is not the document's own text: ``ocr``, ``speech``, or ``note``, which
+            says what stood there and could not be read.
+    """
 
     text: str
     anchor: Anchor = Anchor()
+    heading: str = ""
+    via: Literal["", "ocr", "speech", "note"] = ""
 
 
-Part = Text  # images and audio join when the models that take them do
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A picture, decoded when it is asked for and never kept.
+
+    Attributes:
+        width, height: pixels, as it is to be seen (after rotation).
+        pixels: decodes it: an RGB image of that size, or a smaller one of the same shape where the file is
+            larger than any model looks at.  Raises `InputError` where it is damaged.  Frames of one video
+            are cheap when they are asked for in the order of time.
+        anchor: where.
+        key: what its pixels depend on, for caches: a hash of the bytes and the place in them.
+        alt: what the document itself says of it; may be empty.
+        role: a ``page`` of a document drawn as it looks, a ``frame`` of a video, any other ``picture``.
+    """
+
+    width: int
+    height: int
+    pixels: Callable[[], PIL.Image.Image] = field(repr=False, compare=False)
+    anchor: Anchor = Anchor()
+    key: str = ""
+    alt: str = ""
+    role: Literal["picture", "page", "frame"] = "picture"
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """Sound, decoded as it is read.
+
+    Attributes:
+        seconds: its length.
+        samples: yields f32 [n] in -1 … 1, mono, 16 kHz, blocks of half a minute at most, so that any length
+            takes the same memory.  Raises `InputError` where nothing can be decoded.
+        anchor: its start and end.
+        key: what its samples depend on, for caches.
+    """
+
+    seconds: float
+    samples: Callable[[], Iterator[np.ndarray]] = field(repr=False, compare=False)
+    anchor: Anchor = Anchor()
+    key: str = ""
+
+
+Part = Text | Image | Audio
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +128,7 @@ class Document:
         sha256: hex digest of the source's bytes.
         parts: the content in order.
         warnings: what was lost or guessed while reading, one sentence each.
-        meta: small facts for display (title, page count).
+        meta: small facts for display (title, page count, duration); JSON values.
     """
 
     source: str

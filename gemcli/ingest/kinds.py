@@ -182,7 +182,7 @@ TEXT_SUFFIXES: dict[str, str] = {
     ".htm": "text/html",
     ".xhtml": "text/html",
     ".xml": "text/xml",
-    ".svg": "text/xml",
+    ".svg": "image/svg+xml",
     ".css": "text/css",
     ".csv": "text/csv",
     ".tsv": "text/tab-separated-values",

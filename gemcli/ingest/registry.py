@@ -9,19 +9,44 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Protocol
 
-from gemcli.ingest.kinds import TEXT_SUFFIXES
 from gemcli.ingest.source import Report, Source
 from gemcli.parts import Document
 
 #: What the handlers read, for messages.
-READABLE = "text and PDF"
+READABLE = "text, PDF, office and web documents, mail, e-books, subtitles, images, recordings and videos"
 
 _TEXT = "gemcli.ingest.text:read"
+_SHEET = "gemcli.ingest.sheet:read"
+_DELIMITED = "gemcli.ingest.delimited:read"
+_JSON = "gemcli.ingest.json_file:read"
+_SUBTITLES = "gemcli.ingest.subtitles:read"
+_OOXML = "application/vnd.openxmlformats-officedocument."
+_ODF = "application/vnd.oasis.opendocument."
 
 HANDLERS: dict[str, str] = {
     "application/pdf": "gemcli.ingest.pdf:read",
+    _OOXML + "wordprocessingml.document": "gemcli.ingest.docx:read",
+    _OOXML + "presentationml.presentation": "gemcli.ingest.pptx:read",
+    _OOXML + "spreadsheetml.sheet": _SHEET,
+    _ODF + "spreadsheet": _SHEET,
+    _ODF + "text": "gemcli.ingest.odf:read",
+    _ODF + "presentation": "gemcli.ingest.odf:read",
+    "application/epub+zip": "gemcli.ingest.epub:read",
+    "text/html": "gemcli.ingest.html:read",
+    "message/rfc822": "gemcli.ingest.mail:read",
+    "application/x-ipynb+json": "gemcli.ingest.notebook:read",
+    "application/json": _JSON,
+    "application/x-ndjson": _JSON,
+    "text/csv": _DELIMITED,
+    "text/tab-separated-values": _DELIMITED,
+    "text/x-subrip": _SUBTITLES,
+    "text/vtt": _SUBTITLES,
+    "image/svg+xml": "gemcli.ingest.svg:read",
+    "image/*": "gemcli.ingest.image:read",
+    "audio/*": "gemcli.ingest.audio:read",
+    "video/*": "gemcli.ingest.video:read",
     "text/*": _TEXT,
-    **{media_type: _TEXT for media_type in TEXT_SUFFIXES.values() if not media_type.startswith("text/")},
+    **dict.fromkeys(("application/yaml", "application/toml"), _TEXT),
 }
 
 

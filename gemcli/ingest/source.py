@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BufferedReader, BytesIO
 from pathlib import Path
 
 from gemcli.errors import InputError
 from gemcli.ingest.ranges import Selection
+from gemcli.ingest.wants import Wants
 
 #: Told (done, total) while a source is read; the unit is the handler's own.
 Report = Callable[[int, int], None]
@@ -48,6 +49,8 @@ class Source:
         media_type: what it was found to be; "" until then.
         data: the bytes of a stream that was read to its end; None for a file on disk.
         selection: the pages or lines that are wanted; None for all.
+        clip: start and end in seconds of what is wanted of a recording or video; None for its own ends.
+        wants: how it is to be read.
         root: the directory as it was given in which the file was found; None when it was named itself.
     """
 
@@ -56,6 +59,8 @@ class Source:
     media_type: str = ""
     data: bytes | None = None
     selection: Selection | None = None
+    clip: tuple[float | None, float | None] = (None, None)
+    wants: Wants = field(default_factory=Wants)
     root: str | None = None
 
     def open(self) -> BufferedReader | BytesIO:

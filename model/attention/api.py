@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from model.attention import blocked, reference
 from model.cache.layer import LayerCache, decode, encode
@@ -14,6 +14,7 @@ Implementation = Literal["reference", "blocked"]
 
 _KEYS_A_BLOCK = 256  # with many queries: the scores of a block stay in the second-level cache
 _KEYS_A_BLOCK_ONE_QUERY = 1024  # with one, the loop's own cost counts
+_QUERIES_A_PASS = 256  # over a full cache
 _QUERIES_A_SLICE = 128  # of a sliding layer's chunk: each slice reads its own window and no more
 
 
@@ -59,16 +60,27 @@ def attend(
         stored = cache.layer(layer)
         return reference.attention(queries, *stored, at, cache.positions, scale=scale, window=window), cache
     size = min(_KEYS_A_BLOCK if at.shape[0] > 1 else _KEYS_A_BLOCK_ONE_QUERY, cache.slots)
-    filled = cache.slots if cache.ring else at.max() + 1
-    mixed = blocked.attention(
-        queries,
-        lambda index: cache.block(layer, index, size),
-        (0, (filled + size - 1) // size),
-        at,
-        scale=scale,
-        window=window,
+
+    def few(queries: Array, at: Array) -> Array:
+        filled = cache.slots if cache.ring else at.max() + 1
+        return blocked.attention(
+            queries,
+            lambda index: cache.block(layer, index, size),
+            (0, (filled + size - 1) // size),
+            at,
+            scale=scale,
+            window=window,
+        )
+
+    tokens = at.shape[0]
+    if tokens <= _QUERIES_A_PASS:
+        return few(queries, at), cache
+    # Each pass reads only the blocks before its own last query.
+    passes = (tokens // _QUERIES_A_PASS, _QUERIES_A_PASS)
+    mixed = lax.map(
+        lambda part: few(*part), (queries.reshape(*passes, *queries.shape[1:]), at.reshape(passes))
     )
-    return mixed, cache
+    return mixed.reshape(queries.shape), cache
 
 
 def _slide(
