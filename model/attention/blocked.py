@@ -18,7 +18,7 @@ ReadBlock = Callable[[Array], tuple[Array, Array, Array]]
 
 _Running = tuple[Array, Array, Array]  # greatest score [R], sum of weights [R], sum of weighted values [R, H]
 
-# Finite, so that a block that a query cannot see leaves no NaN behind; and apart, so that its weights are zero.
+# Finite, so that a block that a query cannot see leaves no NaN behind; apart, so that its weights are 0.
 _MASKED = -1e30
 _UNSEEN = -1e20
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
@@ -46,18 +46,16 @@ class Decoder:
         Returns:
             f32 [T, D] after the last layer, before the final norm, and the state with the chunk.
         """
-        index = jnp.arange(tokens.shape[0], dtype=jnp.int32)
-        at = jnp.where(index < count, state.length + index, -1)
-        angles = {
-            key: table.angles(jnp.maximum(at, 0)) for key, table in zip(self._rope_keys(), ropes, strict=True)
-        }
-        chunk = Chunk(at, angles, self.numerics, self.implementation)
-        x = _embed(params.embed, tokens) * self.config.embed_scale
-        caches = []
-        for stack, weights, memory in zip(stacks(self.config), params.stacks, state.caches, strict=True):
-            x, memory = self._run(stack, weights, memory, x, chunk)
-            caches.append(memory)
-        return x, State(tuple(caches), state.length + count)
+        return self._layers(params, ropes, state, tokens, count, only=None)
+
+    def last(
+        self, params: Params, ropes: tuple[RopeTable, ...], state: State, tokens: Array, count: Array
+    ) -> tuple[Array, State]:
+        """As `hidden`, but f32 [1, D], of the last real token alone.
+
+        The last layer then computes for the other tokens only what later ones will read: keys and values.
+        """
+        return self._layers(params, ropes, state, tokens, count, only=count - 1)
 
     def logits(self, params: Params, x: Array) -> Array:
         """Logits f32 [T, V] of hidden rows f32 [T, D]."""
@@ -69,6 +67,29 @@ class Decoder:
     def _rope_keys(self) -> list[tuple[RopeSpec, int]]:
         return list(dict.fromkeys((spec.rope, spec.head_dim) for spec in self.config.layers))
 
+    def _layers(
+        self,
+        params: Params,
+        ropes: tuple[RopeTable, ...],
+        state: State,
+        tokens: Array,
+        count: Array,
+        only: Array | None,
+    ) -> tuple[Array, State]:
+        index = jnp.arange(tokens.shape[0], dtype=jnp.int32)
+        at = jnp.where(index < count, state.length + index, -1)
+        angles = {
+            key: table.angles(jnp.maximum(at, 0)) for key, table in zip(self._rope_keys(), ropes, strict=True)
+        }
+        chunk = Chunk(at, angles, self.numerics, self.implementation)
+        x = _embed(params.embed, tokens) * self.config.embed_scale
+        caches = []
+        groups = stacks(self.config)
+        for stack, weights, memory in zip(groups, params.stacks, state.caches, strict=True):
+            x, memory = self._run(stack, weights, memory, x, chunk, only if stack is groups[-1] else None)
+            caches.append(memory)
+        return x, State(tuple(caches), state.length + count)
+
     def _run(
         self,
         stack: Stack,
@@ -76,24 +97,33 @@ class Decoder:
         memory: tuple[LayerCache, ...],
         x: Array,
         chunk: Chunk,
+        only: Array | None,
     ) -> tuple[Array, tuple[LayerCache, ...]]:
+        """One scan; with `only` its last layer gives that row alone and stands outside of the scan."""
         # A ring that takes a whole chunk keeps its old positions until every layer has read them.
         late = [cache.ring and chunk.at.shape[0] > 1 for cache in memory]
         memory = tuple(
             cache if wait else cache.claim(chunk.at) for cache, wait in zip(memory, late, strict=True)
         )
 
-        def body(carry: tuple[Array, Any], inputs: tuple[Any, Array]) -> tuple[tuple[Array, Any], None]:
+        def one_round(
+            carry: tuple[Array, tuple[LayerCache, ...]], index: Array, only: Array | None = None
+        ) -> tuple[tuple[Array, tuple[LayerCache, ...]], None]:
             x, caches = carry
-            weights, index = inputs
+            # Taken out one by one: a slice of all but the last round's weights would be a copy of them.
+            here = jax.tree.map(lambda part: lax.dynamic_index_in_dim(part, index, keepdims=False), weights)
             new = []
-            for spec, params, cache in zip(stack.specs, weights, caches, strict=True):
-                x, cache = layer(x, params, cache, index, spec, self.config.norm_eps, chunk)
+            for place, (spec, params, cache) in enumerate(zip(stack.specs, here, caches, strict=True)):
+                row = only if place == len(stack.specs) - 1 else None
+                x, cache = layer(x, params, cache, index, spec, self.config.norm_eps, chunk, row)
                 new.append(cache)
             return (x, tuple(new)), None
 
-        rounds = jnp.arange(stack.repeats, dtype=jnp.int32)
-        (x, memory), _ = lax.scan(body, (x, memory), (weights, rounds))
+        repeats = stack.repeats if only is None else stack.repeats - 1
+        carry, _ = lax.scan(one_round, (x, memory), jnp.arange(repeats, dtype=jnp.int32))
+        if only is not None:
+            carry, _ = one_round(carry, jnp.int32(repeats), only)
+        x, memory = carry
         return x, tuple(
             cache.claim(chunk.at) if wait else cache for cache, wait in zip(memory, late, strict=True)
         )

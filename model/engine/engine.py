@@ -200,8 +200,7 @@ def _grown(state: State, slots: int) -> State:
 def _prefill(
     decoder: Decoder, params: Params, ropes: tuple[RopeTable, ...], state: State, tokens: Array, count: Array
 ) -> tuple[Array, State]:
-    hidden, state = decoder.hidden(params, ropes, state, tokens, count)
-    return lax.dynamic_slice_in_dim(hidden, count - 1, 1), state
+    return decoder.last(params, ropes, state, tokens, count)
 
 
 @partial(jax.jit, static_argnums=0, donate_argnums=3)

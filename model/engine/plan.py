@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-CHUNKS = (32, 64, 128, 256, 512)
+CHUNKS = (32, 64, 128, 256, 512, 1024)
 LARGEST = CHUNKS[-1]
 _SMALLEST_CACHE = 2048
 _CHEAP_PADDING = 64  # tokens

@@ -47,6 +47,13 @@ class QArray:
 Weight = Array | QArray
 
 
+def outputs(weight: Weight, start: int, stop: int) -> Weight:
+    """Rows start … stop of a matrix [out, in]: the weight of some of its outputs."""
+    if not isinstance(weight, QArray):
+        return weight[start:stop]
+    return QArray(weight.values[:, start:stop], weight.scales[start:stop])
+
+
 @dataclass(frozen=True, slots=True)
 class Numerics:
     """Which product types to use; static, part of a compiled program's identity.

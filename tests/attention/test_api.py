@@ -24,7 +24,16 @@ def step(q, k, v, cache: LayerCache, at, *, window, implementation):
     late = cache.ring and len(at) > 1
     cache = cache if late else cache.claim(at)
     out, cache = attend(
-        q, k, v, cache, jnp.int32(LAYER), at, scale=SCALE, window=window, implementation=implementation
+        q,
+        k,
+        v,
+        cache,
+        jnp.int32(LAYER),
+        at,
+        asking=at,
+        scale=SCALE,
+        window=window,
+        implementation=implementation,
     )
     return out, cache.claim(at) if late else cache
 

@@ -35,6 +35,14 @@ def step(decoder: Decoder, params: Params, ropes, state: State, tokens, count) -
     return decoder.logits(params, hidden), state
 
 
+@partial(jax.jit, static_argnums=0, compiler_options=tiny.QUICK)
+def step_last(
+    decoder: Decoder, params: Params, ropes, state: State, tokens, count
+) -> tuple[jax.Array, State]:
+    hidden, state = decoder.last(params, ropes, state, tokens, count)
+    return decoder.logits(params, hidden), state
+
+
 class Case:
     """A tiny model, a text, and what the definition says of it."""
 
@@ -47,12 +55,12 @@ class Case:
         self.ids = tiny.random_ids(LENGTH)
         self.want = tiny.dense(config, self.params, self.ids)
 
-    def logits(self, cut: Cut, state: State | None = None) -> np.ndarray:
+    def logits(self, cut: Cut, state: State | None = None, run=step) -> np.ndarray:
         state, done, parts = state or init_state(self.config, SLOTS, self.bits), 0, []
         for taken, size in cut:
             tokens = np.full(size, tiny.VOCAB - 1, np.int32)  # padding is a token like any other
             tokens[:taken] = self.ids[done : done + taken]
-            logits, state = step(self.decoder, self.params, self.ropes, state, tokens, np.int32(taken))
+            logits, state = run(self.decoder, self.params, self.ropes, state, tokens, np.int32(taken))
             parts.append(np.asarray(logits[:taken]))
             done += taken
         assert int(state.length) == done
@@ -113,6 +121,14 @@ def test_one_shot_is_the_definition(
 @pytest.mark.parametrize("name", EXACT)
 def test_token_by_token(cases: dict[str, Case], name: str) -> None:
     np.testing.assert_allclose(cases[name].logits(TOKEN_BY_TOKEN), cases[name].want, atol=5e-5)
+
+
+@pytest.mark.parametrize("name", EXACT)
+@pytest.mark.parametrize("cut", [ONE_SHOT, [(4, 5), *[(5, 5)] * 14, (1, 1)], [(40, LENGTH), (35, LENGTH)]])
+def test_the_last_token_alone(cases: dict[str, Case], name: str, cut: Cut) -> None:
+    ends = np.cumsum([taken for taken, _ in cut]) - 1
+    alone = cases[name].logits(cut, run=step_last)
+    np.testing.assert_allclose(alone, cases[name].want[ends], atol=5e-5)
 
 
 @given(cut=cuts())

@@ -13,6 +13,7 @@ import tiny
 from model.config import ModelConfig
 from model.decoder.decoder import Decoder
 from model.engine import engine as module
+from model.engine import plan
 from model.engine.engine import Engine
 from model.errors import ContextOverflowError, FormatError
 from model.nn.qarray import Numerics
@@ -186,7 +187,7 @@ def test_a_cache_that_grows_says_the_same(
     monkeypatch.setattr(module, "_grown", lambda state, slots: sizes.append(slots) or grown(state, slots))
     monkeypatch.setattr(module, "_ROOM", 4)
     assert said(long, ids, limit=40, sampling=sampling) == want
-    assert sizes == [4096 + 512]
+    assert sizes == [4096 + plan.LARGEST]
 
 
 def test_a_long_text_is_the_definition(long: Engine) -> None:
@@ -216,7 +217,7 @@ def test_two_texts_at_once_do_not_mix(llama: Engine) -> None:
 def test_progress(long: Engine) -> None:
     seen: list[tuple[int, int]] = []
     said(long, tiny.random_ids(2040), limit=1, progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(512, 2040), (1024, 2040), (1536, 2040), (2040, 2040)]
+    assert seen == [(1024, 2040), (2040, 2040)]
 
 
 def test_a_failing_progress_ends_the_answer_and_nothing_else(llama: Engine) -> None:
