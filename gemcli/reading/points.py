@@ -1,0 +1,146 @@
+"""What a model noted about a window, as points that each stand at a place in it.
+
+Small models forget anchors, invent them and repeat themselves.  So an anchor counts only if the window holds
+it and the words agree; another point goes where the words that it shares with the text are.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gemcli.pack.windows import Window, short
+from gemcli.parts import Anchor, Text
+from gemcli.reading.wording import NOTHING
+
+_BRACKETS = re.compile(r"\s*[\[(]([^\[\]()\n]{1,300})[\])]")
+_PLACE = re.compile(
+    r"^(?P<name>.*?)\s*\b(?:pp?(?:age)?s?[.\s]*(?P<page>\d+)|L\s?(?P<line>\d+)|"
+    r"(?P<h>\d{1,2}):(?P<m>\d\d):(?P<s>\d\d))(?:\s*[-–,;]\s*[\w.:\s]*)?$",
+    re.IGNORECASE,
+)
+_BULLET = re.compile(r"^\s*(?:[-*•–]|\(?\d{1,2}[.)])\s+")
+_NOTHING = re.compile(rf"\W*(?:{NOTHING}|none|n/a)\b\W*", re.IGNORECASE)
+_WORD = re.compile(r"\w{3,}")
+_AGREES = 0.5  # of the words of the best place: what a place that the model named must hold
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One thing noted.
+
+    Attributes:
+        place: the document and the part that it stands in.
+        anchor: where.
+        text: what is said, without its anchor.
+    """
+
+    place: tuple[int, int]
+    anchor: Anchor
+    text: str
+
+
+def points(answer: str, window: Window, *, cut: bool = False) -> list[Point]:
+    """The points of a model's answer about a window; none where it says that nothing is to be noted.
+
+    Args:
+        answer: the model's.
+        window: what it read.
+        cut: the answer ends where its room did: its last line is left out unless it is the only one.
+    """
+    lines = [line.strip() for line in answer.splitlines() if line.strip()]
+    if cut and len(lines) > 1:
+        lines.pop()
+    if lines and _NOTHING.fullmatch(_BULLET.sub("", lines[0])):
+        return []
+    holds = _Places(window)
+    found: list[Point] = []
+    seen: set[str] = set()
+    for line in lines:
+        text, places = holds.take(_BULLET.sub("", line))
+        said = key(text)
+        if not said or said in seen or _NOTHING.fullmatch(text) or text.endswith(":"):
+            continue
+        seen.add(said)
+        found.append(holds.point(text, places))
+    return found
+
+
+def key(text: str) -> str:
+    """A point's words: points with the same words are the same."""
+    return " ".join(re.findall(r"\w+", text.casefold()))
+
+
+class _Places:
+    """The places of a window, by their labels and by their words."""
+
+    def __init__(self, window: Window) -> None:
+        self._parts = [
+            (place, short(document.source).casefold(), part.anchor)
+            for place, document, part in window.parts()
+        ]
+        self._words = [
+            Counter(_words(part.text) if isinstance(part, Text) else ()) for _, _, part in window.parts()
+        ]
+        held = Counter(word for words in self._words for word in words)
+        self._weight = {word: math.log(1 + len(self._parts) / times) for word, times in held.items()}
+
+    def take(self, line: str) -> tuple[str, list[int]]:
+        """A line without its anchors, and the parts that they name, by index; a stranger names none."""
+        named: list[int] = []
+
+        def gone(match: re.Match[str]) -> str:
+            found = [self._find(each) for each in re.split(r"[,;]\s+(?=\S)", match[1])]
+            if all(each is None for each in found):
+                return match[0]
+            named.extend(index for index in found if index is not None and index >= 0)
+            return ""
+
+        return " ".join(_BRACKETS.sub(gone, line).split()), named
+
+    def _find(self, label: str) -> int | None:
+        """The part that a label names; -1 where it is a place that is not here; None where it is none."""
+        wanted = label.strip().casefold()
+        for index, (_, name, anchor) in enumerate(self._parts):
+            if wanted in (f"{name} {anchor.label().casefold()}".strip(), anchor.label().casefold()):
+                return index
+        match = _PLACE.match(label.strip())
+        if not match:
+            return -1 if any(wanted == name for _, name, _ in self._parts) else None
+        kind = "page" if match["page"] else "lines" if match["line"] else "seconds"
+        if all(getattr(anchor, kind) is None for _, _, anchor in self._parts):
+            return None
+        name = match["name"].strip().casefold()
+        if name not in {name for _, name, _ in self._parts}:
+            name = ""  # garbled: the number may still be right
+        for index, (_, own, anchor) in enumerate(self._parts):
+            if (not name or name == own) and _covers(anchor, match):
+                return index
+        return -1
+
+    def point(self, text: str, named: Sequence[int]) -> Point:
+        """A point at the first place that is named for it, where its words agree, else where they are."""
+        words = set(_words(text))
+        scores = [sum(self._weight[word] for word in words if word in held) for held in self._words]
+        best = max(range(len(scores)), key=lambda index: (scores[index], -index))
+        index = next((each for each in named if scores[each] >= _AGREES * scores[best]), best)
+        place, _, anchor = self._parts[index]
+        return Point(place, anchor, text)
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in _WORD.findall(text.casefold()) if not word.isdecimal() or len(word) > 2]
+
+
+def _covers(anchor: Anchor, match: re.Match[str]) -> bool:
+    if match["page"]:
+        return anchor.page == int(match["page"])
+    if match["line"]:
+        return anchor.lines is not None and anchor.lines[0] <= int(match["line"]) <= anchor.lines[1]
+    if anchor.seconds is None:
+        return False
+    seconds = int(match["h"]) * 3600 + int(match["m"]) * 60 + int(match["s"])
+    return int(anchor.seconds[0]) <= seconds <= anchor.seconds[1]

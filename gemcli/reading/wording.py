@@ -1,0 +1,79 @@
+"""What a model is asked while it reads everything, window by window, and when it answers from its notes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+SYSTEM = "You read a long text part by part and take short, exact notes. You add nothing of your own."
+
+NOTHING = "nothing"
+
+_SUMMARY = re.compile(
+    r"\b(?:summar|overview|outline|synops|abstract\b|gist\b|(?:main|key) (?:points|ideas|topics)|"
+    r"tl;?dr|what (?:is|are) (?:this|these|it|they|the (?:document|book|text|report|paper|file|manual)s?)"
+    r"\b.{0,30}\babout|chapter by chapter|each chapter|every chapter|all chapters|"
+    r"zusammenfass|überblick|fasse\b|résum|aperçu|resum|riassu|sintesi|panorámica|samenvat|sammanfatt|"
+    r"streszcz|podsumow)|кратк|резюм|обобщ|要約|总结|總結|概括|摘要|요약",
+    re.IGNORECASE,
+)
+
+
+def is_summary(question: str) -> bool:
+    """Whether a question asks for what everything says, rather than for something in it."""
+    return bool(_SUMMARY.search(question))
+
+
+def note_question(question: str, example: str) -> str:
+    """What is asked about one window.
+
+    Args:
+        question: the person's.
+        example: a place in this window, as it is written in brackets.
+    """
+    question = " ".join(question.split())
+    shape = (
+        "Write one short line for each, beginning with '- ' and ending with the place that it is from, "
+        f"like [{example}]. At most 8 lines, in the order of the text, in the language of the task."
+    )
+    if is_summary(question):
+        return (
+            f"The text above is one part of a longer text. The task for the whole is: {question}\n"
+            f"Note the main points of this part alone: what each section says. {shape}"
+        )
+    return (
+        f"The text above is one part of a longer text. Note everything in it that helps with this task: "
+        f"{question}\n{shape} If nothing in this part has to do with the task, write only: {NOTHING}"
+    )
+
+
+def merge_question(question: str) -> str:
+    """What is asked about notes that are too long together."""
+    question = " ".join(question.split())
+    return (
+        f"The text above are notes on a longer text. Make them shorter for this task: {question}\n"
+        "Join notes that say the same, keep what matters for the task, keep names and numbers. Write one "
+        "short line for each point, beginning with '- ' and ending with its place in brackets as above."
+    )
+
+
+def final_question(question: str, chapters: Sequence[str]) -> str:
+    """The question about the notes.
+
+    Args:
+        question: the person's.
+        chapters: titles of the outermost headings, in order; may be empty.
+    """
+    question = question.strip()
+    if not is_summary(question):
+        return (
+            f"{question}\n\nThe documents above are notes taken while reading all of them with this question "
+            "in mind. Use every note that bears on it, in order, and give its place in brackets."
+        )
+    if len(chapters) < 2:
+        return f"{question}\n\nThe documents above are notes on all of them, in order: leave no part out."
+    listed = "\n".join(f"- {title}" for title in chapters)
+    return (
+        f"{question}\n\nThe documents above are notes on all of them, in order. Go through these headings "
+        f"one after the other, write each down, and say in a sentence what stands under it:\n{listed}"
+    )
