@@ -1,0 +1,197 @@
+"""Pictures: a still is one part; of several pages each is one, and of an animation each frame that differs."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gemcli.errors import InputError, UsageError
+from gemcli.ingest.animation import Motion, watch
+from gemcli.ingest.camera import caption, facts
+from gemcli.ingest.flatten import LYING, orientation
+from gemcli.ingest.kinds import kind_name
+from gemcli.ingest.ranges import compact
+from gemcli.ingest.raster import check_size, draft, load, opened
+from gemcli.ingest.reel import Reel, still
+from gemcli.ingest.source import EmptyError, Report, Source
+from gemcli.parts import Anchor, Document, Image
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
+
+#: Pages of one file at most; there is no telling how many a damaged one claims to have.
+MAX_PAGES = 20_000
+
+#: Pixels that are decoded to find damage; pages behind them are decoded when they are asked for only.
+MAX_CHECKED = 2_000_000_000
+
+_PAGED = ("TIFF", "HEIF")
+_MOVING = ("GIF", "WEBP", "PNG", "AVIF")
+_PROOF_SIDE = 64
+_SUBFILE = 254
+_THUMBNAIL_OR_MASK = 1 | 4
+
+
+def read(source: Source, report: Report) -> Document:
+    """Read a picture file; `report` counts pages or frames.
+
+    Everything is decoded once, so that damage is found here; pixels are decoded again when asked for.
+
+    Raises:
+        InputError: it is damaged, too large, or needs a library that is not installed.
+        UsageError: lines are asked for, or pages that it does not have.
+    """
+    if source.selection is not None and source.selection.unit == "line":
+        raise UsageError(f"{source.name} is {kind_name(source.media_type)}: it has no lines")
+    if not source.head(1):
+        raise EmptyError(f"{source.name} is empty")
+    sha256 = source.sha256()
+    with opened(source) as picture:
+        if picture.format in _PAGED and getattr(picture, "n_frames", 1) > 1:
+            return _pages(source, sha256, picture, report)
+        selection = source.selection
+        if selection is not None and selection.exact:
+            selection.within(1, source.name)
+        if picture.format in _MOVING and getattr(picture, "is_animated", False):
+            return _animation(source, sha256, picture, report)
+        return _still(source, sha256, picture)
+
+
+def _still(source: Source, sha256: str, picture: ImageFile) -> Document:
+    width, height = picture.size
+    lost = _proved(picture)
+    if picture.size[0] * picture.size[1] > width * height:
+        width, height = picture.size  # an icon's directory has no room for more than 256
+    if orientation(picture) in LYING:
+        width, height = height, width
+    elif picture.format == "TIFF":
+        width, height = picture.size  # turned while it was decoded
+    alt = caption(picture)
+    part = Image(width, height, partial(still, source), Anchor(), sha256, alt)
+    return Document(
+        source=source.name,
+        media_type=source.media_type,
+        sha256=sha256,
+        parts=(part,),
+        warnings=(lost,) if lost else (),
+        meta={"width": width, "height": height, "format": _format(picture)} | facts(picture),
+    )
+
+
+def _pages(source: Source, sha256: str, picture: ImageFile, report: Report) -> Document:
+    """Pages of a TIFF, or the pictures of a HEIC collection."""
+    frames = _page_frames(picture)
+    count = len(frames)
+    wanted = list(range(1, count + 1))
+    said: list[str] = []
+    if source.selection is not None:
+        spans = source.selection.within(count, source.name)
+        wanted = [number for first, last in spans for number in range(first, last + 1)]
+        if source.selection.clipped(count):
+            said.append(f"has {count:,} pages: of range {source.selection.text}, {compact(wanted)} was read")
+    reel = Reel(source, frames[wanted[-1] - 1])
+    parts: list[Image] = []
+    damaged: list[int] = []
+    budget = MAX_CHECKED
+    for done, number in enumerate(wanted):
+        report(done, len(wanted))
+        frame = frames[number - 1]
+        try:
+            picture.seek(frame)
+            check_size(source, picture)
+            budget -= picture.width * picture.height
+            lost = _proved(picture) if budget > 0 else None
+        except Exception:  # Pillow's, of any kind
+            damaged.append(number)
+            continue
+        if lost:
+            said.append(f"page {number} {lost}")
+        width, height = picture.size
+        anchor = Anchor(page=number) if count > 1 else Anchor()
+        pixels = partial(reel.frame, frame)
+        parts.append(Image(width, height, pixels, anchor, f"{sha256}#{frame}", caption(picture), "page"))
+    report(len(wanted), len(wanted))
+    if damaged:
+        pages = f"page{'s' if len(damaged) > 1 else ''} {compact(damaged)}"
+        if not parts:
+            raise InputError(f"{source.name} is damaged: {pages} cannot be decoded")
+        said.append(f"damaged or too large, and not read: {pages}")
+    first = parts[0]
+    return Document(
+        source=source.name,
+        media_type=source.media_type,
+        sha256=sha256,
+        parts=tuple(parts),
+        warnings=tuple(said),
+        meta={"width": first.width, "height": first.height, "format": _format(picture), "pages": count},
+    )
+
+
+def _page_frames(picture: ImageFile) -> list[int]:
+    """The frames that are pages: not those that a TIFF declares to be thumbnails or masks of others."""
+    count = min(getattr(picture, "n_frames", 1), MAX_PAGES)
+    if picture.format != "TIFF":
+        return list(range(count))
+    frames: list[int] = []
+    for frame in range(count):
+        try:
+            picture.seek(frame)
+            kind = getattr(picture, "tag_v2", {}).get(_SUBFILE, 0)
+        except Exception:  # damaged: said when it is read
+            kind = 0
+        if not (isinstance(kind, int) and kind & _THUMBNAIL_OR_MASK):
+            frames.append(frame)
+    return frames or list(range(count))
+
+
+def _animation(source: Source, sha256: str, picture: ImageFile, report: Report) -> Document:
+    size = picture.size
+    meta = {"width": size[0], "height": size[1], "format": _format(picture)}
+    motion = watch(source, picture, report)
+    said = motion.warnings()
+    if _lacks_end(source, picture.format):
+        said.append("is cut short: its end mark is missing; frames may be missing")
+    reel = Reel(source, motion.kept[-1].index)
+    parts = [
+        Image(
+            *size,
+            partial(reel.frame, frame.index),
+            Anchor(seconds=(frame.start, frame.end)) if motion.frames > 1 else Anchor(),
+            f"{sha256}#{frame.index}",
+            role="frame" if motion.frames > 1 else "picture",
+        )
+        for frame in motion.kept
+    ]
+    return Document(
+        source=source.name,
+        media_type=source.media_type,
+        sha256=sha256,
+        parts=tuple(parts),
+        warnings=tuple(said),
+        meta=meta | _length(motion),
+    )
+
+
+def _length(motion: Motion) -> dict[str, object]:
+    return {"frames": motion.frames, "duration": round(motion.seconds, 3)}
+
+
+def _proved(picture: ImageFile) -> str | None:
+    """Decode it, as small as its format allows; what is missing, if anything."""
+    draft(picture, _PROOF_SIDE)
+    return load(picture)
+
+
+def _lacks_end(source: Source, form: str | None) -> bool:
+    """Whether a GIF, which tells its length nowhere, ends without its end mark."""
+    if form != "GIF":
+        return False
+    with source.open() as stream:
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(max(0, size - 1024))
+        return b";" not in stream.read()[-512:].rstrip(b"\0")[-2:]
+
+
+def _format(picture: ImageFile) -> str:
+    return {"MPO": "JPEG", "DIB": "BMP", "HEIF": "HEIC"}.get(picture.format or "", picture.format or "")
