@@ -18,6 +18,8 @@ from gemcli.events import Error, Event, Init, Progress, Result, Token, Warning
 from gemcli.failure import Failure, failure
 from gemcli.ident import new_id
 from gemcli.pack import speed
+from gemcli.pack.plan import read_json
+from gemcli.reading.windowed import read_in_windows
 from gemcli.request import Prepared, Request, prepare
 from gemcli.settings import cache_dir, make_private
 from gemcli.worker import Emit
@@ -92,7 +94,6 @@ class _Run:
         from model.load import load
 
         began = time.perf_counter()
-        ids = prepared.prompt.ids
         emit(Progress("load", 0, None, "weights", self._model))
         model = load(
             prepared.card,
@@ -102,11 +103,15 @@ class _Run:
         now = time.perf_counter()
         self._timings["load_s"] = now - began
         start_s = now - request.started - prepared.resolve_s
+        if prepared.packed.how == "map":
+            prepared = self._prepared = read_in_windows(prepared, request, model, emit)
+        prompt = prepared.packed.prompt
+        assert prompt is not None, "what is refused was refused, what is read in windows is packed"
         generation = self._generation = model.stream(
-            ids,
+            prompt.ids,
             sampling=request.sampling(),
-            max_tokens=prepared.limits.answer(len(ids)),
-            stop=(*request.stop, *prepared.prompt.stops),
+            max_tokens=prepared.limits.answer(len(prompt.ids)),
+            stop=(*request.stop, *prompt.stops),
             progress=lambda done, total: emit(
                 Progress("prefill", done, total, "tokens", prepared.model.name)
             ),
@@ -131,7 +136,7 @@ class _Run:
                     f"the answer was cut after {said:,} tokens"
                     + (
                         "; --max-tokens allows more"
-                        if said < prepared.limits.window - len(prepared.prompt.ids)
+                        if said < prepared.limits.window - generation.prompt_tokens
                         else ", where the model's window ends"
                     )
                 )
@@ -152,8 +157,7 @@ class _Run:
         if generation:
             timings |= {name: generation.timings.get(name) for name in ("prefill_s", "decode_tokens_per_s")}
         timings["total_s"] = time.perf_counter() - self._request.started
-        documents = prepared.plan["documents"] if prepared else []
-        given = sum(document["tokens"] for document in documents)
+        read = read_json(prepared.packed) if prepared else _NOTHING_READ
         finish = (
             "interrupt" if interrupted else None if why else generation.finish_reason if generation else None
         )
@@ -173,13 +177,14 @@ class _Run:
                 "accepted_tokens": 0,
             },
             "timings": {name: None if value is None else round(value, 4) for name, value in timings.items()},
-            "read": {"overflow": "none", "tokens_read": given if generation else 0, "tokens_given": given},
-            "plan": prepared.plan if prepared else {},
+            "read": read if generation else read | {"tokens_read": 0},
+            "plan": prepared.plan(self._request.kv_bits) if prepared else {},
             "warnings": list(self._warnings),
             "error": why.to_json() if why else None,
         }
 
 
+_NOTHING_READ = {"overflow": "none", "tokens_read": 0, "tokens_given": 0}
 _TIMINGS = ("import_s", "load_s", "ingest_s", "prefill_s", "first_token_s", "decode_tokens_per_s", "total_s")
 
 

@@ -6,10 +6,15 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from gemcli.pack.assemble import Prompt, assemble
+from gemcli.errors import InputError
+from gemcli.events import Note, Progress
+from gemcli.ingest.wants import Wants
+from gemcli.keep import Keep
+from gemcli.pack import speed
 from gemcli.pack.budget import Budget, budget
+from gemcli.pack.overflow import Packed, Packer, Policy, pack
 from gemcli.pack.plan import plan_json
-from gemcli.parts import Document
+from gemcli.parts import Document, Text
 from gemcli.worker import Emit
 
 if TYPE_CHECKING:
@@ -18,7 +23,9 @@ if TYPE_CHECKING:
     from model.sampling.sampler import Sampling
 
 Device = Literal["auto", "cpu", "gpu", "tpu"]
-Overflow = Literal["auto", "error"]
+
+_BEARABLE_S = 25.0  # from the start to the first word, where it is ours to choose how much is read
+_SLOW_S = 120.0  # to the first word: worth a word before it begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +39,12 @@ class Request:
         model: a name of the catalogue, a path, ``hf:…``; None for the machine's default.
         system: the instruction; None for the default, ``""`` for none.
         pages: pages to read of every PDF (``3-9,12``).
+        wants: how the files are to be read.
+        ocr: read pictures by OCR even where the model sees them.
         keep_going: leave out inputs that cannot be read instead of failing.
+        keep: whether what is made of files may be kept on disk, and what was kept used.
         context: tokens of prompt and answer together; None for the model's window.
-        overflow: what to do with a prompt that does not fit; so far it is always an error.
+        overflow: what to do with documents that do not fit.
         max_tokens: tokens of the answer at most; None for a sensible limit.
         temperature: 0 takes the likeliest token.
         top_k: sample among so many; 0 for all.
@@ -54,9 +64,12 @@ class Request:
     model: str | None = None
     system: str | None = None
     pages: str | None = None
+    wants: Wants = field(default_factory=Wants)
+    ocr: bool = False
     keep_going: bool = False
+    keep: bool = True
     context: int | None = None
-    overflow: Overflow = "auto"
+    overflow: Policy = "auto"
     max_tokens: int | None = None
     temperature: float = 0.0
     top_k: int = 0
@@ -83,44 +96,63 @@ class Prepared:
     Attributes:
         model: the model's name and file.
         card: what its file says about it.
-        documents: what was read.
-        prompt: what the model gets.
+        packer: makes prompts for it.
+        documents: what was read, as the model can take it.
+        packed: what is sent of them.
         limits: its window.
-        plan: the contract's plan object.
         ingest_s: seconds of reading the files.
         resolve_s: seconds of finding the model, and pulling it where it was missing.
     """
 
     model: Resolved
     card: ModelCard
+    packer: Packer
     documents: tuple[Document, ...]
-    prompt: Prompt
+    packed: Packed
     limits: Budget
-    plan: dict[str, Any]
     ingest_s: float
     resolve_s: float
 
     def check(self) -> None:
-        """Refuse a prompt that does not fit, with the numbers.
+        """Refuse what does not fit and is not to be read otherwise, with the numbers.
 
         Raises:
-            DoesNotFitError: always, when the plan's ``fits`` is false.
+            DoesNotFitError: it does not fit.
         """
-        self.limits.check(
-            len(self.prompt.ids),
+        if self.packed.how == "error":
+            tokens = self.packed.given.total
+        elif self.packed.prompt is not None:
+            tokens = len(self.packed.prompt.ids)
+        else:
+            return
+        documents = {
+            each.source: self.packed.given.of_document(index) for index, each in enumerate(self.documents)
+        }
+        self.limits.check(tokens, model=self.model.name, documents=documents)
+
+    def plan(self, kv_bits: int, *, given: bool = False) -> dict[str, Any]:
+        """The contract's plan object: of what is sent, or of everything that was `given`."""
+        prompt = self.packed.prompt
+        whole = given or prompt is None
+        return plan_json(
+            self.documents if whole else self.packed.documents,
+            self.packed.given if prompt is None or given else prompt.costs,
+            self.limits,
+            self.packed,
             model=self.model.name,
-            documents={each["source"]: each["tokens"] for each in self.plan["documents"]},
+            card=self.card,
+            kv_bits=kv_bits,
         )
 
 
 def prepare(request: Request, emit: Emit, *, may_pull: bool = True) -> Prepared:
-    """Everything before the weights are read; loads no array library.
+    """Everything before the weights are read; loads no array library of the engine's.
 
     Files come before the model: a mistyped path must not wait for a download.
 
     Args:
         request: what is asked.
-        emit: gets `Progress` and `Warning` events.
+        emit: gets `Progress`, `Note` and `Warning` events.
         may_pull: False where a missing model is an error.
 
     Raises:
@@ -132,27 +164,79 @@ def prepare(request: Request, emit: Emit, *, may_pull: bool = True) -> Prepared:
     from model.load import describe
 
     began = time.perf_counter()
-    documents = tuple(
-        collect(
-            request.files,
-            on_event=emit,
-            stdin=request.stdin,
-            pages=request.pages,
-            keep_going=request.keep_going,
-        )
+    documents = collect(
+        request.files,
+        on_event=emit,
+        stdin=request.stdin,
+        pages=request.pages,
+        wants=request.wants,
+        keep_going=request.keep_going,
+        keep=Keep("parsed", request.keep),
     )
     read = time.perf_counter()
     model = resolve(request.model, offline=request.offline, on_event=emit, may_pull=may_pull)
     found = time.perf_counter()
     card = describe(model.path)
+    taken = _as_taken(documents, request, card, emit)
+    packer = Packer(card, request.system)
     limits = budget(card.window, context=request.context, max_tokens=request.max_tokens)
-    prompt = assemble(
-        documents,
+    packed = pack(
+        taken,
         request.question,
-        system=request.system,
-        template=card.template,
-        tokenizer=card.tokenizer,
-        is_base=card.is_base,
+        packer,
+        limits,
+        policy=request.overflow,
+        pace=speed.pace(model.name, _BEARABLE_S),
+        keep=request.keep,
+        counting=lambda done, total: emit(Progress("index", done, total, "characters")),
     )
-    plan = plan_json(documents, prompt.costs, limits, model=model.name, card=card, kv_bits=request.kv_bits)
-    return Prepared(model, card, documents, prompt, limits, plan, read - began, found - read)
+    if packed.says:
+        emit(Note(packed.says))
+    elif packed.prompt is not None and may_pull:
+        _warn_if_slow(model.name, len(packed.prompt.ids), limits, emit)
+    bridged = time.perf_counter() - found
+    return Prepared(model, card, packer, taken, packed, limits, read - began + bridged, found - read)
+
+
+def _as_taken(
+    documents: list[Document], request: Request, card: ModelCard, emit: Emit
+) -> tuple[Document, ...]:
+    """The documents in parts that the model can take.
+
+    Raises:
+        InputError: nothing of any document can be shown to this model.
+    """
+    if all(isinstance(part, Text) for each in documents for part in each.parts):
+        return tuple(documents)
+    from gemcli.bridge.apply import bridge
+
+    made = bridge(
+        documents,
+        senses=card.senses,
+        ocr=request.ocr,
+        offline=request.offline,
+        keep=request.keep,
+        emit=emit,
+        max_frames=request.wants.max_frames,
+    )
+    unseen = [each for each in made if each.meta.get("unseen")]
+    if made and len(unseen) == len(made):
+        names = ", ".join(each.source for each in unseen[:3]) + (" …" if len(unseen) > 3 else "")
+        raise InputError(
+            f"{names}: there is nothing in it that this model can take",
+            "It reads text and what OCR and speech recognition make of pictures and sound; "
+            "a model that sees or hears is given by -m.",
+        )
+    return tuple(made)
+
+
+def _warn_if_slow(model: str, tokens: int, limits: Budget, emit: Emit) -> None:
+    known = speed.recall(model)
+    first = known.estimate(tokens, limits.longest)["first_token_s"] if known else 0.0
+    if first > _SLOW_S:
+        emit(
+            Note(
+                f"reading all {tokens:,} tokens takes about {first / 60:.0f} minutes on this machine; with "
+                "--context 4096 only the passages that matter are read"
+            )
+        )

@@ -56,6 +56,11 @@ class ModelCard:
         """Number of weights."""
         return self.config.parameters
 
+    @property
+    def senses(self) -> frozenset[str]:
+        """What it takes beside text (``image``, ``audio``): no architecture here takes more."""
+        return frozenset()
+
     def kv_bytes_per_token(self, bits: int = 16) -> int:
         """Bytes that one more token takes in a long context (rings are full by then).
 

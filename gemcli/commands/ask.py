@@ -25,7 +25,16 @@ def ask(
     files_from: options.FilesFrom = None,
     null: options.Null = False,
     pages: options.Pages = None,
+    pdf: options.Pdf = "auto",
+    start: options.Start = None,
+    end: options.End = None,
+    fps: options.Fps = None,
+    max_frames: options.MaxFrames = None,
+    no_audio: options.NoAudio = False,
+    ocr: options.Ocr = False,
+    archive: options.Archive = False,
     keep_going: options.KeepGoing = False,
+    no_cache: options.NoCache = False,
     output_format: options.OutputFormat = "text",
     json: options.Json = False,
     raw: options.Raw = False,
@@ -64,6 +73,7 @@ def ask(
     from gemcli.hub.notes import notes_to
     from gemcli.ingest.arguments import split_question
     from gemcli.ingest.file_list import read_list
+    from gemcli.ingest.wants import Wants
     from gemcli.request import Request
     from gemcli.ui import open_ui
 
@@ -83,7 +93,19 @@ def ask(
         model=model,
         system=None if system is None else as_text(system),
         pages=pages,
+        wants=Wants(
+            pdf=pdf,
+            start=options.as_seconds(start),
+            end=options.as_seconds(end),
+            fps=fps,
+            max_frames=max_frames,
+            sound=not no_audio,
+            archive=archive,
+            offline=offline,
+        ),
+        ocr=ocr,
         keep_going=keep_going,
+        keep=not no_cache,
         context=context,
         overflow=overflow,
         max_tokens=max_tokens,

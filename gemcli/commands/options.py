@@ -48,6 +48,21 @@ def _listed(variable: str, separator: str | None) -> Callable[[typer.Context, li
     return read
 
 
+def _time(value: str | None) -> str | None:
+    """A check that a value is a time."""
+    from gemcli.ingest.times import seconds
+
+    try:
+        return value if value is None else str(seconds(value))
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def as_seconds(value: str | None) -> float | None:
+    """The value of `Start` or `End`, which the parser has checked."""
+    return None if value is None else float(value)
+
+
 Model = Annotated[
     str | None,
     typer.Option(
@@ -95,6 +110,78 @@ Pages = Annotated[
     str | None,
     typer.Option(
         "--pages", metavar="RANGE", envvar="GEMCLI_PAGES", help="Pages of every PDF to read, like 3-9,12."
+    ),
+]
+Pdf = Annotated[
+    Literal["auto", "text", "images"],
+    typer.Option(
+        "--pdf",
+        metavar="auto|text|images",
+        envvar="GEMCLI_PDF",
+        help="Pages of a PDF as their text, as images, or whichever says more.",
+    ),
+]
+Start = Annotated[
+    str | None,
+    typer.Option(
+        "--start",
+        metavar="TIME",
+        envvar="GEMCLI_START",
+        callback=_time,
+        help="Where to begin in every recording and video: 90, 1:30, 1m30s.",
+    ),
+]
+End = Annotated[
+    str | None,
+    typer.Option(
+        "--end",
+        metavar="TIME",
+        envvar="GEMCLI_END",
+        callback=_time,
+        help="Where to end in every recording and video.",
+    ),
+]
+Fps = Annotated[
+    float | None,
+    typer.Option(
+        "--fps",
+        metavar="N",
+        envvar="GEMCLI_FPS",
+        callback=_bounded(0, 60, above=True),
+        help="Frames of a video to look at in each second.  [default: 1, fewer in a long one]",
+    ),
+]
+MaxFrames = Annotated[
+    int | None,
+    typer.Option(
+        "--max-frames",
+        metavar="N",
+        envvar="GEMCLI_MAX_FRAMES",
+        callback=_bounded(1),
+        help="Frames of each video at most, evenly spread.",
+    ),
+]
+NoAudio = Annotated[
+    bool, typer.Option("--no-audio", envvar="GEMCLI_NO_AUDIO", help="Leave out the sound of videos.")
+]
+Ocr = Annotated[
+    bool,
+    typer.Option(
+        "--ocr",
+        envvar="GEMCLI_OCR",
+        help="Read the text in pictures by OCR also where the model could see them.",
+    ),
+]
+Archive = Annotated[
+    bool,
+    typer.Option("--archive", envvar="GEMCLI_ARCHIVE", help="Read the files inside zip and tar archives."),
+]
+NoCache = Annotated[
+    bool,
+    typer.Option(
+        "--no-cache",
+        envvar="GEMCLI_NO_CACHE",
+        help="Keep nothing of the files on disk, and use nothing kept.",
     ),
 ]
 KeepGoing = Annotated[
@@ -159,12 +246,13 @@ Context = Annotated[
     ),
 ]
 Overflow = Annotated[
-    Literal["auto", "error"],
+    Literal["auto", "error", "select", "map", "head", "tail"],
     typer.Option(
         "--overflow",
-        metavar="auto|error",
+        metavar="auto|error|select|map|head|tail",
         envvar="GEMCLI_OVERFLOW",
-        help="What to do with more than the model's window takes: so far, both stop with exit code 4.",
+        help="With more than the model's window takes: read the passages that matter (auto, select), stop "
+        "with exit code 4 (error), read everything window by window (map), or only the beginning or the end.",
     ),
 ]
 KvBits = Annotated[

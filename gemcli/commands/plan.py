@@ -28,12 +28,22 @@ def plan(
     files_from: options.FilesFrom = None,
     null: options.Null = False,
     pages: options.Pages = None,
+    pdf: options.Pdf = "auto",
+    start: options.Start = None,
+    end: options.End = None,
+    fps: options.Fps = None,
+    max_frames: options.MaxFrames = None,
+    no_audio: options.NoAudio = False,
+    ocr: options.Ocr = False,
+    archive: options.Archive = False,
     keep_going: options.KeepGoing = False,
+    no_cache: options.NoCache = False,
     output_format: options.ReportFormat = "text",
     json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
     context: options.Context = None,
+    overflow: options.Overflow = "auto",
     kv_bits: options.KvBits = "16",
     max_tokens: options.MaxTokens = None,
     offline: options.Offline = False,
@@ -51,6 +61,7 @@ def plan(
     files += attach or []
 
     from gemcli.ingest.file_list import read_list
+    from gemcli.ingest.wants import Wants
     from gemcli.request import Request, prepare
     from gemcli.ui import emit_json, open_ui
 
@@ -64,8 +75,21 @@ def plan(
         model=model,
         system=system,
         pages=pages,
+        wants=Wants(
+            pdf=pdf,
+            start=options.as_seconds(start),
+            end=options.as_seconds(end),
+            fps=fps,
+            max_frames=max_frames,
+            sound=not no_audio,
+            archive=archive,
+            offline=offline,
+        ),
+        ocr=ocr,
         keep_going=keep_going,
+        keep=not no_cache,
         context=context,
+        overflow=overflow,
         max_tokens=max_tokens,
         kv_bits=int(kv_bits),
         offline=offline,
@@ -73,7 +97,7 @@ def plan(
     found: dict[str, Any] = {}
 
     def work(emit: worker.Emit) -> None:
-        found.update(prepare(request, emit, may_pull=False).plan)
+        found.update(prepare(request, emit, may_pull=False).plan(int(kv_bits), given=True))
 
     with open_ui(quiet=quiet, verbose=verbose) as ui:
         for event in worker.stream(work):

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from gemcli.errors import InputError, UsageError
 from gemcli.events import Event, Progress, Warning
 from gemcli.ingest import stdin as standard_input
-from gemcli.ingest.kinds import BINARY, PDF, kind_name
+from gemcli.ingest.kept import read_or_recall
+from gemcli.ingest.kinds import BINARY, is_archive, kind_name
 from gemcli.ingest.locate import STDIN, identity, is_stream, locate
-from gemcli.ingest.ranges import parse
+from gemcli.ingest.ranges import check_clip, parse
 from gemcli.ingest.registry import READABLE, handler
 from gemcli.ingest.sniff import sniff
 from gemcli.ingest.source import EmptyError, KindError, Source, read_bounded, unreadable
+from gemcli.ingest.wants import Wants
+from gemcli.keep import Keep
 from gemcli.parts import Document
 
 #: ``auto``: read stdin when no file is given or ``-`` is named; ``never``: it serves something else.
 StdinPolicy = Literal["auto", "never"]
 
 _REPORT_EVERY = 0.1  # seconds
+_NO_KEEP = Keep("parsed", on=False)
 _KEEP_GOING = "--keep-going leaves out what cannot be read"
 
 
@@ -32,7 +36,9 @@ def collect(
     on_event: Callable[[Event], None],
     stdin: StdinPolicy = "auto",
     pages: str | None = None,
+    wants: Wants | None = None,
     keep_going: bool = False,
+    keep: Keep = _NO_KEEP,
 ) -> list[Document]:
     """Read every input, in the order given.
 
@@ -44,7 +50,9 @@ def collect(
             guessed, also for what the documents' own `warnings` hold.
         stdin: whether standard input may be read.
         pages: pages to read of every PDF, such as ``3-9,12``; a range behind a name is stronger.
+        wants: how to read; None for the defaults.
         keep_going: an input that cannot be read becomes a warning.
+        keep: where documents that take long to read are kept for the next time.
 
     Returns:
         Documents; none when no file is given and stdin holds nothing.
@@ -54,19 +62,44 @@ def collect(
         UsageError: a range or a name is malformed or out of bounds.
     """
     selection = None if pages is None else parse(pages, "page", exact=False)
-    run = _Run(on_event, keep_going)
+    wants = wants or Wants()
+    check_clip(wants.start, wants.end)
+    run = _Run(on_event, keep_going, keep)
     if files:
         sources = run.locate(files, stdin)
     else:
         data = standard_input.read_implied(on_event) if stdin == "auto" else None
         sources = [] if data is None or not data.strip() else [Source(STDIN, None, data=data)]
-    sources = [replace(each, selection=each.selection or selection) for each in sources]
+    sources = [
+        replace(
+            each,
+            selection=each.selection or selection,
+            clip=(wants.start, wants.end) if each.clip == (None, None) else each.clip,
+            wants=wants,
+        )
+        for each in sources
+    ]
     documents = run.read(sources)
     if files and not documents:
         raise InputError(f"none of {len(files)} inputs could be read")
-    if pages is not None and documents and not any(each.media_type == PDF for each in documents):
-        on_event(Warning(f"--pages {pages} has no effect: no document has pages"))
+    _unused(documents, pages, wants, on_event)
     return documents
+
+
+def _unused(
+    documents: Sequence[Document], pages: str | None, wants: Wants, on_event: Callable[[Event], None]
+) -> None:
+    """Say which of the person's choices touched no document."""
+    if not documents:
+        return
+    kinds = {each.media_type.partition("/")[0] for each in documents}
+    paged = any("page" in part.anchor.to_json() for each in documents for part in each.parts)
+    if pages is not None and not paged:
+        on_event(Warning(f"--pages {pages} has no effect: no document has pages"))
+    if (wants.start, wants.end) != (None, None) and not kinds & {"audio", "video"}:
+        on_event(Warning("--start and --end have no effect: no document is a recording or a video"))
+    if (wants.fps is not None or not wants.sound) and "video" not in kinds:
+        on_event(Warning("--fps and --no-audio have no effect: no document is a video"))
 
 
 @dataclass(slots=True)
@@ -80,9 +113,10 @@ class _Directory:
 class _Run:
     """One collection on its way."""
 
-    def __init__(self, on_event: Callable[[Event], None], keep_going: bool) -> None:
+    def __init__(self, on_event: Callable[[Event], None], keep_going: bool, keep: Keep) -> None:
         self._emit = on_event
         self._keep_going = keep_going
+        self._keep = keep
         self._directories: dict[str, _Directory] = {}
 
     def locate(self, files: Sequence[str], stdin: StdinPolicy) -> list[Source]:
@@ -97,7 +131,7 @@ class _Run:
             for note in located.notes:
                 self._emit(Warning(note))
             for source in located.sources:
-                if source.path is None and stdin == "never":
+                if source.path is None and source.url is None and stdin == "never":
                     raise UsageError("- cannot be read here: stdin serves something else")
                 key = identity(source)
                 directory = self._directories.setdefault(source.root or "", _Directory())
@@ -117,40 +151,72 @@ class _Run:
         }
         for place, source in enumerate(sources):
             self._emit(Progress("ingest", place, len(sources), "files", source.name))
-            document = self._one(source, place, len(sources))
-            if document is not None:
+            for document in self._one(source, place, len(sources)):
                 documents.append(document)
                 for warning in document.warnings:
-                    self._emit(Warning(f"{source.name}: {warning}"))
+                    self._emit(Warning(f"{document.source}: {warning}"))
             if source.root is not None and last[source.root] == place:
                 self._close_directory(source.root)
         if sources:
             self._emit(Progress("ingest", len(sources), len(sources), "files"))
         return documents
 
-    def _one(self, source: Source, place: int, total: int) -> Document | None:
+    def _one(self, source: Source, place: int, total: int) -> Iterator[Document]:
+        """The documents of one input: one, none where it cannot be read, an archive's many."""
         try:
-            document = _read(self._taken(source), self._report(source, place, total))
+            source = self._taken(source)
+            source = replace(source, media_type=sniff(source))
+            if is_archive(source.media_type):
+                yield from self._archive(source, place, total)
+                return
+            document = _read(source, self._report(source, place, total), self._keep)
         except InputError as error:
-            if source.root is not None and isinstance(error, (KindError, EmptyError)):
-                if isinstance(error, KindError):
-                    self._directories[source.root].kinds[error.kind] += 1
-            elif isinstance(error, EmptyError) and total > 1:
-                # One of many, as from a shell's pattern: nothing is lost without it.
-                self._emit(Warning(f"{error.message}; left out"))
-            else:
-                if total > 1:
-                    error.hint = "; ".join(filter(None, (error.hint, _KEEP_GOING)))
-                self._failed(error)
-            return None
+            self._refused(source, error, total)
+            return
         if source.root is not None:
             self._directories[source.root].read += 1
-        return document
+        yield document
+
+    def _archive(self, source: Source, place: int, total: int) -> Iterator[Document]:
+        """What a zip or tar file holds, as if it were a directory."""
+        from gemcli.ingest.archive import expand, refuse
+
+        if not source.wants.archive:
+            refuse(source)
+        if source.root is not None:
+            self._directories[source.root].read += 1
+        self._directories[source.name] = _Directory()
+        try:
+            for member in expand(source, self._warn):
+                inner = replace(member, wants=source.wants, clip=source.clip, root=source.name)
+                yield from self._one(inner, place, total)
+        finally:
+            self._close_directory(source.name)
+
+    def _warn(self, message: str) -> None:
+        self._emit(Warning(message))
+
+    def _refused(self, source: Source, error: InputError, total: int) -> None:
+        if source.root is not None and isinstance(error, (KindError, EmptyError)):
+            if isinstance(error, KindError):
+                self._directories[source.root].kinds[error.kind] += 1
+        elif isinstance(error, EmptyError) and total > 1:
+            # One of many, as from a shell's pattern: nothing is lost without it.
+            self._emit(Warning(f"{error.message}; left out"))
+        else:
+            if total > 1:
+                error.hint = "; ".join(filter(None, (error.hint, _KEEP_GOING)))
+            self._failed(error)
 
     def _taken(self, source: Source) -> Source:
         """The source with a stream's bytes in it."""
         if source.data is not None:
             return source
+        if source.url is not None:
+            from gemcli.ingest.url import fetch
+
+            self._emit(Progress("ingest", 0, None, "bytes", source.name))
+            return replace(source, data=fetch(source.url, offline=source.wants.offline).data)
         if source.path is None:
             return replace(source, data=standard_input.read_named(self._emit))
         if not is_stream(source.path):
@@ -164,6 +230,7 @@ class _Run:
     def _report(self, source: Source, place: int, total: int) -> Callable[[int, int], None]:
         """Progress in pages for a single document, in files with a note for many; not too often."""
         next_time = time.monotonic() + _REPORT_EVERY
+        unit = "second" if source.media_type.startswith(("audio/", "video/")) else "page"
 
         def report(done: int, of: int) -> None:
             nonlocal next_time
@@ -171,9 +238,9 @@ class _Run:
                 return
             next_time = time.monotonic() + _REPORT_EVERY
             if total == 1:
-                self._emit(Progress("ingest", done, of, "pages", source.name))
+                self._emit(Progress("ingest", done, of, unit + "s", source.name))
             else:
-                self._emit(Progress("ingest", place, total, "files", f"{source.name}, page {done} of {of}"))
+                self._emit(Progress("ingest", place, total, "files", f"{source.name}, {unit} {done} of {of}"))
 
         return report
 
@@ -196,14 +263,13 @@ class _Run:
         self._emit(Warning(f"{error.message}; left out"))
 
 
-def _read(source: Source, report: Callable[[int, int], None]) -> Document:
-    media_type = sniff(source)
-    read = handler(media_type)
+def _read(source: Source, report: Callable[[int, int], None], keep: Keep) -> Document:
+    read = handler(source.media_type)
     if read is None:
-        kind = kind_name(media_type)
-        what = "binary, of no known kind" if media_type == BINARY else kind
+        kind = kind_name(source.media_type)
+        what = "binary, of no known kind" if source.media_type == BINARY else kind
         raise KindError(f"{source.name} is {what}; this version reads {READABLE}", kind)
-    return read(replace(source, media_type=media_type), report)
+    return read_or_recall(read, source, report, keep)
 
 
 def _skipped(kinds: Counter[str]) -> str:

@@ -99,6 +99,17 @@ ZIP_MEMBERS: tuple[tuple[str, str], ...] = (
     ("META-INF/MANIFEST.MF", "application/java-archive"),
 )
 
+_ARCHIVES = frozenset(
+    (
+        ZIP,
+        "application/java-archive",
+        "application/x-tar",
+        "application/gzip",
+        "application/x-bzip2",
+        "application/x-xz",
+    )
+)
+
 #: What a kind is called in a message, with its article.
 NAMES: dict[str, str] = {
     BINARY: "a binary file",
@@ -247,3 +258,8 @@ def kind_name(media_type: str) -> str:
     return {"text": "a text", "image": "an image", "audio": "a recording", "video": "a video"}.get(
         group, f"a file of type {media_type}"
     )
+
+
+def is_archive(media_type: str) -> bool:
+    """Whether files of this kind hold other files, and nothing else."""
+    return media_type in _ARCHIVES

@@ -6,12 +6,12 @@ import difflib
 import glob
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gemcli.errors import InputError, UsageError
 from gemcli.ingest.arguments import is_url
-from gemcli.ingest.ranges import Selection, split_fragment
+from gemcli.ingest.ranges import Clip, Range, split_fragment
 from gemcli.ingest.source import Source, shown, unreadable
 from gemcli.ingest.walk import walk
 
@@ -45,32 +45,30 @@ def locate(argument: str) -> Located:
     """
     if argument in _STDIN_NAMES:
         return Located((Source(STDIN, None),))
-    if is_url(argument):
-        raise InputError(
-            f"{shown(argument)}: this version does not read URLs",
-            "download it first, then name the file",
-        )
     if not argument:
         raise UsageError("a file name is empty")
     if "\0" in argument:
         raise UsageError("a file name holds a zero byte", "read a list separated by zero bytes with -0")
     if os.path.lexists(argument):
         return _at(argument, None)
-    base, selection = split_fragment(argument)
+    base, wanted = split_fragment(argument)
+    if is_url(base):
+        return Located((_ranged(Source(shown(base), None, url=base), wanted),))
     if base in _STDIN_NAMES:
-        return Located((Source(STDIN, None, selection=selection),))
-    if selection is not None and os.path.lexists(base):
-        return _at(base, selection)
+        return Located((_ranged(Source(STDIN, None), wanted),))
+    if wanted is not None and os.path.lexists(base):
+        return _at(base, wanted)
     if glob.has_magic(base):
-        return _matching(base, selection)
+        return _matching(base, wanted)
     raise _missing(base)
 
 
 def identity(source: Source) -> tuple[object, ...]:
     """What makes two sources the same: one file, one range."""
     spans = source.selection.spans if source.selection and source.selection.exact else None
+    spans = (spans, source.clip)
     if source.path is None:
-        return (STDIN, spans)
+        return (source.url or STDIN, spans)
     try:
         status = source.path.stat()
     except OSError:
@@ -78,6 +76,12 @@ def identity(source: Source) -> tuple[object, ...]:
     if status.st_ino:
         return (status.st_dev, status.st_ino, spans)
     return (os.path.normcase(os.path.realpath(source.path)), spans)
+
+
+def _ranged(source: Source, wanted: Range | None) -> Source:
+    if isinstance(wanted, Clip):
+        return replace(source, clip=(wanted.start, wanted.end))
+    return source if wanted is None else replace(source, selection=wanted)
 
 
 def is_stream(path: Path) -> bool:
@@ -88,7 +92,7 @@ def is_stream(path: Path) -> bool:
         return False
 
 
-def _at(name: str, selection: Selection | None) -> Located:
+def _at(name: str, wanted: Range | None) -> Located:
     path = Path(name)
     try:
         mode = path.stat().st_mode
@@ -99,14 +103,14 @@ def _at(name: str, selection: Selection | None) -> Located:
     except OSError as error:
         raise unreadable(shown(name), error) from error
     if stat.S_ISDIR(mode):
-        return _below(name, selection)
+        return _below(name, wanted)
     if stat.S_ISREG(mode) or stat.S_ISFIFO(mode):
-        return Located((Source(shown(name), path, selection=selection),))
+        return Located((_ranged(Source(shown(name), path), wanted),))
     what = "a socket" if stat.S_ISSOCK(mode) else "a device"
     raise InputError(f"{shown(name)} is {what}, not a file", "name a file, or pipe in what is to be read")
 
 
-def _below(name: str, selection: Selection | None) -> Located:
+def _below(name: str, wanted: Range | None) -> Located:
     directory = Path(name)
     found = walk(directory)
     root = shown(name)
@@ -120,11 +124,11 @@ def _below(name: str, selection: Selection | None) -> Located:
             f"{root} holds no file to read" + ("; " + "; ".join(notes) if notes else ""),
             "hidden files and those that .gitignore names are left out; name them to read them",
         )
-    sources = (Source(shown(str(path)), path, selection=selection, root=root) for path in found.files)
+    sources = (_ranged(Source(shown(str(path)), path, root=root), wanted) for path in found.files)
     return Located(tuple(sources), tuple(notes))
 
 
-def _matching(pattern: str, selection: Selection | None) -> Located:
+def _matching(pattern: str, wanted: Range | None) -> Located:
     """The files of a glob that the shell left alone; ``**`` means the files only, not their folders too."""
     names = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - pathlib takes no absolute pattern
     if "**" in pattern:
@@ -134,7 +138,7 @@ def _matching(pattern: str, selection: Selection | None) -> Located:
     sources: list[Source] = []
     notes: list[str] = []
     for name in names:
-        located = _at(name, selection)
+        located = _at(name, wanted)
         sources += located.sources
         notes += located.notes
     return Located(tuple(sources), tuple(notes))

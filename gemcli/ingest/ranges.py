@@ -1,4 +1,4 @@
-"""Page and line ranges: ``3-9,12`` as a person writes it, and the spans it means in one document."""
+"""Ranges behind a file's name: pages, lines and times as a person writes them, and what they mean."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gemcli.errors import UsageError
+from gemcli.ingest.times import clock, seconds
 
 Unit = Literal["page", "line"]
 
-_UNITS: dict[str, Unit] = {"page": "page", "pages": "page", "line": "line", "lines": "line"}
+_UNITS: dict[str, Unit] = {
+    **dict.fromkeys(("page", "pages", "slide", "slides"), "page"),
+    **dict.fromkeys(("line", "lines"), "line"),
+}
 _FRAGMENT = re.compile(r"(?P<base>.+)#(?P<key>[A-Za-z]+)=(?P<value>[^#]*)", re.DOTALL)
 _SPAN = re.compile(r"\s*(?P<first>[0-9]{1,9})?\s*(?P<dash>-)?\s*(?P<last>[0-9]{1,9})?\s*")
 
@@ -57,6 +61,21 @@ class Selection:
         return any(max(first, last or first) > count for first, last in self.spans)
 
 
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """Which stretch of a recording or a video is wanted.
+
+    Attributes:
+        start, end: seconds; None for its own ends.
+    """
+
+    start: float | None
+    end: float | None
+
+
+Range = Selection | Clip
+
+
 def parse(text: str, unit: Unit, *, exact: bool = True) -> Selection:
     """Read ``3-9,12``, ``5-`` (to the end) or ``-3`` (from the start).
 
@@ -80,7 +99,38 @@ def parse(text: str, unit: Unit, *, exact: bool = True) -> Selection:
     return Selection(unit, _merge(spans), text, exact)
 
 
-def split_fragment(argument: str) -> tuple[str, Selection | None]:
+def parse_clip(text: str) -> Clip:
+    """Read ``10:00,12:30``, ``90-120``, ``10:00`` (to the end) or ``,30`` (from the start).
+
+    Raises:
+        UsageError: `text` is not such a stretch, or ends before it begins.
+    """
+    first, _, last = text.partition("," if "," in text else "-")
+    try:
+        start = seconds(first) if first.strip() else None
+        end = seconds(last) if last.strip() else None
+    except ValueError as error:
+        raise UsageError(f"time range {text!r}: {error}", _TIMES) from None
+    if start is None and end is None:
+        raise UsageError(f"time range {text!r} is empty", _TIMES)
+    check_clip(start, end)
+    return Clip(start, end)
+
+
+def check_clip(start: float | None, end: float | None) -> None:
+    """Refuse a stretch that ends before it begins.
+
+    Raises:
+        UsageError: it does.
+    """
+    if start is not None and end is not None and end <= start:
+        raise UsageError(f"a stretch from {clock(start)} to {clock(end)} ends before it begins", _TIMES)
+
+
+_TIMES = "write it as in talk.mp4#t=10:00,12:30, or --start 10:00 --end 12:30"
+
+
+def split_fragment(argument: str) -> tuple[str, Range | None]:
     """Take ``deal.pdf#page=3-9,12`` apart; the caller has checked that no file has that whole name.
 
     Raises:
@@ -89,11 +139,14 @@ def split_fragment(argument: str) -> tuple[str, Selection | None]:
     match = _FRAGMENT.fullmatch(argument)
     if match is None:
         return argument, None
-    unit = _UNITS.get(match["key"].lower())
+    key = match["key"].lower()
+    if key in ("t", "time"):
+        return match["base"], parse_clip(match["value"])
+    unit = _UNITS.get(key)
     if unit is None:
         raise UsageError(
             f"{argument}: #{match['key']}= is not a range this version knows",
-            "ranges are FILE.pdf#page=3-9,12 and FILE.txt#line=10-50",
+            "ranges are FILE.pdf#page=3-9,12, FILE.txt#line=10-50 and FILE.mp4#t=10:00,12:30",
         )
     return match["base"], parse(match["value"], unit)
 

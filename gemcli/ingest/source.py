@@ -45,7 +45,8 @@ class Source:
 
     Attributes:
         name: what the person and the model are shown: the path as given, or ``stdin``.
-        path: the file; None for stdin.
+        path: the file; None for stdin and URLs.
+        url: where it is on the web; None for everything else.
         media_type: what it was found to be; "" until then.
         data: the bytes of a stream that was read to its end; None for a file on disk.
         selection: the pages or lines that are wanted; None for all.
@@ -62,6 +63,7 @@ class Source:
     clip: tuple[float | None, float | None] = (None, None)
     wants: Wants = field(default_factory=Wants)
     root: str | None = None
+    url: str | None = None
 
     def open(self) -> BufferedReader | BytesIO:
         """A binary, seekable stream from the start.

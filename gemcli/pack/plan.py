@@ -8,7 +8,8 @@ from typing import Any, Protocol
 from gemcli.pack import speed
 from gemcli.pack.budget import Budget
 from gemcli.pack.cost import Costs
-from gemcli.parts import Document
+from gemcli.pack.overflow import Packed
+from gemcli.parts import Document, Text
 
 
 class Sized(Protocol):
@@ -28,6 +29,7 @@ def plan_json(
     documents: Sequence[Document],
     costs: Costs,
     limits: Budget,
+    packed: Packed,
     *,
     model: str,
     card: Sized,
@@ -35,22 +37,35 @@ def plan_json(
 ) -> dict[str, Any]:
     """The plan as JSON.
 
-    ``total_tokens`` is the length of the prompt that ``ask`` sends: the documents' tokens and
-    ``overhead_tokens`` (template, instruction, question).  ``kv_bytes`` are for the prompt and the room for
-    the answer.  ``estimate`` holds null where the model never ran on this machine.
+    ``total_tokens`` is everything that was given: the documents' tokens and ``overhead_tokens`` (template,
+    instruction, question); ``prompt_tokens`` is what ``ask`` sends of it at once, null where it is read in
+    windows or refused.  ``kv_bytes`` are for that prompt and the room for the answer.  ``estimate`` holds
+    null where the model never ran on this machine.
+
+    Args:
+        documents: those whose parts are listed.
+        costs: their tokens.
+        limits: the window.
+        packed: what is sent.
+        model, card: whose prompt it is.
+        kv_bits: bits of a value in the KV cache.
     """
+    sent = None if packed.prompt is None else len(packed.prompt.ids)
+    size = min(limits.window - limits.room, packed.given.total) if sent is None else sent
     known = speed.recall(model)
     return {
         "model": model,
         "window": limits.window,
         "budget": limits.for_documents(costs.overhead),
-        "total_tokens": costs.total,
-        "overhead_tokens": costs.overhead,
-        "fits": limits.fits(costs.total),
-        "kv_bytes": card.kv_bytes_per_token(kv_bits) * (costs.total + limits.room),
+        "total_tokens": packed.given.total,
+        "prompt_tokens": sent,
+        "overhead_tokens": packed.given.overhead,
+        "fits": packed.how == "none",
+        "read": read_json(packed),
+        "kv_bytes": card.kv_bytes_per_token(kv_bits) * (size + limits.room),
         "weights_bytes": card.weights_bytes,
-        "estimate": known.estimate(costs.total, limits.longest)
-        if known
+        "estimate": known.estimate(sent, limits.longest)
+        if known and sent is not None
         else {"first_token_s": None, "total_s": None},
         "documents": [
             {
@@ -60,10 +75,11 @@ def plan_json(
                 "tokens": costs.of_document(index),
                 "parts": [
                     {
-                        "kind": "text",
+                        "kind": type(part).__name__.lower(),
                         "anchor": part.anchor.to_json(),
                         "tokens": costs.parts[index, number],
                     }
+                    | ({"via": part.via} if isinstance(part, Text) and part.via else {})
                     for number, part in enumerate(document.parts)
                 ],
                 "warnings": list(document.warnings),
@@ -72,3 +88,9 @@ def plan_json(
         ],
         "thinned": [],
     }
+
+
+def read_json(packed: Packed) -> dict[str, Any]:
+    """The contract's ``read`` object: by which rule how much of how much is read."""
+    given = packed.given.total - packed.given.overhead
+    return {"overflow": packed.how, "tokens_read": packed.tokens_read, "tokens_given": given}

@@ -53,6 +53,17 @@ def recall(model: str) -> Speed | None:
     return speed if min(speed.prefill_tokens_per_s, speed.decode_tokens_per_s) > 0 else None
 
 
+def pace(model: str, within: float) -> int | None:
+    """Tokens of a prompt that a model reads on this machine `within` so many seconds, its start included.
+
+    None where it never ran here.
+    """
+    known = recall(model)
+    if known is None:
+        return None
+    return max(0, int((within - known.start_s) * known.prefill_tokens_per_s))
+
+
 def remember(
     model: str, *, start_s: float, prompt: int, prefill_s: float, answer: int, decode_tokens_per_s: float
 ) -> None:

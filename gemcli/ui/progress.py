@@ -17,8 +17,13 @@ LABELS = {
     "pull": "downloading",
     "verify": "verifying",
     "ingest": "reading",
+    "ocr": "reading pictures",
+    "transcribe": "listening",
+    "frames": "looking",
+    "index": "indexing",
     "load": "loading",
     "prefill": "prefill",
+    "map": "reading all",
     "measure": "measuring",
 }
 _RATED = {"bytes", "tokens"}  # files and pages differ too much for a rate to mean anything
