@@ -60,6 +60,13 @@ class ByteTokenizer:
                 joined.append(each)
         return joined
 
+    @property
+    def fingerprint(self) -> str:
+        return repr(self.joined)
+
+    def count_batch(self, texts: Sequence[str]) -> list[int]:
+        return [len(self.encode(text)) for text in texts]
+
     def token_bytes(self, id: int) -> bytes:
         if id < 256:
             return bytes([id])

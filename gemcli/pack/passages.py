@@ -161,7 +161,7 @@ def cut(text: str) -> Iterator[tuple[int, int]]:
 
 
 def joined_anchor(anchors: Sequence[Anchor]) -> Anchor:
-    """One anchor for texts that follow each other: their lines or seconds together, else the first's place."""
+    """One anchor for texts that follow each other: all their lines or seconds, else the first's place."""
     first, last = anchors[0], anchors[-1]
     if first.lines and last.lines:
         return Anchor(lines=(first.lines[0], last.lines[1]))
@@ -194,7 +194,7 @@ def _join(parts: Sequence[Part], number: int) -> int:
         part = parts[last + 1]
         if not isinstance(part, Text) or not _same_place(first, part):
             break
-        if size >= SMALL and len(part.text) >= SMALL or size + len(part.text) > TARGET:
+        if (size >= SMALL and len(part.text) >= SMALL) or size + len(part.text) > TARGET:
             break
         size += len(part.text)
         last += 1

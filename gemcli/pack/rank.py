@@ -7,6 +7,7 @@ stand close together, or that the passage before it says what this one is about.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from gemcli.pack.index import Index, rarity, score
@@ -16,20 +17,21 @@ from gemcli.parts import Document
 if TYPE_CHECKING:
     import numpy as np
 
-PIECE = 0.35
+PIECE = 0.4
 """What a term counts that is only a piece of a word of the question (``na`` of ``na.rm``)."""
 
-AROUND = 0.2
+AROUND = 0.25
 """Part of a neighbour's score that a passage gets."""
 
 LOOKED_AT = 60
 """Best passages whose text is looked at."""
 
-CLOSE = 25
+CLOSE = 15
 """Words within which words of the question stand together."""
 
-COVERED, TOGETHER, IN_ORDER = 0.8, 0.4, 0.3
-"""How much a passage gains that holds all of the question's words, all close together, all in its order."""
+COVERED, TOGETHER, IN_ORDER, DEFINED = 0.8, 0.4, 0.6, 0.4
+"""How much a passage gains that holds all of the question's words, all close together, all in its order, all
+at the beginnings of lines, as a definition has it."""
 
 
 def rank(
@@ -99,11 +101,14 @@ def _gain(text: str, values: dict[str, float]) -> float:
             begin += 1
         if len(held) > 1:
             together = max(together, sum(values[each] for each in held))
-    follows = list(zip(values, list(values)[1:], strict=False))
-    pairs = {
-        (one, two)
-        for (here, one), (there, two) in zip(found, found[1:], strict=False)
-        if 0 <= there - here <= 2
-    }
+    follows = list(pairwise(values))
+    pairs = {(one, two) for (here, one), (there, two) in pairwise(found) if 0 <= there - here <= 2}
     in_order = sum(values[one] + values[two] for one, two in follows if (one, two) in pairs) / 2
-    return COVERED * covered + TOGETHER * together + IN_ORDER * in_order
+    defined = sum(values[term] for term in _beginnings(text) if term in values)
+    return COVERED * covered + TOGETHER * together + IN_ORDER * in_order + DEFINED * defined
+
+
+def _beginnings(text: str) -> set[str]:
+    """The main terms of the words with which lines begin."""
+    found = [words(line[:80])[:1] for line in text.splitlines()]
+    return {terms(first[0])[0] for first in found if first and terms(first[0])}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from gemcli.pack import index as indexing
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 Count = Callable[[str], int]
 
 FLOOR = 0.12
-"""Of the best passage's score: what answers less well than that is not read, though the budget would allow it."""
+"""Of the best passage's score: what answers less well is not read, though the budget would allow it."""
 
 NEXT = 0.45
 """Of a hit's score: what the passage after it is worth at least, for it often goes on about the same."""
@@ -168,7 +169,7 @@ def select(
 
 
 def _by_words(chosen: _Chosen, scores: Sequence[np.ndarray], asked: Sequence[tuple[str, ...]]) -> None:
-    """Take passages by their scores: the best of each document, then the best of all and what follows them."""
+    """Take passages by their scores: the best of each document, then the best of all."""
     import numpy as np
 
     owners = np.concatenate([np.full(len(own), number) for number, own in enumerate(scores)])
@@ -209,7 +210,7 @@ def _squeeze(chosen: _Chosen, document: int, passage: int, asked: Sequence[tuple
         edges.append(edges[-1] + len(line))
     hits = [
         sum(term in sought for word in words(text[begin:end]) for term in terms(word)[:1])
-        for begin, end in zip(edges, edges[1:], strict=False)
+        for begin, end in pairwise(edges)
     ]
     if not hits:
         return

@@ -15,28 +15,30 @@ from functools import lru_cache
 VERSION = 1
 """Of the rules; an index on disk depends on it."""
 
-STOP = frozenset(
-    """a about above after again all also am an and any are as at be because been before being below between
-    both but by can could did do does doing done each either else for from further get gets give given had
-    has have having he her here hers him his how i if in into is it its itself just let may me might more
-    most much must my no nor not now of off on once only or other our out over own please same shall she
-    should so some such than that the their them then there these they this those through to too under until
-    up upon us use used very was we were what whatever when where whether which while who whom whose why
-    will with within would you your yours
-    der die das ein eine einen und ist sind was wer wie wo welche welcher welches von zu im den dem des mit
-    le la les un une des du de et est sont que qui quoi quel quelle dans pour sur par au aux
-    el los las una y es son en del cual cuales como donde por para con""".split()
-)
+_SILENT = """
+a about above after again all also am an and any are as at be because been before being below between
+both but by can could did do does doing done each either else for from further get gets give given had
+has have having he her here hers him his how i if in into is it its itself just let may me might more
+most much must my no nor not now of off on once only or other our out over own please same shall she
+should so some such than that the their them then there these they this those through to too under until
+up upon us use used very was we were what whatever when where whether which while who whom whose why
+will with within would you your yours
+der die das ein eine einen und ist sind was wer wie wo welche welcher welches von zu im den dem des mit
+le la les un une des du de et est sont que qui quoi quel quelle dans pour sur par au aux
+el los las una y es son en del cual cuales como donde por para con
+"""
+STOP = frozenset(_SILENT.split())
 """Words that say nothing of what is asked for."""
 
-ORDERS = frozenset(
-    """summarize summarise summary summaries overview outline tldr explain describe tell list name show say
-    says find document documents file files text texts paper book pdf report content contents main key
-    important point points idea ideas topic topics gist everything short shortly brief briefly sentence
-    sentences paragraph paragraphs bullet bullets word words discuss discussed according please translate
-    overall whole entire generally write
-    zusammenfassung fasse zusammen dokument resume resumen résumé résume documento""".split()
-)
+_DEEDS = """
+summarize summarise summary summaries overview outline tldr explain describe tell list name show say
+says find document documents file files text texts paper book pdf report content contents main key
+important point points idea ideas topic topics gist everything short shortly brief briefly sentence
+sentences paragraph paragraphs bullet bullets word words discuss discussed according please translate
+overall whole entire generally write
+zusammenfassung fasse zusammen dokument resume resumen résumé résume documento
+"""
+ORDERS = frozenset(_DEEDS.split())
 """Words that say what is to be done; they count only beside a word that says of what."""
 
 _UNSPACED = (

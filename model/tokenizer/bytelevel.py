@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from model.errors import FormatError
 from model.tokenizer import pretokenizers
@@ -30,6 +31,10 @@ No pattern in `pretokenizers` matches across it, looks back over it, or looks ah
 a word always ends there and the next begins as if the text did.
 """
 
+_FOLLOWED = "["
+"""One token after a line break in any family, put behind a text to be counted: for white space is cut
+differently at the end of a text and before a visible character."""
+
 _PART = 4096  # characters: long enough to keep the library's overhead small, short enough to share out
 _BATCH = 128  # parts at a time: bounds the memory
 
@@ -47,6 +52,44 @@ class ByteLevelTokenizer(VocabularyTokenizer):
         super().__init__(vocabulary, add_bos=add_bos)
         self._user_defined = Matcher(vocabulary.user_defined)
         self._library = _build_library(vocabulary, merges, family)
+        self._family = family
+        self._merges = crc32("\n".join(merges).encode("utf-8", "surrogatepass"))
+
+    def _rules(self) -> object:
+        return self._family, self._merges
+
+    def _count_plain(self, texts: Sequence[str]) -> list[int]:
+        counts = [0] * len(texts)
+        owners: list[int] = []
+        parts: list[str] = []
+
+        def add(owner: int, text: str) -> None:
+            for part in split_text(text, _BOUNDARY, _PART):
+                owners.append(owner)
+                parts.append(part)
+
+        def run() -> None:
+            for owner, encoding in zip(
+                owners, self._library.encode_batch_fast(parts, add_special_tokens=False), strict=True
+            ):
+                counts[owner] += len(encoding)
+            owners.clear()
+            parts.clear()
+
+        for owner, text in enumerate(texts):
+            at = 0
+            for left, right, _ in self._user_defined.find(text, 0, len(text)):
+                if at < left:
+                    add(owner, text[at:left])
+                counts[owner] += 1
+                at = right
+            if at < len(text):
+                add(owner, text[at:] + _FOLLOWED)
+                counts[owner] -= 1
+            if len(parts) >= _BATCH:
+                run()
+        run()
+        return counts
 
     def _append_plain(self, ids: list[int], text: str) -> None:
         at = 0

@@ -5,6 +5,7 @@ A tokenizer of either kind only says how plain text becomes ids and which bytes 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,6 +30,14 @@ class VocabularyTokenizer(ABC):
     @abstractmethod
     def _append_plain(self, ids: list[int], text: str) -> None:
         """Appends the ids of text that begins a sequence or follows a reserved token, and holds none."""
+
+    @abstractmethod
+    def _count_plain(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each of some texts that hold no reserved token, between line breaks of a longer text."""
+
+    @abstractmethod
+    def _rules(self) -> object:
+        """What the ids depend on besides the vocabulary; its `repr` tells two apart."""
 
     @abstractmethod
     def _piece_bytes(self, id: int) -> bytes:
@@ -56,6 +65,18 @@ class VocabularyTokenizer(ABC):
         if at < len(text):
             self._append_plain(ids, text[at:])
         return ids
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of the vocabulary and the rules."""
+        digest = hashlib.sha256(repr((type(self).__name__, self._rules())).encode())
+        digest.update(self.vocabulary.kinds)
+        digest.update("\0".join(self.vocabulary.pieces).encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()
+
+    def count_batch(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text where it stands between line breaks of a longer one; ids are not made."""
+        return self._count_plain([_scalar_values(text) for text in texts])
 
     def token_bytes(self, id: int) -> bytes:
         """The bytes that a token stands for; none for control and unused tokens."""

@@ -6,10 +6,11 @@ The merging is the `sentencepiece` library's, on a model rebuilt from the GGUF v
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from model.errors import FormatError, UnsupportedModelError
 from model.tokenizer.shared import VocabularyTokenizer, split_text
@@ -43,6 +44,32 @@ class SentencePieceTokenizer(VocabularyTokenizer):
         self._byte_of_id = {id: byte for byte, id in enumerate(byte_ids)}
         self._space_ids = [byte_ids[byte] for byte in SPACE.encode()]
         self._library = _build_library(vocabulary, scores)
+        self._scores = crc32(repr(scores[:: max(1, len(scores) // 4096)]).encode())
+
+    def _rules(self) -> object:
+        return self.space_prefix, self._scores
+
+    def _count_plain(self, texts: Sequence[str]) -> list[int]:
+        counts = [0] * len(texts)
+        owners: list[int] = []
+        parts: list[str] = []
+
+        def run() -> None:
+            for owner, encoded in zip(owners, self._library.encode(parts), strict=True):
+                counts[owner] += len(encoded)
+            owners.clear()
+            parts.clear()
+
+        for owner, text in enumerate(texts):
+            for index, part in enumerate(text.split(SPACE)):
+                counts[owner] += bool(index) * len(self._space_ids)
+                for piece in split_text(part, self._boundary, _PART):
+                    owners.append(owner)
+                    parts.append(piece)
+            if len(parts) >= _BATCH:
+                run()
+        run()
+        return counts
 
     def _append_plain(self, ids: list[int], text: str) -> None:
         if self.space_prefix:

@@ -1,0 +1,108 @@
+"""Tokens of every part of documents that are too long to be sent whole: counted apart, on all cores, and kept.
+
+What is sent is always counted on its own ids (`gemcli.pack.cost`).  Here each part is counted by itself, as
+it would stand in the prompt; that is the same number wherever parts end with a line break, as they do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gemcli.keep import Keep
+from gemcli.pack.assemble import Template, assemble, compose
+from gemcli.pack.cost import Costs
+from gemcli.parts import Document, Text
+
+if TYPE_CHECKING:
+    from model.tokenizer.base import Tokenizer
+
+VERSION = 1
+"""Of the way a part is written into a prompt; counts on disk depend on it."""
+
+_SMALL = 50_000
+"""Characters of a document below which its tokens are counted sooner than found on disk."""
+
+_BATCH = 512
+"""Parts that are counted at a time, between two reports."""
+
+
+def tally(
+    documents: Sequence[Document],
+    question: str,
+    *,
+    system: str | None,
+    template: Template,
+    tokenizer: Tokenizer,
+    is_base: bool = False,
+    keep: bool = True,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> Costs:
+    """What the prompt of `gemcli.pack.assemble.assemble` would cost, without making it.
+
+    Args:
+        documents: pictures and sound in them are counted as nothing here.
+        question, system, template, tokenizer, is_base: as for `assemble`.
+        keep: whether counts are read from and written to disk.
+        report: told the characters that are counted, and all.
+
+    Returns:
+        The costs; `parts` holds those of the texts.
+
+    Raises:
+        UnsupportedModelError: the template or the tokenizer does not keep the text as it is given.
+    """
+    bare = [replace(document, parts=()) for document in documents]
+    frame = assemble(
+        bare, question, system=system, template=template, tokenizer=tokenizer, is_base=is_base
+    ).costs
+    counted = tokenizer.count_batch([f"Document: {each.source}\n" for each in documents])
+    headings = {index: tokens for index, tokens in enumerate(counted) if documents[index].parts}
+    total = sum(len(part.text) for each in documents for part in each.parts if isinstance(part, Text))
+    parts: dict[tuple[int, int], int] = {}
+    done = 0
+    report(done, total)
+    for index, texts in _written(documents).items():
+        kept = Keep("tokens", keep and sum(map(len, texts.values())) >= _SMALL)
+        key = (VERSION, _digest(texts.values()), tokenizer.fingerprint) if kept.on else ()
+        counts = kept.get(*key)
+        if not isinstance(counts, list) or len(counts) != len(texts):
+            counts = []
+            said = list(texts.values())
+            for at in range(0, len(said), _BATCH):
+                batch = said[at : at + _BATCH]
+                counts += tokenizer.count_batch(batch)
+                done += sum(map(len, batch))
+                report(min(done, total), total)
+            kept.put(counts, *key)
+        parts |= {(index, number): count for number, count in zip(texts, counts, strict=True)}
+    report(total, total)
+    return Costs(frame.total + sum(parts.values()), headings, parts)
+
+
+def _written(documents: Sequence[Document]) -> dict[int, dict[int, str]]:
+    """Each text as it stands in the prompt, by document and part."""
+    found: dict[int, dict[int, str]] = {}
+    texts = [
+        replace(each, parts=tuple(part for part in each.parts if isinstance(part, Text)))
+        for each in documents
+    ]
+    numbers = [
+        [number for number, part in enumerate(each.parts) if isinstance(part, Text)] for each in documents
+    ]
+    content = compose(texts, "")
+    for region in content.regions:
+        if region.part is not None:
+            place = numbers[region.document][region.part]
+            found.setdefault(region.document, {})[place] = content.text[region.start : region.end]
+    return found
+
+
+def _digest(texts: Iterable[str]) -> str:
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(f"{len(text)} ".encode())
+        digest.update(text.encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
