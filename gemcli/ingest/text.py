@@ -1,4 +1,4 @@
-"""Text, Markdown, source code and every other text file, in blocks with line anchors."""
+"""Text, Markdown, source code and every other text file, in blocks with line anchors and headings."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import hashlib
 from gemcli.errors import UsageError
 from gemcli.ingest.blocks import blocks, count_lines
 from gemcli.ingest.decode import UndecodableError, decode
+from gemcli.ingest.headings import headings, under
 from gemcli.ingest.kinds import BINARY, kind_name
 from gemcli.ingest.source import EmptyError, KindError, Report, Source
 from gemcli.parts import Document, Text
@@ -42,7 +43,7 @@ def read(source: Source, report: Report) -> Document:
         source=source.name,
         media_type=source.media_type,
         sha256=sha256,
-        parts=tuple(_parts(source, decoded.text, lines)),
+        parts=tuple(under(_parts(source, decoded.text, lines), headings(decoded.text, source.media_type))),
         warnings=tuple(warnings),
         meta={"lines": lines, "encoding": decoded.encoding},
     )
