@@ -99,7 +99,7 @@ class Passage:
     def anchor(self, parts: Sequence[Part]) -> Anchor:
         """Where it stands, as exactly as that is known: its own lines, its own seconds, its page."""
         spans = list(self.spans(parts))
-        return joined_anchor([_within(parts[span.part], span) for span in spans])
+        return joined_anchor([within(parts[span.part], span) for span in spans])
 
 
 def passages(document: Document, index: int = 0) -> list[Passage]:
@@ -160,6 +160,13 @@ def cut(text: str) -> Iterator[tuple[int, int]]:
         yield start, len(text)
 
 
+def pauses(text: str) -> list[int]:
+    """The places inside a text where it may be cut: after sentences and lines, or else after words."""
+    found = [(match.end(), match.lastgroup) for match in _PLACES.finditer(text)]
+    better = [place for place, kind in found if kind != "word" and place < len(text)]
+    return better or [place for place, _ in found if place < len(text)]
+
+
 def joined_anchor(anchors: Sequence[Anchor]) -> Anchor:
     """One anchor for texts that follow each other: all their lines or seconds, else the first's place."""
     first, last = anchors[0], anchors[-1]
@@ -170,7 +177,7 @@ def joined_anchor(anchors: Sequence[Anchor]) -> Anchor:
     return first
 
 
-def _within(part: Part, span: Span) -> Anchor:
+def within(part: Part, span: Span) -> Anchor:
     """The anchor of a run of a part's text; lines are counted, where the part's lines are its text's."""
     anchor = part.anchor
     if not isinstance(part, Text) or not anchor.lines:

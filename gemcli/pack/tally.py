@@ -1,4 +1,4 @@
-"""Tokens of every part of documents that are too long to be sent whole: counted apart, on all cores, and kept.
+"""Tokens of every part of documents too long to be sent whole: counted apart, on all cores, and kept on disk.
 
 What is sent is always counted on its own ids (`gemcli.pack.cost`).  Here each part is counted by itself, as
 it would stand in the prompt; that is the same number wherever parts end with a line break, as they do.
