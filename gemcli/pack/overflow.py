@@ -51,7 +51,6 @@ class Packer:
             is_base=self.card.is_base,
         )
 
-
     def count(
         self,
         documents: Sequence[Document],
@@ -134,7 +133,8 @@ def pack(
     if policy in ("head", "tail"):
         from gemcli.pack.thin import head, tail
 
-        cut = (head if policy == "head" else tail)(documents, room, given)
+        end = head if policy == "head" else tail
+        cut = end(documents, room, given, lambda text: len(packer.card.tokenizer.encode(text)))
         prompt = packer(cut.documents, question)
         return Packed(cut.documents, prompt, policy, given, cut.tokens_read, cut.note())
     from gemcli.pack.select import select

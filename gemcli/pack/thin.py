@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from gemcli.pack.cost import Costs
 from gemcli.pack.passages import Span, pauses, within
 from gemcli.parts import Document, Image, Part, Text
 
@@ -203,44 +204,73 @@ def _evenly(places: list[int], count: int) -> list[int]:
     return [places[round(step * (len(places) - 1) / (count - 1))] for step in range(count)]
 
 
-def keep_end(
-    documents: Sequence[Document],
-    *,
-    side: Literal["head", "tail"],
-    tokens: int,
-    costs: Callable[[int, int], int],
-    count: Count,
-) -> Lean:
-    """Keep the beginnings or the ends of documents (``--overflow head|tail``).
+@dataclass(frozen=True, slots=True)
+class End:
+    """The beginnings or the ends of documents.
+
+    Attributes:
+        documents: those that were given, with less in them.
+        side: which end.
+        tokens_read, tokens_given: what is left takes, and everything would.
+        thinned: the documents that became shorter.
+    """
+
+    documents: tuple[Document, ...]
+    side: Literal["head", "tail"]
+    tokens_read: int
+    tokens_given: int
+    thinned: tuple[Thinned, ...]
+
+    def note(self) -> str:
+        """One sentence for the person: how much is read of how much."""
+        which = "beginning" if self.side == "head" else "end"
+        what = f"the {which}" if len(self.documents) == 1 else f"the {which} of each document"
+        return (
+            f"read {self.tokens_read:,} of {self.tokens_given:,} tokens: {what}; "
+            "--overflow map reads everything"
+        )
+
+
+def head(documents: Sequence[Document], tokens: int, costs: Costs, count: Count) -> End:
+    """Keep the beginnings of documents (``--overflow head``).
 
     Short documents stay whole; the others share what is left evenly.  A text that does not fit whole is cut
     where a sentence, a line or, at worst, a word ends.
 
     Args:
         documents: to be cut.
-        side: which end is kept.
-        tokens: what all may take together, their introductions left out.
-        costs: tokens of a part, by the document's and its own index.
+        tokens: what all may take together, with their introductions.
+        costs: tokens of their parts.
         count: tokens of a text.
     """
-    totals = [
-        sum(costs(index, number) for number in range(len(each.parts))) for index, each in enumerate(documents)
-    ]
-    shares = share(totals, tokens)
+    return _end(documents, "head", tokens, costs, count)
+
+
+def tail(documents: Sequence[Document], tokens: int, costs: Costs, count: Count) -> End:
+    """Keep the ends of documents (``--overflow tail``); otherwise as `head`."""
+    return _end(documents, "tail", tokens, costs, count)
+
+
+def _end(
+    documents: Sequence[Document], side: Literal["head", "tail"], tokens: int, costs: Costs, count: Count
+) -> End:
+    totals = [costs.of_document(index) for index in range(len(documents))]
     made: list[Document] = []
     thinned: list[Thinned] = []
     used = 0
-    for index, (document, total, room) in enumerate(zip(documents, totals, shares, strict=True)):
+    for index, (document, total, room) in enumerate(
+        zip(documents, totals, share(totals, tokens), strict=True)
+    ):
         if total <= room:
             made.append(document)
             used += total
             continue
         order = range(len(document.parts)) if side == "head" else reversed(range(len(document.parts)))
         kept: list[Part] = []
-        left = room
+        left = room - costs.headings.get(index, 0)
         for number in order:
             part = document.parts[number]
-            price = costs(index, number)
+            price = costs.parts.get((index, number), 0)
             if price > left:
                 piece = _piece(part, side, left, price, count)
                 if piece is not None:
@@ -250,9 +280,9 @@ def keep_end(
             kept.append(part)
             left -= price
         made.append(replace(document, parts=tuple(kept if side == "head" else reversed(kept))))
-        thinned.append(Thinned(document.source, "text tokens", total, room - left))
-        used += room - left
-    return Lean(tuple(made), (None,) * len(made), used, tuple(thinned))
+        thinned.append(Thinned(document.source, "text tokens", total, room - left if kept else 0))
+        used += room - left if kept else 0
+    return End(tuple(made), side, used, sum(totals), tuple(thinned))
 
 
 def share(totals: Sequence[int], tokens: int) -> list[int]:
