@@ -16,6 +16,7 @@ from gemcli.parts import Document, Text
 _LONGEST = 100  # characters of a heading
 _SEPARATOR = " › "
 _FREE_TEXT = {"text/plain", "application/pdf", "text/x-rst"}
+_DATA = {"application/json", "application/x-ndjson", "application/yaml", "application/toml"}
 
 _MARKDOWN = re.compile(r"(#{1,6})\s+(\S.*?)\s*#*\s*$")
 _FENCE = re.compile(r"\s*(```|~~~)")
@@ -70,7 +71,9 @@ def outline(documents: Sequence[Document]) -> list[Heading]:
         texts = [(number, part) for number, part in enumerate(document.parts) if isinstance(part, Text)]
         if any(part.heading for _, part in texts):
             found += _known(index, texts)
-        elif document.media_type == "text/markdown":
+        elif document.media_type in ("text/markdown", "text/html") or (
+            document.media_type.startswith("application/") and document.media_type not in _FREE_TEXT | _DATA
+        ):
             found += _marked(index, texts)
         elif document.media_type == "text/x-tex":
             found += _tex(index, texts)
@@ -205,7 +208,7 @@ def _candidates(lines: Sequence[tuple[int, str]]) -> Iterator[_Line]:
             if not title and below:  # the title has a line of its own
                 title, below = below.strip(), lines[index + 2][1] if index + 2 <= last else ""
                 bare = f"{bare.rstrip('.: ')}: {title}"
-            if not below and not _PROSE_END.search(title) and len(bare) <= _LONGEST:
+            if not below and not bare[0].islower() and not _PROSE_END.search(title) and len(bare) <= _LONGEST:
                 yield _Line(at, "worded", match[2].upper(), title, " ".join(bare.split()))
         elif below:
             continue

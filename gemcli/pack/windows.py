@@ -18,7 +18,7 @@ from gemcli.parts import Anchor, Document, Part, Text
 _GRAINS = 8  # pieces that a full window is made of, at least: how well windows are filled
 _SMALLEST_GRAIN = 32  # tokens
 _FULL = 0.6  # of a window, from which on a good place is taken to end it
-_DOCUMENT, _CHAPTER, _SECTION, _PART, _PARAGRAPH = 5, 4, 3, 1, 0
+_DOCUMENT, _CHAPTER, _SECTION, _PART, _PARAGRAPH, _LINE, _WORD = 6, 5, 4, 3, 2, 1, 0
 
 _ENDS = tuple(
     map(
@@ -31,6 +31,8 @@ _ENDS = tuple(
         ),
     )
 )
+_PARAGRAPH_END = re.compile(r"\n[ \t]*\n\s*\Z")
+_LINE_END = re.compile(r"(?:\n|[.!?…;]\s+|[。！？])\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +141,15 @@ def _units(
                 if level:
                     merit = max(merit, _CHAPTER if level == 1 else _SECTION)
                 units.append(_Unit(index, number, start, end, tokens + extra, merit))
-                merit, extra = _PARAGRAPH, 0
+                merit, extra = (_merit(part.text[start:end]) if isinstance(part, Text) else _WORD), 0
     return units
+
+
+def _merit(text: str) -> int:
+    """How good a place for a cut is behind a text, inside a part."""
+    if _PARAGRAPH_END.search(text):
+        return _PARAGRAPH
+    return _LINE if _LINE_END.search(text) else _WORD
 
 
 def _pieces(

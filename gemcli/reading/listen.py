@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,16 +16,14 @@ _TAIL = 500  # characters in which a circle is looked for
 _REPEATS = 2  # times that a line may come again
 
 
-class Answer(Protocol):
-    """What is needed of `model.load.Generation`."""
+class Answer(Iterator[str], Protocol):
+    """What is needed of `model.load.Generation`: pieces of text, and how they ended."""
 
     finish_reason: str | None
 
-    def __iter__(self) -> Answer: ...
-
-    def __next__(self) -> str: ...
-
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """End it early."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

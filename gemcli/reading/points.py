@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from gemcli.pack.windows import Window, short
 from gemcli.parts import Anchor, Text
-from gemcli.reading.wording import NOTHING
+from gemcli.reading.wording import NOTHING, is_echo
 
 _BRACKETS = re.compile(r"\s*[\[(]([^\[\]()\n]{1,300})[\])]")
 _PLACE = re.compile(
@@ -62,7 +62,7 @@ def points(answer: str, window: Window, *, cut: bool = False) -> list[Point]:
     for line in lines:
         text, places = holds.take(_BULLET.sub("", line))
         said = key(text)
-        if not said or said in seen or _NOTHING.fullmatch(text) or text.endswith(":"):
+        if not said or said in seen or _NOTHING.fullmatch(text) or is_echo(text) or text.endswith(":"):
             continue
         seen.add(said)
         found.append(holds.point(text, places))
@@ -96,38 +96,45 @@ class _Places:
             found = [self._find(each) for each in re.split(r"[,;]\s+(?=\S)", match[1])]
             if all(each is None for each in found):
                 return match[0]
-            named.extend(index for index in found if index is not None and index >= 0)
+            named.extend(index for each in found for index in each or ())
             return ""
 
         return " ".join(_BRACKETS.sub(gone, line).split()), named
 
-    def _find(self, label: str) -> int | None:
-        """The part that a label names; -1 where it is a place that is not here; None where it is none."""
+    def _find(self, label: str) -> list[int] | None:
+        """The parts that a label names, none for a place that is not here; None where it is no place."""
         wanted = label.strip().casefold()
-        for index, (_, name, anchor) in enumerate(self._parts):
-            if wanted in (f"{name} {anchor.label().casefold()}".strip(), anchor.label().casefold()):
-                return index
+        exact = [
+            index
+            for index, (_, name, anchor) in enumerate(self._parts)
+            if wanted in (f"{name} {anchor.label().casefold()}".strip(), anchor.label().casefold())
+        ]
         match = _PLACE.match(label.strip())
-        if not match:
-            return -1 if any(wanted == name for _, name, _ in self._parts) else None
+        if exact or not match:
+            return exact or ([] if any(wanted == name for _, name, _ in self._parts) else None)
         kind = "page" if match["page"] else "lines" if match["line"] else "seconds"
         if all(getattr(anchor, kind) is None for _, _, anchor in self._parts):
             return None
         name = match["name"].strip().casefold()
         if name not in {name for _, name, _ in self._parts}:
             name = ""  # garbled: the number may still be right
-        for index, (_, own, anchor) in enumerate(self._parts):
-            if (not name or name == own) and _covers(anchor, match):
-                return index
-        return -1
+        return [
+            index
+            for index, (_, own, anchor) in enumerate(self._parts)
+            if (not name or name == own) and _covers(anchor, match)
+        ]
 
     def point(self, text: str, named: Sequence[int]) -> Point:
-        """A point at the first place that is named for it, where its words agree, else where they are."""
+        """A point at the place that is named for it, where its words agree, else where they are."""
         words = set(_words(text))
         scores = [sum(self._weight[word] for word in words if word in held) for held in self._words]
-        best = max(range(len(scores)), key=lambda index: (scores[index], -index))
-        index = next((each for each in named if scores[each] >= _AGREES * scores[best]), best)
-        place, _, anchor = self._parts[index]
+
+        def merit(index: int) -> tuple[float, int]:
+            return scores[index], -index
+
+        best = max(range(len(scores)), key=merit)
+        wanted = max(named, key=merit, default=best)
+        place, _, anchor = self._parts[wanted if scores[wanted] >= _AGREES * scores[best] else best]
         return Point(place, anchor, text)
 
 

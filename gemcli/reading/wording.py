@@ -47,6 +47,12 @@ def note_question(question: str, example: str) -> str:
     )
 
 
+def is_echo(text: str) -> bool:
+    """Whether a line says what was asked instead of an answer, as weak models do."""
+    words = re.findall(r"\w+", text.casefold())
+    return len(words) >= _ECHO_WORDS and sum(word in _OURS for word in words) > _ECHO * len(words)
+
+
 def merge_question(question: str) -> str:
     """What is asked about notes that are too long together."""
     question = " ".join(question.split())
@@ -77,3 +83,10 @@ def final_question(question: str, chapters: Sequence[str]) -> str:
         f"{question}\n\nThe documents above are notes on all of them, in order. Go through these headings "
         f"one after the other, write each down, and say in a sentence what stands under it:\n{listed}"
     )
+
+
+_ECHO_WORDS = 5
+_ECHO = 0.8
+_OURS = frozenset(
+    re.findall(r"\w+", " ".join((SYSTEM, note_question("", ""), note_question("summary", ""))).casefold())
+)
