@@ -24,6 +24,7 @@ _LEAST_COST = 1 << 16  # a frame takes some time, however small
 _COMPARED_SIDE = 128
 _NO_DURATION = 0.1  # what browsers show a frame for that says none, or less than they can
 _SHORTEST = 0.02
+_LONGEST = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def watch(source: Source, picture: ImageFile, report: Report) -> Motion:
         if damage and motion.frames:
             motion.lost = "is damaged"
             break
-        shown = Frame(motion.frames, motion.seconds, motion.seconds + _duration(picture))
+        shown = Frame(motion.frames, motion.seconds, round(motion.seconds + _duration(picture), 3))
         motion.frames, motion.seconds = motion.frames + 1, shown.end
         cost += max(_LEAST_COST, picture.width * picture.height)
         if shown.end > start and (end is None or shown.start < end) and shown.start >= due - 1e-6:
@@ -144,7 +145,7 @@ def _duration(picture: ImageFile) -> float:
     """Seconds that the current frame is shown."""
     duration = picture.info.get("duration")
     seconds = duration / 1000 if isinstance(duration, int | float) else 0.0
-    return seconds if seconds >= _SHORTEST else _NO_DURATION
+    return min(seconds, _LONGEST) if seconds >= _SHORTEST else _NO_DURATION
 
 
 def _spread(frames: list[Frame], count: int) -> list[Frame]:

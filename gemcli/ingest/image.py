@@ -1,4 +1,4 @@
-"""Pictures: a still is one part; of several pages each is one, and of an animation each frame that differs."""
+"""Pictures: a still is one part; so is each of several pages, and each frame of an animation that differs."""
 
 from __future__ import annotations
 

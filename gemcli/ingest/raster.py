@@ -126,13 +126,13 @@ def load(picture: ImageFile) -> str | None:
         picture.tile = []  # Pillow would decode again, and fail again
         box = picture.getbbox(alpha_only=False)
         height = picture.height
-        rows = box[3] if box else 0
+        rows = box[3] - box[1] if box else 0
         if rows < max(2, height // 50):
             raise
-        if rows >= height - 1:
-            return f"is damaged: parts of the picture are missing ({_reason(error)})"
-        percent = 100 * (height - rows) / height
-        return f"is cut short or damaged: the lowest {max(1, round(percent))} % of the picture are missing"
+        lost = f"is cut short or damaged ({_reason(error)})"
+        if rows >= height - 1:  # of a format that gives every row a little at a time
+            return f"{lost}: parts of the picture are missing"
+        return f"{lost}: about {max(1, round(100 - 100 * rows / height))} % of the picture are missing"
     return None
 
 

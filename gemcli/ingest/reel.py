@@ -57,6 +57,8 @@ class Reel:
             InputError: it cannot be decoded.
         """
         with _LOCK:
+            if self._picture is not None and index < self._picture.tell():
+                self._close()  # not every format can be wound back
             picture = self._picture or self._opened()
             try:
                 with failures_told(self._source):

@@ -107,7 +107,7 @@ def test_a_turned_picture_is_set_upright(form, orientation):
         (Image.new("RGBA", (30, 30), (0, 0, 0, 0)), "GIF", (255, 255, 255)),
         (Image.new("CMYK", (30, 30), (0, 255, 255, 0)), "JPEG", (255, 0, 0)),
         (Image.new("CMYK", (30, 30), (0, 255, 255, 0)), "TIFF", (255, 0, 0)),
-        (Image.new("LAB", (30, 30), (136, 208, 195)), "TIFF", (255, 0, 0)),
+        (Image.new("LAB", (30, 30), (136, 208, 195)), "TIFF", (250, 3, 11)),
         (Image.fromarray(np.full((30, 30), 32896, np.uint16)), "PNG", (128, 128, 128)),
         (Image.fromarray(np.full((30, 30), 32896, np.uint16)), "TIFF", (128, 128, 128)),
         (Image.fromarray(np.array([[0, 2048, 4095]] * 3, np.uint16)), "TIFF", (128, 128, 128)),
@@ -224,7 +224,7 @@ def moving(count, form="GIF", duration=100, still=0, size=(64, 48)):
         frames.append(frame)
     if still:  # an encoder would merge equal frames
         for place, frame in enumerate(frames[-still:]):
-            frame.putpixel((0, 47), (place % 3, 0, 0))
+            frame.putpixel((0, 47), (1 + place % 3, 0, 0))
     options = {"lossless": True} if form == "WEBP" else {}
     return encoded(
         frames[0], form, save_all=True, append_images=frames[1:], duration=duration, loop=0, **options
