@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from material import MaterialError
+from material import material as real_file
 
 from gemcli import settings
 
@@ -43,5 +45,23 @@ def weights() -> Callable[[str], Path]:
                 if os.environ.get("CI") == "true":
                     raise
                 pytest.skip(f"{name} cannot be had: {error.message}")
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def material() -> Callable[[str], Path]:
+    """Path of a real file out of a published package, by its name in `material.MATERIAL`; never written to.
+
+    With ``CI=true`` a file that cannot be had fails the test; elsewhere it skips it.
+    """
+
+    def get(name: str) -> Path:
+        try:
+            return real_file(name)
+        except MaterialError as error:
+            if os.environ.get("CI") == "true":
+                raise
+            pytest.skip(f"{name} cannot be had: {error}")
 
     return get
