@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 Device = Literal["auto", "cpu", "gpu", "tpu"]
 
 _BEARABLE_S = 25.0  # from the start to the first word, where it is ours to choose how much is read
+_MUCH_TEXT = 200_000  # characters
 _SLOW_S = 120.0  # to the first word: worth a word before it begins
 
 
@@ -188,7 +190,7 @@ def prepare(request: Request, emit: Emit, *, may_pull: bool = True) -> Prepared:
         policy=request.overflow,
         pace=speed.pace(model.name, _BEARABLE_S),
         keep=request.keep,
-        counting=lambda done, total: emit(Progress("index", done, total, "characters")),
+        counting=_counting(emit),
     )
     if packed.says:
         emit(Note(packed.says))
@@ -196,6 +198,16 @@ def prepare(request: Request, emit: Emit, *, may_pull: bool = True) -> Prepared:
         _warn_if_slow(model.name, len(packed.prompt.ids), limits, emit)
     bridged = time.perf_counter() - found
     return Prepared(model, card, packer, taken, packed, limits, read - began + bridged, found - read)
+
+
+def _counting(emit: Emit) -> Callable[[int, int | None], None]:
+    """Shows how far documents are counted, where that takes long enough to see."""
+
+    def report(done: int, total: int | None) -> None:
+        if total is None or total > _MUCH_TEXT:
+            emit(Progress("index", done, total, "characters"))
+
+    return report
 
 
 def _as_taken(

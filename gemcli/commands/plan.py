@@ -143,8 +143,21 @@ def _show(found: Mapping[str, Any]) -> None:
             + "\n"
         )
     emit_text("\n".join(["", *_sums(found)]))
-    verdict = "It does not fit." if over else "It fits."
+    verdict = "It fits." if not over else f"It does not fit: {_way_out(found)}."
     out.write(styled(verdict, "1;31" if over else "1;32", able) + "\n")
+
+
+def _way_out(found: Mapping[str, Any]) -> str:
+    """What ``ask`` does with too much."""
+    read = found["read"]
+    share = f"{read['tokens_read']:,} of {read['tokens_given']:,} tokens"
+    return {
+        "error": "ask refuses it with exit code 4",
+        "map": "ask reads everything, window by window",
+        "select": f"ask reads the passages that matter, {share}; --overflow map reads everything",
+        "head": f"ask reads the beginning, {share}",
+        "tail": f"ask reads the end, {share}",
+    }[read["overflow"]]
 
 
 def _sums(found: Mapping[str, Any]) -> list[str]:
@@ -153,12 +166,19 @@ def _sums(found: Mapping[str, Any]) -> list[str]:
     from gemcli.ui.progress import duration
 
     lines = [
-        f"prompt    {found['total_tokens']:,} tokens",
+        f"prompt    {found['total_tokens']:,} tokens"
+        + (
+            ""
+            if found["fits"] or not found["prompt_tokens"]
+            else f", {found['prompt_tokens']:,} of them sent"
+        ),
         f"model     {found['model']}: reads {found['window']:,} tokens, {found['budget']:,} of documents",
         f"memory    {size_text(found['weights_bytes'])} weights, {size_text(found['kv_bytes'])} for the text",
     ]
     times = found["estimate"]
-    if times["first_token_s"] is None:
+    if times["first_token_s"] is None and found["read"]["overflow"] == "map":
+        lines.append("time      not known beforehand: every window is read and noted")
+    elif times["first_token_s"] is None:
         lines.append("time      not known: this model has not answered on this machine yet")
     else:
         lines.append(

@@ -34,8 +34,13 @@ def test_what_does_not_fit_is_a_report_and_no_failure(cli):
     plan = done.json()
     assert (done.code, plan["fits"], plan["window"]) == (0, False, 4096)
     assert plan["budget"] == 4096 - 512 - plan["overhead_tokens"]
-    assert plan["kv_bytes"] == 20 * (plan["total_tokens"] + 512)
-    assert cli.ask("long.md", command="plan", window=4096).out.endswith("It does not fit.\n")
+    assert plan["prompt_tokens"] < 4096 - 512 < plan["total_tokens"]
+    assert plan["kv_bytes"] == 20 * (plan["prompt_tokens"] + 512)
+    assert plan["read"]["overflow"] == "select"
+    assert plan["read"]["tokens_given"] == plan["total_tokens"] - plan["overhead_tokens"]
+    assert "It does not fit: " in cli.ask("long.md", command="plan", window=4096).out
+    refused = cli.ask("long.md", "--overflow", "error", "--json", command="plan", window=4096).json()
+    assert (refused["prompt_tokens"], refused["fits"]) == (None, False)
     assert cli.ask("long.md", command="plan", window=32768).out.endswith("It fits.\n")
 
 

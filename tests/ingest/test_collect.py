@@ -13,7 +13,7 @@ from gemcli.errors import InputError, UsageError
 from gemcli.events import Progress
 
 DATA = Path(__file__).parents[1] / "data"
-PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + b"\0" * 50
+UNREAD = b"SQLite format 3\0" + b"\0" * 50
 
 
 @pytest.fixture(autouse=True)
@@ -62,10 +62,10 @@ def test_content_tells_the_kind(gather, files, pdf):
 @pytest.mark.parametrize(
     ("data", "kind"),
     [
-        (PNG, "is a PNG image; this version reads text and PDF"),
-        (b"\0\1\2\3" * 100, "is binary, of no known kind; this version reads text and PDF"),
-        (b"PK\x03\x04....", "is a ZIP archive; this version reads text and PDF"),
-        (b"a word, then junk: " + bytes(range(256)) * 200, "this version reads text and PDF"),
+        (UNREAD, "is an SQLite database; this version reads text, PDF, "),
+        (b"\0\1\2\3" * 100, "is binary, of no known kind; this version reads text, PDF, "),
+        (b"PK\x03\x04....", "is a ZIP archive"),
+        (b"a word, then junk: " + bytes(range(256)) * 200, "this version reads text, PDF, "),
         (b"text, " * 5000 + bytes(range(256)) * 200, "is no text"),
         (b"", "is empty"),
     ],
@@ -81,21 +81,21 @@ def test_what_cannot_be_read_is_named(gather, files, data, kind):
 def test_a_directory_skips_what_is_not_text_and_says_so(gather, files):
     files(
         d__a_txt="words",
-        d__b_png=PNG,
-        d__c_png=PNG,
+        d__b_db=UNREAD,
+        d__c_db=UNREAD,
         d__e_bin=b"\0\1\2\3" * 99,
         d____init___py=b"",
         d__f_zip=b"PK\x05\x06",
     )
     got = gather("d")
     assert got.names == ["d/a.txt"]
-    assert got.warnings == ["d: 4 files (2 × PNG image, 1 × binary file, 1 × ZIP archive) not read"]
+    assert got.warnings == ["d: 4 files (2 × SQLite database, 1 × binary file, 1 × ZIP archive) not read"]
 
 
 def test_a_directory_without_readable_files(gather, files):
-    files(d__b_png=PNG, d__empty_txt=b"")
+    files(d__b_db=UNREAD, d__empty_txt=b"")
     with pytest.raises(
-        InputError, match=r"d holds no file that this version reads .*: 1 file \(1 × PNG image\)"
+        InputError, match=r"d holds no file that this version reads .*: 1 file \(1 × SQLite database\)"
     ) as caught:
         gather("d")
     assert caught.value.exit_code == 3
@@ -166,8 +166,8 @@ def test_stdin_when_no_file_is_given(gather, monkeypatch, pdf):
     assert got.text() == "piped words\n"
     pipe_in(monkeypatch, pdf("x.pdf", ["in a pipe"]).read_bytes())
     assert gather()[0].media_type == "application/pdf"
-    pipe_in(monkeypatch, PNG)
-    with pytest.raises(InputError, match="stdin is a PNG image"):
+    pipe_in(monkeypatch, UNREAD)
+    with pytest.raises(InputError, match="stdin is an SQLite database"):
         gather()
 
 

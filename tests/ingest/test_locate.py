@@ -48,8 +48,8 @@ def test_ranges(here):
     assert locate("-#page=2").sources[0].selection.spans == ((2, 2),)
     with pytest.raises(UsageError, match="runs backwards"):
         locate("report.pdf#page=9-3")
-    with pytest.raises(UsageError, match="#t="):
-        locate("talk.mp4#t=10:00")
+    with pytest.raises(UsageError, match="#chapter="):
+        locate("talk.mp4#chapter=10")
 
 
 def test_a_real_name_wins(here):
@@ -80,10 +80,15 @@ def test_missing_files_are_suggested(here, argument, message, hint):
     assert caught.value.hint == hint
 
 
-def test_urls_are_for_later():
-    with pytest.raises(InputError, match="does not read URLs") as caught:
-        locate("https://example.org/a.pdf")
-    assert "download" in caught.value.hint
+def test_urls_and_stretches_of_time(here):
+    (page,) = locate("https://example.org/a.pdf").sources
+    assert (page.path, page.url, page.clip) == (None, "https://example.org/a.pdf", (None, None))
+    (talk,) = locate("https://example.org/a.mp4#t=1:00,90").sources
+    assert (talk.url, talk.clip) == ("https://example.org/a.mp4", (60.0, 90.0))
+    (here / "talk.mp4").write_bytes(b"x")
+    (clip,) = locate("talk.mp4#t=10:00,12:30").sources
+    assert (clip.clip, clip.selection) == ((600.0, 750.0), None)
+    assert identity(clip) != identity(locate("talk.mp4").sources[0])
 
 
 def test_what_is_no_name(here):

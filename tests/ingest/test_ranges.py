@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemcli.errors import UsageError
-from gemcli.ingest.ranges import Selection, compact, parse, split_fragment
+from gemcli.ingest.ranges import Clip, Selection, compact, parse, split_fragment
 
 numbers = st.integers(1, 300)
 pieces = st.one_of(
@@ -92,8 +92,28 @@ def test_what_is_no_fragment_stays_a_name(argument):
 
 
 def test_an_unknown_range_is_refused():
-    with pytest.raises(UsageError, match="#t="):
-        split_fragment("talk.mp4#t=10:00")
+    with pytest.raises(UsageError, match="#chapter="):
+        split_fragment("talk.mp4#chapter=10")
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "end"),
+    [
+        ("10:00,12:30", 600, 750),
+        ("90-120", 90, 120),
+        ("1:02:03.5", 3723.5, None),
+        (",30", None, 30),
+        ("1m30s,", 90, None),
+    ],
+)
+def test_times(text, start, end):
+    assert split_fragment(f"talk.mp4#t={text}") == ("talk.mp4", Clip(start, end))
+
+
+@pytest.mark.parametrize("text", ["", ",", "abc", "10,5", "5,5", "1:2:3:4"])
+def test_what_is_no_time(text):
+    with pytest.raises(UsageError, match=r"time|stretch"):
+        split_fragment(f"talk.mp4#t={text}")
 
 
 def test_overlaps_are_merged():

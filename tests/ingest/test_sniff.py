@@ -120,8 +120,13 @@ def test_handlers_are_there_and_others_are_not():
         module, _, function = target.partition(":")
         assert module.startswith("gemcli.ingest.")
         assert function
-    assert handler("image/png") is None
+        assert callable(handler_of(target))
+    assert handler("application/vnd.sqlite3") is None
     assert handler("application/zip") is None
+
+
+def handler_of(target: str):
+    return next(handler(kind.replace("*", "x")) for kind, named in HANDLERS.items() if named == target)
 
 
 def test_a_suffix_says_which_text():
