@@ -51,3 +51,32 @@ def summary(report: Mapping[str, Any]) -> Iterator[str]:
     machine = report["machine"]
     best = ", ".join(f"{speed:,.0f} GFLOP/s in {kind}" for kind, speed in machine["gemm_gflops"].items())
     yield f"at best here, on {machine['cpu']['cores']} cores: {best}; {machine['read_gb_per_s']:,.0f} GB/s"
+
+
+def answer_lines(rows: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], list[list[str | None]]]:
+    """Header and lines of the rows of `gemcli.bench.answers.row`."""
+    header = ("", "question", "answer", "read", "first token")
+    return header, [
+        [
+            "right" if row["right"] else "wrong",
+            _short(row["question"], 48),
+            _short(row["error"]["message"] if row["error"] else row["answer"], 48),
+            f"{row['read'].get('tokens_read', 0):,}",
+            None if row["first_token_s"] is None else f"{row['first_token_s']:.1f} s",
+        ]
+        for row in rows
+    ]
+
+
+def answer_summary(report: Mapping[str, Any]) -> Iterator[str]:
+    """How many were right, and how long it took."""
+    if report["questions"]:
+        yield f"{report['correct']} of {report['questions']} right"
+    if report["absent_questions"]:
+        yield f"{report['absent_correct']} of {report['absent_questions']} absent facts said to be absent"
+    yield f"{report['model']}, {report['seconds']:,.0f} s"
+
+
+def _short(text: str, size: int) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= size else line[: size - 1] + "…"

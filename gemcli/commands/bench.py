@@ -123,6 +123,87 @@ def speed(
     emit_text("\n".join(["", *table.summary(said)]))
 
 
+@app.command()
+def answers(
+    ctx: typer.Context,
+    questions: Annotated[
+        Path, typer.Argument(metavar="QUESTIONS.jsonl", help="A question with its files and answer a line.")
+    ],
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--folder", metavar="DIR", help="Where the files are.  [default: beside QUESTIONS.jsonl]"
+        ),
+    ] = None,
+    model: options.Model = None,
+    system: options.System = None,
+    pages: options.Pages = None,
+    context: options.Context = None,
+    overflow: options.Overflow = "auto",
+    max_tokens: options.MaxTokens = None,
+    no_cache: options.NoCache = False,
+    output_format: options.ReportFormat = "text",
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+    device: options.Device = "auto",
+    offline: options.Offline = False,
+    debug: options.Debug = False,
+) -> None:
+    """Count right answers to questions about files.
+
+    A line of QUESTIONS.jsonl is {"files": ["a.pdf"], "question": "…", "expect": ["regex", …]}, right when
+    the answer matches every expression whatever its case; or it has "absent": true, right when the answer
+    says that it is not in the documents, and nothing else.
+    """
+    session: Session = ctx.obj
+    session.debug |= debug
+    session.output = "json" if json else output_format
+
+    from time import perf_counter
+
+    from gemcli.assistant import answer
+    from gemcli.bench import answers as bench
+    from gemcli.bench.table import answer_lines, answer_summary
+    from gemcli.events import Progress
+    from gemcli.hub.resolve import resolve
+    from gemcli.request import Request
+    from gemcli.ui import emit_json, emit_table, emit_text, open_ui
+
+    asked = bench.read_questions(questions, folder)
+    rows: list[dict[str, Any]] = []
+
+    def request(question: bench.Question) -> Request:
+        return Request(
+            question=question.text,
+            files=question.files,
+            stdin="never",
+            model=model,
+            system=system,
+            pages=pages,
+            keep=not no_cache,
+            context=context,
+            overflow=overflow,
+            max_tokens=max_tokens,
+            device=device,
+            offline=offline,
+        )
+
+    with open_ui(quiet=quiet, verbose=verbose) as show:
+        name = resolve(model, offline=offline, on_event=show).name
+        began = perf_counter()
+        show(Progress("measure", 0, len(asked), "questions", name))
+        for row in bench.run(asked, answer, request, show):
+            rows.append(row)
+            show(Progress("measure", len(rows), len(asked), "questions", name))
+    said = bench.report(rows, model=name, seconds=perf_counter() - began)
+    if session.output != "text":
+        emit_json(said)
+        return
+    emit_table(*answer_lines(rows), right=(3, 4))
+    emit_text("\n".join(["", *answer_summary(said)]))
+
+
 def _matches(
     found: Sequence[Resolved], source: Path | None, prompt_tokens: int, tokens: int, runs: int
 ) -> list[Match]:
