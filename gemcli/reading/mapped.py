@@ -159,6 +159,7 @@ class _Job:
     prompt: Prompt
     key: tuple[object, ...]
     said: Said | None
+    is_half: bool
 
 
 class _Run:
@@ -259,7 +260,9 @@ class _Run:
             "Allow more with --context, ask something shorter, or take a model with a larger window.",
         )
 
-    def _job(self, window: Window, room: int, ask: Callable[[str, str], str]) -> _Job:
+    def _job(
+        self, window: Window, room: int, ask: Callable[[str, str], str], *, is_half: bool = False
+    ) -> _Job:
         document = window.documents[0]
         example = named(document.source, document.parts[0].anchor)
         prompt = self._reader.pack(window.documents, ask(self._question, example), wording.SYSTEM)
@@ -272,12 +275,12 @@ class _Run:
         said = None
         if isinstance(kept, dict) and isinstance(kept.get("text"), str):
             said = Said(kept["text"], kept.get("cut") is True)
-        return _Job(window, prompt, key, said)
+        return _Job(window, prompt, key, said, is_half)
 
     def _halves(self, job: _Job, room: int, ask: Callable[[str, str], str]) -> list[_Job]:
-        """A window in smaller ones, where its notes had not room enough; none where it is small already."""
+        """A window in two, where its notes had not room enough; none where it is a half or small already."""
         window = job.window
-        if window.tokens < max(2 * _LEAST_TEXT, self._reader.size // 8):
+        if job.is_half or window.tokens < 2 * _LEAST_TEXT:
             return []
         numbers = [
             (index, part)
@@ -289,7 +292,9 @@ class _Run:
         if len(smaller) < 2:
             return []
         return [
-            self._job(replace(each, places=tuple(whole[place] for place in each.places)), room, ask)
+            self._job(
+                replace(each, places=tuple(map(whole.__getitem__, each.places))), room, ask, is_half=True
+            )
             for each in smaller
         ]
 
