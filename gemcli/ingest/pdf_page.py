@@ -1,27 +1,27 @@
-"""The text of one PDF page, with its paragraphs and table cells kept apart.
+"""The text of one PDF page: its lines in order, paragraphs kept apart, hyphenated words joined.
 
-PDFium gives characters in reading order with a line end where the line changes, but a paragraph's end
-looks like any line end and a table's cells are one space apart.  The characters' places tell them apart:
-a wider step down becomes a blank line, a gap wider than the letters are high becomes two spaces.
+PDFium gives characters with a line end where the line changes, but a paragraph's end looks like any line end:
+a wider step down becomes a blank line.
 
-Source: PDFium's public/fpdf_text.h.  The caller holds the lock: PDFium is not thread-safe.
+The caller sees to it that no two threads use PDFium at once.
 """
 
 from __future__ import annotations
 
-import ctypes
 import itertools
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from gemcli.ingest.pdf_line import HYPHENS, lines
+from gemcli.ingest.pdf_order import Row, in_order
+from gemcli.ingest.pdf_table import set_rows
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfPage
-
-#: What PDFium writes where a word is hyphenated at the end of a line; the line goes on behind it.
-_HYPHENS = "\x02\ufffe"
 
 _LIGATURES = str.maketrans(
     {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"}
@@ -29,13 +29,34 @@ _LIGATURES = str.maketrans(
     | {char: None for char in map(chr, (*range(0x20), *range(0x7F, 0xA0))) if char not in "\n\t"}
     | dict.fromkeys(map(chr, (0xFFFE, 0xFFFF, *range(0xFDD0, 0xFDF0))))
 )
-_JOIN = re.compile(rf"(?P<left>\w?)[{_HYPHENS}]\n?(?P<right>\w?)")
-_SPACE = re.compile(r"(?<=\S) (?=\S)")
+_JOIN = re.compile(rf"(?P<left>\w?)[{HYPHENS}]\n?(?P<right>\w?)")
 _MANY_BLANKS = re.compile(r"\n{3,}")
 
-_CELL_GAP = 1.0  # of the height of a line: words in justified text stay below, cells are wider apart
 _PARAGRAPH = 1.25  # of the smaller step beside it
 _SAME_LINE = 0.5  # points
+_LARGER = 1.08  # than the page's usual letters: a heading
+_HEADING = 120  # characters of a heading at most
+
+
+@dataclass(frozen=True, slots=True)
+class PageText:
+    """What a page says.
+
+    Attributes:
+        text: its lines; "" when it has none.
+        words: how many there are.
+        boxes: left, bottom, right, top of each line, in points of the page.
+        headings: lines that look like headings: text, height of the letters in points, whether bold.
+        body: height of the page's usual letters in points, 0 without any, and whether they are bold.
+        letters: how many are of that kind.
+    """
+
+    text: str
+    words: int
+    boxes: list[tuple[float, float, float, float]]
+    headings: list[tuple[str, float, bool]]
+    body: tuple[float, bool]
+    letters: int
 
 
 def page_text(page: PdfPage) -> str:
@@ -44,18 +65,20 @@ def page_text(page: PdfPage) -> str:
     Raises:
         PdfiumError: the page's content cannot be read.
     """
-    import pypdfium2.raw as pdfium
+    return read_page(page).text
 
-    text_page = page.get_textpage()
-    try:
-        handle = text_page.raw
-        count = pdfium.FPDFText_CountChars(handle)
-        if count <= 0:
-            return ""
-        units = _units(handle, count)
-        return clean(_laid_out(units, handle, _indices(handle, count, len(units))))
-    finally:
-        text_page.close()
+
+def read_page(page: PdfPage) -> PageText:
+    """The text of a page, and what is known of its lines.
+
+    Raises:
+        PdfiumError: the page's content cannot be read.
+    """
+    rows = in_order(lines(page))
+    text = clean("\n".join(_paragraphs(set_rows(rows), rows)))
+    body, letters = _body(rows)
+    boxes = [_box(row) for row in rows]
+    return PageText(text, len(text.split()), boxes, _headings(rows, body), body, letters)
 
 
 def clean(text: str) -> str:
@@ -75,106 +98,65 @@ def _join(match: re.Match[str]) -> str:
     return f"{left}{right}" if soft or not (left and right) else f"{left}-{right}"
 
 
-def _units(handle: Any, count: int) -> str:
-    """The page's UTF-16 code units, one character each, so that places in the string are PDFium's."""
-    import pypdfium2.raw as pdfium
-
-    buffer = (ctypes.c_ushort * (2 * count + 2))()
-    written = pdfium.FPDFText_GetText(handle, 0, count, buffer)
-    units = buffer[: max(written - 1, 0)]
-    return "".join(map(chr, units))
-
-
-def _indices(handle: Any, count: int, units: int) -> Sequence[int]:
-    """PDFium's index of the character at each place of the text; they differ where it left some out."""
-    if units == count:
-        return range(count)
-    import pypdfium2.raw as pdfium
-
-    return [pdfium.FPDFText_GetCharIndexFromTextIndex(handle, place) for place in range(units)]
+def _body(rows: Sequence[Row]) -> tuple[tuple[float, bool], int]:
+    """Height and weight of most letters, and how many have them."""
+    letters: Counter[tuple[float, bool]] = Counter()
+    for row in rows:
+        row.pieces[0]
+        letters[_looks(row)] += sum(len(piece.text) for piece in row.pieces)
+    return letters.most_common(1)[0] if letters else ((0.0, False), 0)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a line stands: its direction in quarter turns, and how far along and down it begins and ends."""
-
-    turn: int
-    begin: tuple[float, float]
-    end: tuple[float, float]
+def _looks(row: Row) -> tuple[float, bool]:
+    return round(row.pieces[0].height * 2) / 2, row.pieces[0].bold
 
 
-def _laid_out(text: str, handle: Any, indices: Sequence[int]) -> str:
-    """The text with two spaces between cells and a blank line between paragraphs."""
-    import pypdfium2.raw as pdfium
-
-    x, y = ctypes.c_double(), ctypes.c_double()
-    before, behind = pdfium.FS_RECTF(), pdfium.FS_RECTF()
-    to_x, to_y = ctypes.byref(x), ctypes.byref(y)
-    to_before, to_behind = ctypes.byref(before), ctypes.byref(behind)
-    get_origin, get_box = pdfium.FPDFText_GetCharOrigin, pdfium.FPDFText_GetLooseCharBox
-
-    def along_and_down(at: int, turn: int) -> tuple[float, float]:
-        get_origin(handle, indices[at], to_x, to_y)
-        right, up = x.value, y.value
-        return ((right, -up), (-up, -right), (-right, up), (up, right))[turn]
-
-    lines: list[str] = []
-    places: list[_Place] = []
-    following = 0
-    for line in text.split("\r\n"):
-        start, following = following, following + len(line) + 2
-        bare = line.strip()
-        if not bare:
+def _headings(rows: Sequence[Row], body: tuple[float, bool]) -> list[tuple[str, float, bool]]:
+    """Short lines in larger or bolder letters than most."""
+    found: list[tuple[str, float, bool]] = []
+    last: Row | None = None
+    for row in rows:
+        height, bold = _looks(row)
+        larger = height > _LARGER * body[0] or (bold and not body[1] and height >= body[0])
+        if not larger or row.pieces[0].fixed or not _is_one(row):
+            last = None
             continue
-        first = start + line.index(bare[0])
-        angle = pdfium.FPDFText_GetCharAngle(handle, indices[first])
-        turn = round(angle / (math.pi / 2)) % 4
-        last = first + len(bare) - 1
-        places.append(_Place(turn, along_and_down(first, turn), along_and_down(last, turn)))
-        gap_and_height = _upright if turn % 2 else _level
-        cells: list[str] = []
-        cut = 0
-        for match in _SPACE.finditer(line):
-            space = match.start()
-            get_box(handle, indices[start + space - 1], to_before)
-            get_box(handle, indices[start + space + 1], to_behind)
-            gap, height = gap_and_height(before, behind)
-            if gap > _CELL_GAP * height > 0:
-                cells.append(line[cut:space])
-                cut = space + 1
-        lines.append("  ".join([*cells, line[cut:]]))
-    return "\n".join(_paragraphs(lines, places))
+        text = clean(" ".join(piece.text for piece in row.pieces))
+        if last is not None and _looks(last) == (height, bold) and 0 < row.down - last.down < 2 * row.height:
+            text = f"{found.pop()[0]} {text}"
+        found.append((text, height, bold))
+        last = row
+    return [each for each in found if len(each[0]) <= _HEADING and any(map(str.isalpha, each[0]))]
 
 
-def _level(a: Any, b: Any) -> tuple[float, float]:
-    """How far apart two boxes of a level line are, whichever way it is read, and how high it is."""
-    return max(b.left - a.right, a.left - b.right), a.top - a.bottom
+def _is_one(row: Row) -> bool:
+    """Whether a row is one run of words, perhaps behind its number, and no row of a table."""
+    return len(row.pieces) == 1 or (len(row.pieces) == 2 and not any(map(str.isalpha, row.pieces[0].text)))
 
 
-def _upright(a: Any, b: Any) -> tuple[float, float]:
-    """The same for a line that runs up or down the page."""
-    return max(b.bottom - a.top, a.bottom - b.top), a.right - a.left
+def _box(row: Row) -> tuple[float, float, float, float]:
+    """Where a row stands on the page."""
+    left, right, top, bottom = row.left, row.right, row.down - 0.8 * row.height, row.down + 0.2 * row.height
+    return (
+        (left, -bottom, right, -top),
+        (-bottom, -right, -top, -left),
+        (-right, top, -left, bottom),
+        (top, left, bottom, right),
+    )[row.turn]
 
 
-def _paragraphs(lines: Sequence[str], places: Sequence[_Place]) -> list[str]:
-    """Put a blank line where the step down is clearly wider than the one before or behind it.
-
-    What stands farther along at the same height is a cell of the same line.
-    """
+def _paragraphs(texts: Sequence[str], rows: Sequence[Row]) -> list[str]:
+    """Put a blank line where the step down is clearly wider than the one before or behind it."""
     steps = [
-        below.begin[1] - above.end[1] if below.turn == above.turn else math.inf
-        for above, below in itertools.pairwise(places)
+        below.down - above.down if below.turn == above.turn else math.inf
+        for above, below in itertools.pairwise(rows)
     ]
-    spaced = list(lines[:1])
+    spaced = list(texts[:1])
     previous = math.inf
-    for at, (step, next_step) in enumerate(zip(steps, _next_down(steps), strict=True)):
-        line = lines[at + 1]
-        if abs(step) <= _SAME_LINE and places[at + 1].begin[0] > places[at].end[0]:
-            spaced[-1] += f"  {line.strip()}"
-            continue
-        if step == math.inf or _PARAGRAPH * min(previous, next_step) < step:
+    for text, step, next_step in zip(texts[1:], steps, _next_down(steps), strict=True):
+        if step == math.inf or step < -_SAME_LINE or _PARAGRAPH * min(previous, next_step) < step:
             spaced.append("")
-        spaced.append(line)
+        spaced.append(text)
         if _is_down(step):
             previous = step
     return spaced
