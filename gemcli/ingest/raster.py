@@ -47,7 +47,7 @@ FORMATS: dict[str, tuple[str, ...]] = {
 _ONE_BYTE = ("1", "L", "P")
 _TWO_BYTES = ("I;16", "I;16B", "I;16L", "I;16N")
 #: Bytes a pixel of decoders that hold the picture several times over, as measured.
-_DECODER_BYTES = {"WEBP": 12, "AVIF": 11, "HEIF": 11, "JPEG2000": 20, "PSD": 8, "ICO": 12}
+_DECODER_BYTES = {"WEBP": 16, "AVIF": 11, "HEIF": 11, "JPEG2000": 20, "PSD": 8, "ICO": 12}
 _HOLDS_FILE = ("WEBP", "AVIF", "HEIF", "JPEG2000", "ICO")
 _ICON_SIDE = 4096
 _ROWS_PER_STRIP = 278
