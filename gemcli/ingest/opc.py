@@ -95,7 +95,7 @@ class Package:
             return []
         found: list[tuple[str, Relation]] = []
         try:
-            items = children([self.archive.read(listed, MAX_XML)], "rel.Relationships", self.what(listed))
+            items = children(self.archive.chunks(listed, MAX_XML), "rel.Relationships", self.what(listed))
             for item in items:
                 target = item.get("Target", "")
                 external = item.get("TargetMode") == "External"
