@@ -13,6 +13,7 @@ from gemcli.reading.points import key
 
 _CIRCLE = re.compile(r"(.{3,80}?)\1{4,}$", re.DOTALL)
 _TAIL = 500  # characters in which a circle is looked for
+_LONG, _RULE = 40, 160  # characters of a circle; of one character again and again: a rule may be drawn
 _REPEATS = 2  # times that a line may come again
 
 
@@ -48,7 +49,8 @@ def listen(answer: Answer, heard: Callable[[], None]) -> Said:
 
 def circles(text: str) -> bool:
     """Whether a text has begun to repeat its lines or its words."""
-    if _CIRCLE.search(text[-_TAIL:]):
+    match = _CIRCLE.search(text[-_TAIL:])
+    if match and len(match[0]) >= (_LONG if len(set(match[1])) > 1 else _RULE):
         return True
     whole = text.splitlines()[: None if text.endswith("\n") else -1]
     times = Counter(filter(None, map(key, whole)))

@@ -29,16 +29,21 @@ from gemcli.reading.points import Point, points
 from gemcli.worker import Emit
 
 _VERSION = 1
-_SIZES = ((3e9, 4_096), (9e9, 8_192))  # parameters below which so many tokens at once are read well
+_SIZES = ((3e9, 3_072), (9e9, 8_192))  # parameters below which so many tokens at once are read well
 _LARGEST = 16_384
-_NOTE = 16  # a window's notes have this part of its size: 256 tokens of 4,096
+_NOTE = 16  # a window's notes have this part of its size: 192 tokens of 3,072
 _MERGED = 4  # merged notes have this part
 _LEAST_NOTE = 48
 _LEAST_TEXT = 128  # tokens of a window, below which there is no sense in reading
 _OUTLINE = 6  # headings have this part of the last prompt at most
+_TITLES = 10  # headings that are asked about at once: a line each fits into a window's notes
+_LONG_TITLE = 24  # characters that it is reckoned with
+_BEARABLE = 4  # windows that the last prompt takes at most
 _TRIES = 4
 _DEEPEST = 6
 _SAY_EVERY_S = 1.0
+
+_Wording = Callable[[str, str, Sequence[str]], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,7 @@ def read_all(
         DoesNotFitError: the window is too small to read with, or the notes cannot be made short enough.
     """
     headings = outline(documents)
+    budget = min(budget, _BEARABLE * reader.size)
     run = _Run(question, reader, keep, emit)
     found = unique(run.level(documents, headings))
     before = 0
@@ -124,7 +130,7 @@ def read_all(
         if before and size > 0.9 * before:
             break
         before = size
-        found = unique(run.merged(documents, found))
+        found = unique(run.merged(documents, found, headings))
     raise DoesNotFitError(
         f"the notes on all documents have {before:,} tokens and cannot be made shorter: {budget:,} fit",
         "Ask about less at once, allow more with --context, or take a model with a larger window.",
@@ -159,6 +165,7 @@ class _Job:
     prompt: Prompt
     key: tuple[object, ...]
     said: Said | None
+    headings: tuple[Heading, ...]
     is_half: bool
 
 
@@ -181,9 +188,11 @@ class _Run:
         room = max(_LEAST_NOTE, self._reader.size // _NOTE)
         return self._read(documents, headings, room, wording.note_question, may_split=not self._is_summary)
 
-    def merged(self, documents: Sequence[Document], found: Sequence[Point]) -> list[Point]:
+    def merged(
+        self, documents: Sequence[Document], found: Sequence[Point], headings: Sequence[Heading]
+    ) -> list[Point]:
         """Fewer points, made from points; their places are in `documents` as before."""
-        short_ones = notes(documents, found, ())
+        short_ones = notes(documents, found, above(found, headings))
         places: dict[tuple[int, int], tuple[int, int]] = {}
         for index, document in enumerate(short_ones):
             of_document = sorted((each for each in found if each.place[0] == index), key=lambda p: p.place[1])
@@ -192,7 +201,7 @@ class _Run:
                 places[index, number] = anchors.get(part.anchor, (index, 0))
         room = max(_LEAST_NOTE, self._reader.size // _MERGED)
         fewer = self._read(
-            short_ones, (), room, lambda question, _: wording.merge_question(question), may_split=False
+            short_ones, (), room, lambda question, *_: wording.merge_question(question), may_split=False
         )
         return [replace(each, place=places[each.place]) for each in fewer]
 
@@ -211,7 +220,7 @@ class _Run:
         documents: Sequence[Document],
         headings: Sequence[Heading],
         room: int,
-        ask: Callable[[str, str], str],
+        ask: _Wording,
         *,
         may_split: bool,
     ) -> list[Point]:
@@ -229,7 +238,7 @@ class _Run:
                 continue
             if said.cut:
                 self._full.append(job.window.label())
-            found += points(said.text, job.window, cut=said.cut)
+            found += points(said.text, job.window, headings=job.headings, cut=said.cut)
             self.done += 1
             self._emit(Progress("map", self.done, total, "windows", job.window.label()))
         return found
@@ -239,17 +248,21 @@ class _Run:
         documents: Sequence[Document],
         headings: Sequence[Heading],
         room: int,
-        ask: Callable[[str, str], str],
+        ask: _Wording,
     ) -> list[_Job]:
         """Every window with its prompt; they are cut smaller until each prompt leaves room for its notes."""
         size = self._reader.size
-        empty = len(self._reader.pack([], ask(self._question, "x"), wording.SYSTEM).ids)
+        empty = len(
+            self._reader.pack(
+                [], ask(self._question, "x", ("x" * _LONG_TITLE,) * _TITLES), wording.SYSTEM
+            ).ids
+        )
         limit = size - room - empty - _LEAST_NOTE // 2
         for _ in range(_TRIES):
             if limit < _LEAST_TEXT:
                 break
             windows = cut(documents, limit, cost=self._reader.cost, headings=headings)
-            jobs = [self._job(window, room, ask) for window in windows]
+            jobs = [self._job(window, room, ask, headings) for window in windows]
             longest = max((len(job.prompt.ids) for job in jobs), default=0)
             if longest + room <= max(size, min(size * 5 // 4, self._reader.window)):
                 return jobs
@@ -261,11 +274,13 @@ class _Run:
         )
 
     def _job(
-        self, window: Window, room: int, ask: Callable[[str, str], str], *, is_half: bool = False
+        self, window: Window, room: int, ask: _Wording, headings: Sequence[Heading], *, is_half: bool = False
     ) -> _Job:
         document = window.documents[0]
         example = named(document.source, document.parts[0].anchor)
-        prompt = self._reader.pack(window.documents, ask(self._question, example), wording.SYSTEM)
+        asked = _asked_about(window, headings) if self._is_summary else ()
+        titles = [each.title for each in asked]
+        prompt = self._reader.pack(window.documents, ask(self._question, example, titles), wording.SYSTEM)
         pictures = [
             part.key for document in window.documents for part in document.parts if not isinstance(part, Text)
         ]
@@ -275,9 +290,9 @@ class _Run:
         said = None
         if isinstance(kept, dict) and isinstance(kept.get("text"), str):
             said = Said(kept["text"], kept.get("cut") is True)
-        return _Job(window, prompt, key, said, is_half)
+        return _Job(window, prompt, key, said, asked, is_half)
 
-    def _halves(self, job: _Job, room: int, ask: Callable[[str, str], str]) -> list[_Job]:
+    def _halves(self, job: _Job, room: int, ask: _Wording) -> list[_Job]:
         """A window in two, where its notes had not room enough; none where it is a half or small already."""
         window = job.window
         if job.is_half or window.tokens < 2 * _LEAST_TEXT:
@@ -293,7 +308,7 @@ class _Run:
             return []
         return [
             self._job(
-                replace(each, places=tuple(map(whole.__getitem__, each.places))), room, ask, is_half=True
+                replace(each, places=tuple(map(whole.__getitem__, each.places))), room, ask, (), is_half=True
             )
             for each in smaller
         ]
@@ -334,6 +349,21 @@ class _Run:
         if len(new) < len(jobs):
             said += f", {len(jobs) - len(new)} of them read before"
         self._emit(Note(said + (f": about {_about(needs)}" if needs else "")))
+
+
+def _asked_about(window: Window, headings: Sequence[Heading]) -> tuple[Heading, ...]:
+    """The headings under which a window's text stands: outer ones alone where there are many."""
+    own = list(window.headings)
+    document, part = window.places[0]
+    before = [each for each in headings if each.document == document and each.part < part]
+    begins = bool(own) and (own[0].document, own[0].part) == (document, part)
+    if before and not begins:
+        own.insert(0, before[-1])
+    for level in sorted({each.level for each in own}, reverse=True):
+        if len(own) <= _TITLES:
+            break
+        own = [each for each in own if each.level < level]
+    return tuple(own)
 
 
 class _Clock:

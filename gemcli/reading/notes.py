@@ -39,10 +39,10 @@ def notes(
     for each in headings:
         anchor = documents[each.document].parts[each.part].anchor
         title = f"{'#' * min(6, each.level + 1)} {each.title}"
-        lines.setdefault(each.document, []).append(((each.part, 0, each.at), anchor, title))
+        lines.setdefault(each.document, []).append(((each.part, each.at, -1), anchor, title))
     for order, point in enumerate(points):
         document, part = point.place
-        lines.setdefault(document, []).append(((part, 1, order), point.anchor, f"- {point.text}"))
+        lines.setdefault(document, []).append(((part, point.at, order), point.anchor, f"- {point.text}"))
     made: list[Document] = []
     for index, document in enumerate(documents):
         written = sorted(lines.get(index, ()), key=lambda line: line[0])

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gemcli.pack.outline import Heading
 from gemcli.pack.windows import Window, short
 from gemcli.parts import Anchor, Text
 from gemcli.reading.wording import NOTHING, is_echo
@@ -26,6 +27,7 @@ _BULLET = re.compile(r"^\s*(?:[-*•–]|\(?\d{1,2}[.)])\s+")
 _NOTHING = re.compile(rf"\W*(?:{NOTHING}|none|n/a)\b\W*", re.IGNORECASE)
 _WORD = re.compile(r"\w{3,}")
 _AGREES = 0.5  # of the words of the best place: what a place that the model named must hold
+_END = 1 << 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +38,24 @@ class Point:
         place: the document and the part that it stands in.
         anchor: where.
         text: what is said, without its anchor.
+        at: where in the part's text its heading begins; beyond its end for a point without one.
     """
 
     place: tuple[int, int]
     anchor: Anchor
     text: str
+    at: int = _END
 
 
-def points(answer: str, window: Window, *, cut: bool = False) -> list[Point]:
+def points(
+    answer: str, window: Window, *, headings: Sequence[Heading] = (), cut: bool = False
+) -> list[Point]:
     """The points of a model's answer about a window; none where it says that nothing is to be noted.
 
     Args:
         answer: the model's.
         window: what it read.
+        headings: those that it was asked about; a line that begins with one stands under it.
         cut: the answer ends where its room did: its last line is left out unless it is the only one.
     """
     lines = [line.strip() for line in answer.splitlines() if line.strip()]
@@ -60,13 +67,32 @@ def points(answer: str, window: Window, *, cut: bool = False) -> list[Point]:
     found: list[Point] = []
     seen: set[str] = set()
     for line in lines:
+        if line.startswith("#"):
+            continue  # a heading from its text
         text, places = holds.take(_BULLET.sub("", line))
+        heading, text = _under(text, headings)
         said = key(text)
         if not said or said in seen or _NOTHING.fullmatch(text) or is_echo(text) or text.endswith(":"):
             continue
         seen.add(said)
-        found.append(holds.point(text, places))
+        found.append(holds.below(heading, text) if heading else holds.point(text, places))
     return found
+
+
+def _under(text: str, headings: Sequence[Heading]) -> tuple[Heading | None, str]:
+    """The heading that a line begins with, with or without its number, and the rest of the line."""
+    for heading in headings:
+        words = re.findall(r"\w+", heading.title)
+        if not words:
+            continue
+        named = next((at for at, word in enumerate(words) if not word.isdecimal()), 0)
+        number, title = (r"\W+".join(map(re.escape, some)) for some in (words[:named], words[named:]))
+        # Without its number a title may be the beginning of any sentence: a mark must end it then.
+        marked = rf"\W*(?:{number}\W+)?{title}(?!\w)[*_`\s]*[:…–—-]"
+        numbered = rf"\W*{number}\W+{title}(?!\w)" if number else marked
+        if match := re.match(rf"(?:{marked}|{numbered})[\s*_:.…–—-]*", text, re.IGNORECASE):
+            return heading, text[match.end() :]
+    return None, text
 
 
 def key(text: str) -> str:
@@ -123,6 +149,15 @@ class _Places:
             for index, (_, own, anchor) in enumerate(self._parts)
             if (not name or name == own) and _covers(anchor, match)
         ]
+
+    def below(self, heading: Heading, text: str) -> Point:
+        """A point under a heading: where that stands, or at the beginning if it stands before the window."""
+        place = (heading.document, heading.part)
+        for own, _, anchor in self._parts:
+            if own == place:
+                return Point(own, anchor, text, heading.at)
+        own, _, anchor = self._parts[0]
+        return Point(own, anchor, text, -1)
 
     def point(self, text: str, named: Sequence[int]) -> Point:
         """A point at the place that is named for it, where its words agree, else where they are."""

@@ -24,12 +24,16 @@ def is_summary(question: str) -> bool:
     return bool(_SUMMARY.search(question))
 
 
-def note_question(question: str, example: str) -> str:
+def note_question(question: str, example: str, titles: Sequence[str] = ()) -> str:
     """What is asked about one window.
+
+    A small model that is asked for main points copies the first paragraph and stops; one that is given the
+    headings says something about each.
 
     Args:
         question: the person's.
         example: a place in this window, as it is written in brackets.
+        titles: the headings under which its text stands, for a summary.
     """
     question = " ".join(question.split())
     shape = (
@@ -37,9 +41,13 @@ def note_question(question: str, example: str) -> str:
         f"like [{example}]. At most 8 lines, in the order of the text, in the language of the task."
     )
     if is_summary(question):
+        begin = f"The text above is one part of a longer text. The task for the whole is: {question}\n"
+        if not titles:
+            return f"{begin}Note the main points of this part alone, from its beginning to its end. {shape}"
+        listed = "\n".join(f"- {title}: …" for title in titles)
         return (
-            f"The text above is one part of a longer text. The task for the whole is: {question}\n"
-            f"Note the main points of this part alone: what each section says. {shape}"
+            f"{begin}Write one line for each of the following headings, in this order, with one short "
+            f"sentence of what the text under it says in the place of the dots:\n{listed}"
         )
     return (
         f"The text above is one part of a longer text. Note everything in it that helps with this task: "
@@ -78,15 +86,21 @@ def final_question(question: str, chapters: Sequence[str]) -> str:
         )
     if len(chapters) < 2:
         return f"{question}\n\nThe documents above are notes on all of them, in order: leave no part out."
-    listed = "\n".join(f"- {title}" for title in chapters)
+    listed = "\n".join(f"- {title}: …" for title in chapters)
     return (
-        f"{question}\n\nThe documents above are notes on all of them, in order. Go through these headings "
-        f"one after the other, write each down, and say in a sentence what stands under it:\n{listed}"
+        f"{question}\n\nThe documents above are notes on all of them, in order. Write one line for each of "
+        "the following headings, in this order, with one sentence of what the notes under it say in the "
+        f"place of the dots:\n{listed}"
     )
 
 
 _ECHO_WORDS = 5
 _ECHO = 0.8
 _OURS = frozenset(
-    re.findall(r"\w+", " ".join((SYSTEM, note_question("", ""), note_question("summary", ""))).casefold())
+    re.findall(
+        r"\w+",
+        " ".join(
+            (SYSTEM, note_question("", ""), note_question("summary", ""), note_question("summary", "", ("",)))
+        ).casefold(),
+    )
 )

@@ -51,6 +51,8 @@ def test_a_circle_ends_it_and_is_no_cut(piece):
 def test_what_is_no_circle():
     assert not circles("- one\n- two\n- one\n\n\n\n\n- three")
     assert not circles("a " * 4)
+    assert not circles("-" * 60)
+    assert circles("-" * 200)
     assert not circles("")
     assert circles("- one\n- two\n- One.\n- three\n- one\n")
 

@@ -139,6 +139,22 @@ def test_a_summary_names_every_chapter_in_order_twice():
         assert re.findall(r"Chapter Number \w", text) == wanted
 
 
+def test_a_summary_asks_about_every_heading_and_puts_each_line_below_its_own():
+    def fill_in(text):
+        wanted = re.findall(r"^- (\d+ Chapter Number \w): …$", text, re.MULTILINE)
+        assert wanted, "every window stands under some heading"
+        return "\n".join(f"- {title}: about {title[-1]}" for title in wanted)
+
+    model = Model(fill_in)
+    made, _ = read(model, "Summarize this.")
+    assert all("12 Chapter" not in text for text in model.asked)
+    lines = "".join(part.text for part in made.documents[0].parts).splitlines()
+    shown = [line for line in lines if line.startswith("#")]
+    assert [line[-1] for line in shown] == list("ABCDE")
+    for line in shown:
+        assert lines[lines.index(line) + 1] == f"- about {line[-1]}"
+
+
 def test_again_costs_nothing_and_another_question_or_model_does():
     first = Model(clauses)
     made, _ = read(first)
@@ -189,12 +205,12 @@ def test_a_damaged_entry_is_made_again(home):
 
 
 def test_a_window_with_more_than_its_notes_hold_is_read_in_halves():
-    clause = [f"There is notice number {number} of a kind.\n\n" for number in range(14)]
-    dense = Document("d.md", "text/plain", "", (Text("".join(clause), Anchor(lines=(1, 28))),))
+    clause = [f"There is notice number {number} of a kind.\n\n" for number in range(12)]
+    dense = Document("d.md", "text/plain", "", (Text("".join(clause), Anchor(lines=(1, 24))),))
     model = Model(clauses, window=4_096)
     made, events = read(model, documents=[dense], budget=6_000)
     text = compose(made.documents, "").text
-    assert all(f"notice number {number} of" in text for number in range(14))
+    assert all(f"notice number {number} of" in text for number in range(12))
     assert len(model.asked) == 3
     assert made.windows == 2
     assert not [event for event in events if isinstance(event, Warning)]
@@ -219,12 +235,12 @@ def test_notes_that_are_too_long_are_merged_and_keep_their_places():
         )
 
     model = Model(say, window=2_048)
-    made, _ = read(model, documents=[contract(40)], budget=2_000)
+    made, _ = read(model, documents=[contract(40)], budget=2_400)
     merges = [text for text in model.asked if "are notes on a longer text" in text]
     assert merges
     said = {part.anchor.page: part.text for part in made.documents[0].parts}
     assert all(f"- fact filler{page}\n" in said[page] for page in range(1, 41))
-    assert len(model.pack(made.documents, made.question, "Be exact.").ids) <= 2_000
+    assert len(model.pack(made.documents, made.question, "Be exact.").ids) <= 2_400
 
 
 def test_notes_that_cannot_be_made_shorter_do_not_fit():
@@ -257,7 +273,7 @@ def test_documents_without_notes_are_left_out_and_the_others_keep_their_names():
 
 def test_larger_models_read_more_at_once():
     small, large = Model(clauses), Model(clauses, window=32_768, parameters=12e9)
-    assert small.reader.size == 4_096
+    assert small.reader.size == 3_072
     assert large.reader.size == 16_384
     assert read(large, keep=Keep("notes", on=False))[0].windows < read(small)[0].windows
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from gemcli.pack.outline import Heading
 from gemcli.pack.windows import cut
 from gemcli.parts import Anchor, Document, Text
 from gemcli.reading.points import points
@@ -102,3 +103,31 @@ def test_lines_and_seconds():
         ("Alpha", (0, 0)),
         ("beta yes", (0, 0)),
     ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "- 2.1 The court: Norway's law",
+        "2.1 The court - Norway's law",
+        "- The Court: Norway's law",
+        "**2.1 The court**: Norway's law",
+        "## 2.1\n- the court … Norway's law",
+    ],
+)
+def test_a_line_that_begins_with_a_heading_stands_below_it(contract, line):
+    headings = [Heading(0, 1, 7, 2, "2.1 The court"), Heading(0, 2, 3, 2, "2.2 The courtyard")]
+    (point,) = points(line, contract, headings=headings)
+    assert (point.text, point.place, point.anchor.page, point.at) == ("Norway's law", (0, 1), 5, 7)
+
+
+def test_a_heading_from_before_the_window_stands_at_its_beginning(contract):
+    (point,) = points("- Old: x y", contract, headings=[Heading(3, 9, 0, 1, "Old")])
+    assert (point.text, point.place, point.at) == ("x y", (0, 0), -1)
+
+
+def test_a_heading_alone_says_nothing(contract):
+    headings = [Heading(0, 1, 7, 2, "2.1 The court")]
+    assert points("- 2.1 The court: …\n- 2.1 The court\n- The courts agree", contract, headings=headings)[
+        0
+    ].text == ("The courts agree")
