@@ -98,8 +98,6 @@ def cell_range(sheet: str, first: tuple[int, int], last: tuple[int, int]) -> str
 
 def number_text(value: float) -> str:
     """A number without noise: 15 digits, as spreadsheet programs keep, and no exponent unless it is huge."""
-    if value == int(value) and abs(value) < 1e15:
-        return str(int(value))
     text = f"{value:.15g}"
     if "e" not in text or abs(value) >= 1e21 or abs(value) < 1e-9:
         return text

@@ -108,9 +108,7 @@ def read(source: Source, report: Report) -> Document:
             f"{found.width:,}, the first of them row {found.first_uneven:,}"
         )
     if found.is_unclosed:
-        warnings.append(
-            f"a quote that begins in row {found.unclosed:,} never ends: quotes are read as written"
-        )
+        warnings.append("a quote begins that never ends: quotes are read as characters like others")
     return Document(
         source=source.name,
         media_type=source.media_type,

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 def pipe_cell(text: str) -> str:
     """A cell's text on one line: line ends become ``<br>``, pipes are escaped."""
+    if text.isalnum():
+        return text
     lines = (" ".join(line.split()) for line in text.strip().split("\n"))
     return "<br>".join(filter(None, lines)).replace("|", "\\|")
 

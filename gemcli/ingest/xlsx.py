@@ -24,7 +24,6 @@ _MAX_ROWS = 1_048_576
 _MAX_COLUMNS = 16_384
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})"')
 _MAX_FILLED = 1_000
-_REFERENCE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _DAMAGED = "fetch it again, or open it in its program and save it anew"
 
@@ -159,22 +158,24 @@ def _unescaped(text: str) -> str:
     return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text) if "_x" in text else text
 
 
-def _formats(package: Package, main: str) -> list[Format]:
-    """The number formats of the cell styles, by the style's number."""
+def _formats(package: Package, main: str) -> dict[str, Format]:
+    """The number formats of the cell styles, by the style's number as it is written."""
     root = package.maybe((package.related(main, "styles") or [None])[0])
     if root is None:
-        return []
+        return {}
     codes = dict(_BUILT_IN)
     for item in root.findall("x.numFmts/x.numFmt"):
         codes[_number(item.get("numFmtId"))] = item.get("formatCode", "")
     styles = root.findall("x.cellXfs/x.xf")
-    return [read_format(codes.get(_number(item.get("numFmtId")), "")) for item in styles]
+    return {
+        str(at): read_format(codes.get(_number(item.get("numFmtId")), "")) for at, item in enumerate(styles)
+    }
 
 
 class _Reader(Events):
     """Takes cells out of a sheet's XML by expat's events alone: trees would be several times slower."""
 
-    def __init__(self, what: str, strings: list[str], formats: list[Format], epoch_1904: bool) -> None:
+    def __init__(self, what: str, strings: list[str], formats: dict[str, Format], epoch_1904: bool) -> None:
         super().__init__(what)
         self.bare_formulas = 0
         self._strings = strings
@@ -183,7 +184,8 @@ class _Reader(Events):
         self._row = 0
         self._column = 0
         self._kind = "n"
-        self._style = 0
+        self._style = ""
+        self._names: dict[str, str] = {}
         self._value = ""
         self._formula = ""
         self._inline = ""
@@ -199,16 +201,17 @@ class _Reader(Events):
         return done
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
-        name = tag.rpartition("}")[2]
-        self.texts.clear()
+        if self.texts:
+            self.texts.clear()
+        name = self._names.get(tag) or self._local(tag)
         if name == "c":
-            reference = _REFERENCE.fullmatch(attributes.get("r", ""))
-            column = column_number(reference[1]) if reference else 0
+            get = attributes.get
+            column = column_number(get("r", "").rstrip("0123456789"))
             self._column = column if self._column < column <= _MAX_COLUMNS else self._column + 1
             if self._column > _MAX_COLUMNS:
                 raise InputError(f"{self.what} is damaged: row {self._row:,} has too many columns", _DAMAGED)
-            self._kind = attributes.get("t", "n")
-            self._style = _number(attributes.get("s"))
+            self._kind = get("t", "n")
+            self._style = get("s", "")
             self._value = self._formula = self._inline = ""
         elif name == "row":
             row = _number(attributes.get("r"))
@@ -219,45 +222,55 @@ class _Reader(Events):
             self._phonetic += 1
 
     def _end(self, tag: str) -> None:
-        name = tag.rpartition("}")[2]
-        if name == "v":
+        name = self._names.get(tag) or self._local(tag)
+        if name == "c":
+            text = self._shown()
+            if text and not text.isspace():
+                self._cells.append((self._column, text))
+        elif name == "v":
             self._value = "".join(self.texts)
-        elif name == "t" and not self._phonetic:
-            self._inline += "".join(self.texts)
+        elif name == "t":
+            if not self._phonetic:
+                self._inline += "".join(self.texts)
         elif name == "f":
             self._formula = "".join(self.texts)
+        elif name == "row":
+            if self._cells:
+                self._done.append((self._row, self._cells))
+                self._cells = []
         elif name == "rPh":
-            self._phonetic -= 1
-        elif name == "c":
-            text = self._shown()
-            if text.strip():
-                self._cells.append((self._column, text))
-        elif name == "row" and self._cells:
-            self._done.append((self._row, self._cells))
-            self._cells = []
-        self.texts.clear()
+            self._phonetic = max(0, self._phonetic - 1)
+        if self.texts:
+            self.texts.clear()
+
+    def _local(self, tag: str) -> str:
+        name = tag.rpartition("}")[2]
+        if len(self._names) < 1_000:
+            self._names[tag] = name
+        return name
 
     def _shown(self) -> str:
         kind, value = self._kind, self._value
-        if kind == "inlineStr":
-            return _unescaped(self._inline)
         if not value:
+            if kind == "inlineStr":
+                return _unescaped(self._inline)
             if self._formula and kind != "str":
                 self.bare_formulas += 1
                 return f"={self._formula}"
             return ""
+        if kind == "n":
+            if value.isascii() and value.isdecimal() and len(value) < 15 and not self._style:
+                return value
+            try:
+                number = float(value)
+            except ValueError:
+                return value
+            return shown(number, self._formats.get(self._style, PLAIN), self._epoch_1904)
         if kind == "s":
             at = _number(value, -1)
             return self._strings[at] if 0 <= at < len(self._strings) else f"#STRING {value}"
         if kind == "b":
             return "TRUE" if value.strip() in ("1", "true") else "FALSE"
-        if kind == "n":
-            try:
-                number = float(value)
-            except ValueError:
-                return value
-            form = self._formats[self._style] if self._style < len(self._formats) else PLAIN
-            return shown(number, form, self._epoch_1904)
         if kind == "d":
             return value.replace("T", " ").removesuffix("Z").removesuffix(" 00:00:00")
         return _unescaped(value)
