@@ -43,13 +43,18 @@ def read(source: Source, report: Report) -> Document:
         source=source.name,
         media_type=source.media_type,
         sha256=sha256,
-        parts=tuple(under(_parts(source, decoded.text, lines), headings(decoded.text, source.media_type))),
+        parts=tuple(under(wanted_blocks(source, decoded.text), headings(decoded.text, source.media_type))),
         warnings=tuple(warnings),
         meta={"lines": lines, "encoding": decoded.encoding},
     )
 
 
-def _parts(source: Source, text: str, lines: int) -> list[Text]:
+def wanted_blocks(source: Source, text: str) -> list[Text]:
+    """The blocks of a text, or of those of its lines that are wanted.
+
+    Raises:
+        UsageError: a page range, or lines that it does not have.
+    """
     selection = source.selection
     if selection is None or (selection.unit == "page" and not selection.exact):
         return list(blocks(text))
@@ -60,7 +65,7 @@ def _parts(source: Source, text: str, lines: int) -> list[Text]:
         )
     parts: list[Text] = []
     kept = text.split("\n")
-    for first, last in selection.within(lines, source.name):
+    for first, last in selection.within(count_lines(text), source.name):
         wanted = "\n".join(kept[first - 1 : last])
         ends = last < len(kept)
         parts += blocks(wanted + "\n" if ends else wanted, first)
