@@ -17,7 +17,7 @@ from gemcli.parts import Anchor, Document, Part, Text
 
 _GRAINS = 8  # pieces that a full window is made of, at least: how well windows are filled
 _SMALLEST_GRAIN = 32  # tokens
-_FULL = 0.6  # of a window, from which on a good place is taken to end it
+_FULL = 0.7  # of a window, from which on a good place is taken to end it
 _DOCUMENT, _CHAPTER, _SECTION, _PART, _PARAGRAPH, _LINE, _WORD = 6, 5, 4, 3, 2, 1, 0
 
 _ENDS = tuple(

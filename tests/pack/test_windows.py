@@ -98,7 +98,7 @@ def test_lines_that_cannot_be_counted_keep_their_anchor():
 def test_a_window_ends_before_a_chapter_when_it_is_full_enough():
     parts = [(f"page {number} ".ljust(80, "x"), Anchor(page=number)) for number in range(1, 9)]
     headings = [Heading(0, 4, 0, 1, "Two"), Heading(0, 3, 0, 2, "1.2")]
-    windows = cut([document("r.pdf", *parts)], 600, cost=letters, headings=headings)
+    windows = cut([document("r.pdf", *parts)], 540, cost=letters, headings=headings)
     assert [window.label() for window in windows] == ["r.pdf p.1-4", "r.pdf p.5-8"]
     assert [each.title for each in windows[1].headings] == ["Two"]
 
@@ -131,7 +131,7 @@ def test_a_picture_stays_whole():
     ("text", "end"),
     [
         ("a" * 50 + ".\n\n" + "b" * 30 + "\n" + "c" * 60, "\n\n"),
-        ("a" * 40 + ". " + "b" * 20 + " " + "c" * 60, ". "),
+        ("a" * 56 + ". " + "b" * 20 + " " + "c" * 60, ". "),
         ("a" * 50 + " " + "b" * 120, " "),
     ],
 )
