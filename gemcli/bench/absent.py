@@ -10,7 +10,7 @@ import re
 
 _DENIED = (
     r"mentioned|stated|specified|provided|given|included|found|contained|discussed|described|addressed|covered"
-    r"|present|available|listed|named|known|clear|said|answered|defined|indicated|part\ of|explicitly|directly"
+    r"|present|available|listed|named|known|clear|said|answered|defined|indicated|explicitly|part\ of"
     r"|in\ (?:the|these|those|this|any|it|them)"
 )
 _ADMITS = re.compile(

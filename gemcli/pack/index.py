@@ -14,6 +14,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,8 +29,11 @@ if TYPE_CHECKING:
 VERSION = 1
 """Of what is written to disk."""
 
-HEADING = 2.0
-"""How often a word of a heading counts in each passage under it."""
+HEADING, OUTER = 2.0, 0.5
+"""How often a word of a heading counts in each passage under it, and one of the headings that it is under."""
+
+JOINT = " › "
+"""Between the headings of a text, outermost first."""
 
 K1, B = 1.2, 0.6
 LISTING = 0.3
@@ -110,36 +114,28 @@ def build(document: Document) -> Index:
             found += ids
         return found
 
-    flat: list[int] = []
-    sizes: list[int] = []
-    above: list[int] = []
-    aboves: list[int] = []
-    worth = np.ones(len(cuts), np.float32)
-    for number, passage in enumerate(cuts):
-        text = passage.text(document.parts)
-        before = len(flat)
-        flat += numbered(text)
-        sizes.append(len(flat) - before)
-        before = len(above)
-        if heading := heads[passage.first]:
-            above += numbered(heading)
-        aboves.append(len(above) - before)
-        if is_listing(text):
-            worth[number] = LISTING
-    count = max(1, len(cuts))
+    said = [passage.text(document.parts) for passage in cuts]
+    above = [heads[passage.first].rpartition(JOINT) for passage in cuts]
+    fields: list[tuple[float, list[list[int]]]] = [
+        (1.0, [numbered(text) for text in said]),
+        (HEADING, [numbered(own) for _, _, own in above]),
+        (OUTER, [numbered(outer) for outer, _, _ in above]),
+    ]
     order = sorted(numbers)
-    rank = np.empty(len(numbers) or 1, np.int64)
+    rank = np.empty(len(numbers), np.int64)
     rank[[numbers[term] for term in order]] = np.arange(len(order))
-
-    def keys(ids: list[int], lengths: list[int]) -> np.ndarray:
-        rows = np.repeat(np.arange(len(lengths), dtype=np.int64), lengths)
-        return rank[np.asarray(ids, np.int64)] * count + rows
-
-    keyed = np.concatenate([keys(flat, sizes), keys(above, aboves)])
-    weights = np.concatenate([np.ones(len(flat)), np.full(len(above), HEADING)])
-    unique, inverse = np.unique(keyed, return_inverse=True)
-    counts = np.bincount(inverse, weights, len(unique)).astype(np.float32)
-    lengths = np.asarray(sizes, np.float32) + np.float32(HEADING) * np.asarray(aboves, np.float32)
+    count = max(1, len(cuts))
+    keys, weights = [], []
+    lengths = np.zeros(len(cuts), np.float32)
+    for weight, held in fields:
+        sizes = np.asarray([len(ids) for ids in held], np.int64)
+        ids = np.fromiter(chain.from_iterable(held), np.int64, int(sizes.sum()))
+        keys.append(rank[ids] * count + np.repeat(np.arange(len(cuts), dtype=np.int64), sizes))
+        weights.append(np.full(len(ids), weight))
+        lengths += (weight * sizes).astype(np.float32)
+    unique, inverse = np.unique(np.concatenate(keys), return_inverse=True)
+    counts = np.bincount(inverse, np.concatenate(weights), len(unique)).astype(np.float32)
+    worth = np.asarray([LISTING if is_listing(text) else 1.0 for text in said], np.float32)
     starts = np.searchsorted(unique, np.arange(len(order) + 1, dtype=np.int64) * count)
     return Index(cuts, lengths, worth, order, starts, (unique % count).astype(np.int32), counts)
 
@@ -219,7 +215,9 @@ def _running_head(line: str, around: Sequence[str]) -> str:
 def _path(document: Document) -> Path:
     from gemcli.settings import cache_dir
 
-    digest = hashlib.sha256(repr((VERSION, cutting.VERSION, spelling.VERSION, HEADING, LISTING)).encode())
+    digest = hashlib.sha256(
+        repr((VERSION, cutting.VERSION, spelling.VERSION, HEADING, OUTER, LISTING)).encode()
+    )
     for part in document.parts:
         if isinstance(part, Text):
             anchor = part.anchor
@@ -239,7 +237,7 @@ def _load(path: Path) -> Index | None:
     import numpy as np
 
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
             rows = kept["passages"]
             found = Index(
                 [Passage(*row) for row in rows.tolist()],

@@ -33,6 +33,7 @@ _HEADING = r"[#]{1,6}[ \t]+\S|\\(?:chapter|(?:sub)*section)\b|(?:\d{1,2}\.){1,4}
 _PLACES = re.compile(
     rf"""
     (?P<heading> \n\s*(?={_HEADING}) )
+  | (?P<gap> (?<![.!?:;…)\]])\n[ \t\r]*\n\s*(?=[a-z0-9]) )  # a superscript, a formula: no new paragraph
   | (?P<blank> \n[ \t\r]*\n\s* )
   | (?P<end> [.!?…:;。！？；؟।]['"”’»)\]]*[ \t\r]*\n(?!\s*\n) | [。！？；] )
   | (?P<row> [|\t][^\n]*\n )
@@ -42,7 +43,9 @@ _PLACES = re.compile(
     """,
     re.VERBOSE,
 )
-_MERIT = {"heading": 6.0, "blank": 5.0, "end": 4.0, "row": 4.0, "sentence": 3.5, "line": 2.0, "word": 1.0}
+_MERIT = {
+    "heading": 6.0, "blank": 5.0, "end": 4.0, "row": 4.0, "sentence": 3.5, "gap": 2.5, "line": 2.0, "word": 1.0,
+}  # fmt: skip
 _DISTANCE = 3.0
 """Merit that a place loses by being half a passage away from the target."""
 

@@ -115,7 +115,7 @@ def stem(word: str) -> str:
         "ly",
     ):
         bare = word.removesuffix(ending)
-        if bare != word and len(bare) >= 4:
+        if bare != word and len(bare) >= (5 if ending == "ion" else 4):
             word = bare
             break
     if len(word) > 4 and word[-1] in "ey":
