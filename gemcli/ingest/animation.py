@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MAX_FRAMES = 32
 
 #: Pixels of all frames that are decoded at most.
-MAX_WATCHED = 2_000_000_000
+MAX_WATCHED = 1_000_000_000
 
 _LEAST_COST = 1 << 16  # a frame takes some time, however small
 _COMPARED_SIDE = 128

@@ -94,6 +94,7 @@ def _pages(source: Source, sha256: str, picture: ImageFile, report: Report) -> D
     parts: list[Image] = []
     damaged: list[int] = []
     budget = MAX_CHECKED
+    role = "page" if picture.format == "TIFF" else "picture"
     for done, number in enumerate(wanted):
         report(done, len(wanted))
         frame = frames[number - 1]
@@ -110,7 +111,7 @@ def _pages(source: Source, sha256: str, picture: ImageFile, report: Report) -> D
         width, height = picture.size
         anchor = Anchor(page=number) if count > 1 else Anchor()
         pixels = partial(reel.frame, frame)
-        parts.append(Image(width, height, pixels, anchor, f"{sha256}#{frame}", caption(picture), "page"))
+        parts.append(Image(width, height, pixels, anchor, f"{sha256}#{frame}", caption(picture), role))
     report(len(wanted), len(wanted))
     if damaged:
         pages = f"page{'s' if len(damaged) > 1 else ''} {compact(damaged)}"
@@ -146,9 +147,9 @@ def _page_frames(picture: ImageFile) -> list[int]:
 
 
 def _animation(source: Source, sha256: str, picture: ImageFile, report: Report) -> Document:
-    size = picture.size
-    meta = {"width": size[0], "height": size[1], "format": _format(picture)}
     motion = watch(source, picture, report)
+    size = picture.size if orientation(picture) not in LYING else picture.size[::-1]
+    meta = {"width": size[0], "height": size[1], "format": _format(picture)}
     said = motion.warnings()
     if _lacks_end(source, picture.format):
         said.append("is cut short: its end mark is missing; frames may be missing")

@@ -5,16 +5,18 @@ What was decoded before the damage is kept, and what is missing is said.
 
 from __future__ import annotations
 
+import logging
 import os
 import struct
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, BinaryIO
 
 from gemcli.errors import GemcliError, InputError
 from gemcli.ingest.flatten import MAX_SIDE
 from gemcli.ingest.kinds import kind_name
+from gemcli.ingest.quiet import quiet
 from gemcli.ingest.source import KindError, Source
 
 if TYPE_CHECKING:
@@ -43,6 +45,9 @@ FORMATS: dict[str, tuple[str, ...]] = {
     "image/jp2": ("JPEG2000",),
     "image/vnd.adobe.photoshop": ("PSD",),
 }
+
+# Without a handler of its own what Pillow logs about damage would be printed to stderr.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _ONE_BYTE = ("1", "L", "P")
 _TWO_BYTES = ("I;16", "I;16B", "I;16L", "I;16N")
@@ -97,7 +102,8 @@ def failures_told(source: Source) -> Iterator[None]:
         raise
     except UnidentifiedImageError:
         raise InputError(
-            f"{source.name} is damaged: it begins as {kind_name(source.media_type)} but is none", _AGAIN
+            f"{source.name} is damaged: it begins as {kind_name(source.media_type)}, but it cannot be opened",
+            _AGAIN,
         ) from None
     except (DecompressionBombError, MemoryError):
         raise InputError(f"{source.name} holds too many pixels to be unpacked", _SMALLER) from None
@@ -119,7 +125,8 @@ def load(picture: ImageFile) -> str | None:
         Exception: Pillow's own where nothing could be decoded; see `opened`.
     """
     try:
-        picture.load()
+        with quiet() if getattr(picture, "use_load_libtiff", False) else nullcontext():
+            picture.load()
     except Exception as error:  # each decoder of Pillow has its own
         if picture._im is None or picture.im.size != picture.size or isinstance(error, MemoryError):
             raise
@@ -183,6 +190,8 @@ def _samples(picture: ImageFile) -> int:
 
 def _largest_strip(picture: ImageFile) -> int:
     """Bytes of a TIFF's largest strip or tile, unpacked and as it lies in the file."""
+    if picture.info.get("compression") == "raw":
+        return 0  # read as it lies there, a little at a time
     rows = _tag(picture, _ROWS_PER_STRIP)
     rows = min(rows, picture.height) if isinstance(rows, int) else 256
     packed = [_tag(picture, tag) for tag in (_STRIP_BYTES, _TILE_BYTES)]

@@ -1,11 +1,14 @@
 import io
 import random
+import sys
 
 import numpy as np
 import pytest
+from heic import heic
 from PIL import Image, ImageCms, ImageDraw
 
 from gemcli.errors import InputError, UsageError
+from gemcli.ingest import animation
 from gemcli.ingest.flatten import MAX_SIDE
 from gemcli.ingest.image import read
 from gemcli.ingest.ranges import parse
@@ -181,6 +184,33 @@ def test_pages_of_a_tiff(compression):
     assert document.meta["pages"] == 4
 
 
+def test_heic_turned_and_several_in_one_file(monkeypatch):
+    data = heic(corners(), turns=1)
+    (part,) = look(data, "image/heic").parts
+    assert (part.width, part.height) == part.pixels().size == (40, 60)
+    assert close(part.pixels(), (8, 8), (0, 255, 0))
+    assert close(part.pixels(), (30, 8), (255, 255, 0))
+    document = look(heic(corners(), Image.new("RGB", (80, 64), "blue")), "image/heic")
+    assert [(part.anchor.page, part.width, part.role) for part in document.parts] == [
+        (1, 60, "picture"),
+        (2, 80, "picture"),
+    ]
+    assert close(document.parts[1].pixels(), (9, 9), (0, 0, 255))
+    assert close(document.parts[0].pixels(), (8, 8), (255, 0, 0))
+    assert document.meta["format"] == "HEIC"
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+    with pytest.raises(InputError, match="no library for it is installed") as error:
+        look(data, "image/heic")
+    assert error.value.hint == 'pip install "gemcli[images]"'
+
+
+def test_avif_by_the_name_of_heif():
+    data = encoded(corners(), "AVIF")
+    assert data[8:12] == b"avif"
+    document = look(data[:8] + b"mif1" + data[12:], "image/heic")
+    assert document.meta["format"] == "AVIF"
+
+
 def test_pages_are_chosen():
     document = look(pages(5), "TIFF", selection=parse("2,4-", "page"))
     assert [part.anchor.page for part in document.parts] == [2, 4, 5]
@@ -275,6 +305,37 @@ def test_frames_of_the_time_and_rate_wanted():
         look(moving(16), "GIF", wants=Wants(start=9))
 
 
+def test_an_animation_without_end_is_stopped(monkeypatch):
+    monkeypatch.setattr(animation, "MAX_WATCHED", 10 * (1 << 16))
+    document = look(moving(16), "GIF")
+    assert len(document.parts) == 10
+    assert document.warnings == ("is very long: frames from 1.0 s on (number 11) are missing",)
+
+
+@pytest.mark.parametrize("form", ["GIF", "PNG", "WEBP"])
+def test_an_animation_cut_short_says_from_when_on(form):
+    data = moving(16, form)
+    try:
+        document = look(data[: len(data) * 2 // 3], form)
+    except InputError:
+        assert form == "WEBP"  # its decoder wants the whole of it
+        return
+    assert 3 < len(document.parts) < 16
+    assert "is cut short" in document.warnings[-1] or "is damaged" in document.warnings[-1]
+    assert document.parts[-1].pixels().size == (64, 48)
+
+
+def test_a_turned_animation_is_set_upright():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    frames = [corners(), corners().transpose(Image.Transpose.ROTATE_180)]
+    data = encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:], exif=exif, lossless=True)
+    document = look(data, "WEBP")
+    for part, colour in zip(document.parts, ((0, 0, 255), (0, 255, 0)), strict=True):
+        assert (part.width, part.height) == part.pixels().size == (40, 60)
+        assert close(part.pixels(), (8, 8), colour)
+
+
 def test_the_camera_is_told_but_neither_place_nor_time():
     exif = Image.Exif()
     exif[0x010F], exif[0x0110], exif[0x010E] = "Canon", "Canon EOS 5D", "A cat\non a mat"
@@ -297,7 +358,7 @@ def test_what_is_no_picture_is_refused():
         look(b"", "PNG")
     with pytest.raises(KindError, match="is a JPEG XL image: convert it"):
         look(b"\xff\x0a123", "image/jxl")
-    with pytest.raises(InputError, match="is damaged: it begins as a PNG image but is none"):
+    with pytest.raises(InputError, match="is damaged: it begins as a PNG image, but it cannot be opened"):
         look(b"\x89PNG\r\n\x1a\nno more", "PNG")
 
 
