@@ -41,6 +41,7 @@ _LONG_TITLE = 24  # characters that it is reckoned with
 _BEARABLE = 4  # windows that the last prompt takes at most
 _TRIES = 4
 _DEEPEST = 6
+_SHRINKS = 0.9  # what merging must make of the notes to be worth another time
 _SAY_EVERY_S = 1.0
 
 _Wording = Callable[[str, str, Sequence[str]], str]
@@ -117,22 +118,24 @@ def read_all(
         DoesNotFitError: the window is too small to read with, or the notes cannot be made short enough.
     """
     headings = outline(documents)
-    budget = min(budget, _BEARABLE * reader.size)
+    # A summary can be had of fewer notes; of what was asked for nothing is left out without need.
+    wanted = min(budget, _BEARABLE * reader.size) if wording.is_summary(question) else budget
     run = _Run(question, reader, keep, emit)
     found = unique(run.level(documents, headings))
     before = 0
     for _ in range(_DEEPEST):
-        made, asked = _composed(documents, question, found, headings, reader, budget)
+        made, asked = _composed(documents, question, found, headings, reader, wanted)
         size = len(reader.pack(made, asked, system).ids)
-        if size <= budget:
+        stuck = 0 < before < size / _SHRINKS
+        if size <= (budget if stuck else wanted):
             run.tell()
             return Reading(tuple(made), asked, run.done, run.kept)
-        if before and size > 0.9 * before:
+        if stuck:
             break
         before = size
         found = unique(run.merged(documents, found, headings))
     raise DoesNotFitError(
-        f"the notes on all documents have {before:,} tokens and cannot be made shorter: {budget:,} fit",
+        f"the notes on all documents have {before:,} tokens and cannot be made shorter; {budget:,} fit",
         "Ask about less at once, allow more with --context, or take a model with a larger window.",
     )
 
@@ -149,8 +152,11 @@ def _composed(
     if not wording.is_summary(question):
         headings = above(found, headings)
     shown = shallow(headings, budget // _OUTLINE, lambda text: reader.cost(Text(text)))
-    top = min((each.level for each in shown), default=0)
-    chapters = [each.title for each in shown if each.level == top]
+    chapters: list[str] = []
+    for level in sorted({each.level for each in shown}):
+        chapters = [each.title for each in shown if each.level <= level]
+        if len(chapters) > 1:  # a title page's heading alone is no list to go through
+            break
     made = [each for each in notes(documents, found, shown) if each.parts]
     if not made:
         made = [replace(documents[0], parts=(Text(NOTHING_FOUND),))]

@@ -304,3 +304,31 @@ def test_a_file_cannot_forge_the_notes_of_another_window():
     ids = model.pack(made.documents, made.question, "Be exact.").ids
     tokenizer = scripted.ByteTokenizer()
     assert sum(map(tokenizer.is_control, ids)) == 5
+
+
+def test_a_summary_is_made_of_few_notes_where_that_can_be_and_of_all_where_not():
+    def stubborn(text):
+        return "\n".join(f"- {each} is here" for each in sorted(set(re.findall(r"filler\d+", text))))
+
+    documents = [contract(90)]
+    few = mapped._BEARABLE * Model(clauses).reader.size
+    monkey = pytest.MonkeyPatch()
+    with monkey.context() as patch:
+        patch.setattr(mapped, "_BEARABLE", 1)
+        made, _ = read(Model(stubborn), "Summarize this.", documents=documents, budget=few)
+    model = Model(stubborn)
+    size = len(model.pack(made.documents, made.question, "Be exact.").ids)
+    assert few // mapped._BEARABLE < size <= few
+
+
+def test_a_single_title_is_no_list_of_chapters():
+    parts = [
+        Text("# Book\n\n## One\n\nalpha\n\n### Deep\n\nbeta\n", Anchor(lines=(1, 8))),
+        Text("## Two\n\ngamma\n", Anchor(lines=(9, 11))),
+    ]
+    made, _ = read(
+        Model(lambda text: "nothing"),
+        "Summarize it.",
+        documents=[Document("b.md", "text/markdown", "", tuple(parts))],
+    )
+    assert re.findall(r"^- (.+): …$", made.question, re.MULTILINE) == ["Book", "One", "Two"]
