@@ -15,6 +15,7 @@ from gemcli.ingest.embedded import Pictures
 from gemcli.ingest.epub_package import Package, chapters, encrypted, package, root_file
 from gemcli.ingest.html import decode_html
 from gemcli.ingest.markup import Rendered, render
+from gemcli.ingest.markup_lines import HeadingLine
 from gemcli.ingest.ranges import compact
 from gemcli.ingest.source import EmptyError, Report, Source
 from gemcli.ingest.zipped import BoundedZip, open_zip
@@ -55,9 +56,8 @@ def read(source: Source, report: Report) -> Document:
         raise EmptyError(f"{source.name} is empty: no page of it has text or pictures")
     warnings = book.warnings()
     if source.selection is not None and source.selection.clipped(len(names)):
-        warnings.append(
-            f"has {len(names):,} pages: of range {source.selection.text}, {compact(wanted)} was read"
-        )
+        asked = source.selection.text
+        warnings.append(f"has {len(names):,} pages: of range {asked}, {compact(wanted)} was read")
     return Document(
         source=source.name,
         media_type="application/epub+zip",
@@ -122,8 +122,9 @@ class _Book:
                 f"{self.name} is under copy protection: its text is encrypted", "read it in the shop's reader"
             )
         for place in self.package.contents:
-            self._titles = chapters(self._maybe(place), place)
-            if self._titles:
+            titles = chapters(self._maybe(place), place)
+            if titles:
+                self._titles = _carried(titles, self.pages)
                 break
 
     def read(self, number: int) -> None:
@@ -177,11 +178,8 @@ class _Book:
     def _above(self, name: str, page: Rendered) -> tuple[str, ...]:
         """The titles above a page: the chapter's, unless the page itself begins with it."""
         titles = self._titles.get(name, ())
-        first = next(
-            (part.heading for part in page.parts() if not isinstance(part, Image) and part.heading), ""
-        )
-        opening = _folded(first.partition(" › ")[0])
-        return titles[:-1] if titles and opening and opening == _folded(titles[-1]) else titles
+        first = next((line.says for line in page.lines if isinstance(line, HeadingLine)), "")
+        return titles[:-1] if titles and first and _folded(first) == _folded(titles[-1]) else titles
 
     def _picture(self, src: str, alt: str, folder: str) -> Image | None:
         try:
@@ -208,6 +206,15 @@ class _Book:
             return self.archive.read(name, _MAX_FILE)
         except InputError:
             return None
+
+
+def _carried(titles: dict[str, tuple[str, ...]], pages: list[str]) -> dict[str, tuple[str, ...]]:
+    """Titles of all pages: one that the table of contents does not name goes on with the chapter before."""
+    carried: dict[str, tuple[str, ...]] = {}
+    title: tuple[str, ...] = ()
+    for page in pages:
+        title = carried[page] = titles.get(page, title)
+    return carried
 
 
 def _outside(href: str) -> str | None:

@@ -77,7 +77,7 @@ def package(data: bytes | None, place: str) -> Package:
 def chapters(data: bytes | None, place: str) -> dict[str, tuple[str, ...]]:
     """The titles that each page stands under by a table of contents, an EPUB 3 list or an EPUB 2 NCX.
 
-    Of several entries for one page the first counts; a page without one goes on with the chapter before.
+    Of several entries for one page the first counts.
     """
     folder = posixpath.dirname(place)
     found: dict[str, tuple[str, ...]] = {}

@@ -35,6 +35,9 @@ class _Writer:
         self._held_size = 0
         self._nested = 0
         self._bare = True
+        self._after_comma = self._was_value = False
+        self._arrays: list[bool] = []
+        self._column = 0
 
     def feed(self, token: str) -> None:
         if not self._held:
@@ -73,21 +76,36 @@ class _Writer:
         return held
 
     def _put(self, token: str) -> None:
+        is_value = token[0] not in "{[]},:"
         if token in _CLOSE:
             self._depth = max(0, self._depth - 1)
-            if not self._bare:
+            if self._arrays:
+                self._arrays.pop()
+            if not self._bare or self._after_comma:
                 self._line()
         elif token not in ",:" and self._bare and self._done:
-            self._line()
+            fills = is_value and self._after_comma and self._was_value and self._arrays and self._arrays[-1]
+            if fills and self._column + len(token) < WIDTH:
+                self._write(" ")
+            else:
+                self._line()
         elif self._done and token not in ",:" and self._depth == 0:
-            self._done.append("\n")  # another document behind the first
-        self._done.append(": " if token == ":" else token)
+            self._line()  # another document behind the first
+        self._write(": " if token == ":" else token)
         if token in _OPEN:
             self._depth += 1
-        self._bare = token in _OPEN or token == ","
+            self._arrays.append(token == "[")
+        self._after_comma = token == ","
+        self._bare = token in _OPEN or self._after_comma
+        self._was_value = is_value or (self._after_comma and self._was_value)
+
+    def _write(self, text: str) -> None:
+        self._done.append(text)
+        self._column += len(text)
 
     def _line(self) -> None:
-        self._done.append("\n" + "  " * min(self._depth, _MAX_INDENT))
+        self._column = 0
+        self._write("\n" + "  " * min(self._depth, _MAX_INDENT))
 
 
 def _spaced(tokens: list[str]) -> Iterator[str]:
