@@ -43,8 +43,7 @@ HANDLERS: dict[str, str] = {
     "text/vtt": _SUBTITLES,
     "image/svg+xml": "gemcli.ingest.svg:read",
     "image/*": "gemcli.ingest.image:read",
-    "audio/*": "gemcli.ingest.audio:read",
-    "video/*": "gemcli.ingest.video:read",
+    **dict.fromkeys(("audio/*", "video/*"), "gemcli.ingest.recording:read"),
     "text/*": _TEXT,
     **dict.fromkeys(("application/yaml", "application/toml"), _TEXT),
 }
