@@ -10,10 +10,12 @@ SYSTEM = "You read a long text part by part and take short, exact notes. You add
 NOTHING = "nothing"
 
 _SUMMARY = re.compile(
-    r"\b(?:summar|overview|outline|synops|abstract\b|gist\b|(?:main|key) (?:points|ideas|topics)|"
+    r"\b(?:summar|overview|outline|synops|gist\b|(?:main|key) (?:points|ideas|topics)|"
     r"tl;?dr|what (?:is|are) (?:this|these|it|they|the (?:document|book|text|report|paper|file|manual)s?)"
     r"\b.{0,30}\babout|chapter by chapter|each chapter|every chapter|all chapters|"
-    r"zusammenfass|überblick|fasse\b|résum|aperçu|resum|riassu|sintesi|panorámica|samenvat|sammanfatt|"
+    r"zusammenfass|überblick|fasse\b|résume[rz]?\b|(?:un|le) résumé|aperçu|"
+    r"resumen|resumir|resum[ae] (?:el|la|los|las|o|este|esta)\b|"
+    r"riassu|sintesi|panorámica|samenvat|sammanfatt|"
     r"streszcz|podsumow)|кратк|резюм|обобщ|要約|总结|總結|概括|摘要|요약",
     re.IGNORECASE,
 )
