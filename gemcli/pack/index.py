@@ -42,7 +42,7 @@ LISTING = 0.3
 _SMALL = 50_000
 """Characters below which an index is made sooner than found on disk."""
 
-_LEADERS = re.compile(r"(?:[.·…] ?){4,}\s*\d*\s*$|\S\s{2,}\d{1,4}\s*$", re.MULTILINE)
+_LEADERS = re.compile(r"(?:[.·…] ?){4,}[\s|]*\d*[\s|]*$|\S\s{2,}\d{1,4}\s*$", re.MULTILINE)
 _ENTRIES = re.compile(r"^.{2,60}?,\s*\d{1,4}(?:\s*[,–-]\s*\d{1,4})*\s*$", re.MULTILINE)
 _NUMBER_AT_END = re.compile(r"^[\divxlc]{1,6}\b|\b\d{1,5}$")
 

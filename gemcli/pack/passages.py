@@ -80,7 +80,7 @@ class Passage:
         """The runs of text it is made of; parts between that are no text are passed over."""
         for number in range(self.first, self.last + 1):
             part = parts[number]
-            if isinstance(part, Text):
+            if isinstance(part, Text) and part.text:
                 start = self.start if number == self.first else 0
                 yield Span(number, start, self.end if number == self.last else len(part.text))
 
