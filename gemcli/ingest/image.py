@@ -148,15 +148,16 @@ def _page_frames(picture: ImageFile) -> list[int]:
 
 def _animation(source: Source, sha256: str, picture: ImageFile, report: Report) -> Document:
     motion = watch(source, picture, report)
-    size = picture.size if orientation(picture) not in LYING else picture.size[::-1]
-    meta = {"width": size[0], "height": size[1], "format": _format(picture)}
+    width, height = picture.size if orientation(picture) not in LYING else picture.size[::-1]
+    meta = {"width": width, "height": height, "format": _format(picture)}
     said = motion.warnings()
     if _lacks_end(source, picture.format):
         said.append("is cut short: its end mark is missing; frames may be missing")
     reel = Reel(source, motion.kept[-1].index)
     parts = [
         Image(
-            *size,
+            width,
+            height,
             partial(reel.frame, frame.index),
             Anchor(seconds=(frame.start, frame.end)) if motion.frames > 1 else Anchor(),
             f"{sha256}#{frame.index}",

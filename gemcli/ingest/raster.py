@@ -5,6 +5,7 @@ What was decoded before the damage is kept, and what is missing is said.
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import struct
@@ -54,6 +55,7 @@ _TWO_BYTES = ("I;16", "I;16B", "I;16L", "I;16N")
 #: Bytes a pixel of decoders that hold the picture several times over, as measured.
 _DECODER_BYTES = {"WEBP": 16, "AVIF": 11, "HEIF": 11, "JPEG2000": 20, "PSD": 8, "ICO": 12}
 _HOLDS_FILE = ("WEBP", "AVIF", "HEIF", "JPEG2000", "ICO")
+_MAX_ENDED = 64_000_000
 _ICON_SIDE = 4096
 _ROWS_PER_STRIP = 278
 _STRIP_BYTES = 279
@@ -135,12 +137,33 @@ def load(picture: ImageFile) -> str | None:
         height = picture.height
         rows = box[3] - box[1] if box else 0
         if rows < max(2, height // 50):
+            if picture.info.get("progressive") and _coarse(picture):
+                return "is cut short or damaged: it is shown coarse, and grey where nothing of it is left"
             raise
         lost = f"is cut short or damaged ({_reason(error)})"
         if rows >= height - 1:  # of a format that gives every row a little at a time
             return f"{lost}: parts of the picture are missing"
         return f"{lost}: about {max(1, round(100 - 100 * rows / height))} % of the picture are missing"
     return None
+
+
+def _coarse(picture: ImageFile) -> bool:
+    """Decode a progressive JPEG, which comes out at its end only, as if it ended where its data do."""
+    from PIL import Image as pillow
+
+    stream = picture.fp
+    if stream is None:
+        return False
+    stream.seek(0)
+    data = stream.read(_MAX_ENDED) + b"\xff\xd9"
+    with pillow.open(io.BytesIO(data), formats=("JPEG",)) as ended:
+        scale = round(ended.width / picture.width)
+        ended.draft(None, (max(1, ended.width // scale), max(1, ended.height // scale)))  # type: ignore[arg-type]
+        ended.load()
+        if ended.size != picture.size or ended.mode != picture.mode:
+            return False
+        picture.im = ended.im
+    return True
 
 
 def draft(picture: ImageFile, side: int) -> None:
@@ -212,7 +235,9 @@ def _check_file(source: Source, formats: tuple[str, ...], stream: BinaryIO) -> N
             f"{source.name} is a picture of {size / 1e6:,.0f} MB: too large to be read", _SMALLER
         )
     if formats == ("ICO",) and _widest_icon(stream.read(_ICON_HEAD), stream) > _ICON_SIDE:
-        raise InputError(f"{source.name} is an icon of absurd size: too large to be unpacked")
+        raise InputError(
+            f"{source.name} is an icon that claims to be of absurd size: it is not unpacked", _AGAIN
+        )
 
 
 _ICON_HEAD = 6 + 16 * 64

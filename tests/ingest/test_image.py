@@ -12,6 +12,7 @@ from gemcli.ingest import animation
 from gemcli.ingest.flatten import MAX_SIDE
 from gemcli.ingest.image import read
 from gemcli.ingest.ranges import parse
+from gemcli.ingest.sniff import sniff
 from gemcli.ingest.source import EmptyError, KindError, Source
 from gemcli.ingest.wants import Wants
 
@@ -72,6 +73,19 @@ def test_each_format_is_one_picture(form):
     assert part.key == document.sha256
     assert part.anchor.label() == ""
     assert document.meta == {"width": size[0], "height": size[1], "format": form}
+
+
+@pytest.mark.parametrize("form", TYPES)
+def test_each_format_is_told_by_its_bytes(form):
+    data = encoded(corners((64, 64)), form)
+    assert sniff(Source("a.bin", None, data=data)) == TYPES[form]
+
+
+@pytest.mark.parametrize("options", [{"big_tiff": True}, {"compression": "tiff_deflate", "big_tiff": True}])
+def test_a_tiff_of_the_large_kind(options):
+    data = encoded(corners(), "TIFF", **options)
+    assert sniff(Source("a.bin", None, data=data)) == "image/tiff"
+    assert close(look(data, "TIFF").parts[0].pixels(), (8, 8), (255, 0, 0))
 
 
 @pytest.mark.parametrize("form", ["JPEG", "TIFF", "WEBP", "PNG", "AVIF"])
@@ -376,8 +390,35 @@ def test_of_a_picture_cut_short_the_rest_is_read(form):
     assert "is cut short" in document.warnings[0]
 
 
+def test_a_progressive_jpeg_cut_short_is_shown_coarse():
+    image = Image.effect_mandelbrot((400, 300), (-3, -2.5, 2, 2.5), 50).convert("RGB")
+    data = encoded(image, "JPEG", progressive=True)
+    document = look(data[: len(data) * 3 // 5], "JPEG")
+    assert "is shown coarse" in document.warnings[0]
+    shown = np.asarray(document.parts[0].pixels(), np.float32)
+    assert np.abs(shown - np.asarray(image, np.float32)).mean() < 10
+
+
 @pytest.mark.parametrize("form", TYPES)
 def test_of_a_picture_cut_at_its_beginning_nothing_is(form):
     data = encoded(noise(), form)
     with pytest.raises(InputError, match=r"pictures/a\.bin .*damaged"):
         look(data[:60], form)
+
+
+def test_a_photograph(material, tmp_path):
+    with Image.open(material("astronaut.png")) as original:
+        photo = original.convert("RGB")
+    document = read(Source("astronaut.png", material("astronaut.png"), "image/png"), lambda done, total: None)
+    (part,) = document.parts
+    assert (part.width, part.height) == photo.size == (512, 512)
+    assert np.array_equal(np.asarray(part.pixels()), np.asarray(photo))
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    turned = photo.transpose(Image.Transpose.ROTATE_270)
+    path = tmp_path / "a.jpg"
+    turned.crop((0, 0, 512, 400)).save(path, quality=95, exif=exif)
+    (part,) = read(Source("a.jpg", path, "image/jpeg"), lambda done, total: None).parts
+    assert (part.width, part.height) == (400, 512)
+    expected = np.asarray(turned.crop((0, 0, 512, 400)).transpose(Image.Transpose.ROTATE_90), np.float32)
+    assert np.abs(np.asarray(part.pixels(), np.float32) - expected).mean() < 3
