@@ -44,7 +44,8 @@ _PLACES = re.compile(
     re.VERBOSE,
 )
 _MERIT = {
-    "heading": 6.0, "blank": 5.0, "end": 4.0, "row": 4.0, "sentence": 3.5, "gap": 2.5, "line": 2.0, "word": 1.0,
+    "heading": 6.0, "blank": 5.0, "end": 4.0, "row": 4.0,
+    "sentence": 3.5, "gap": 2.5, "line": 2.0, "word": 1.0,
 }  # fmt: skip
 _DISTANCE = 3.0
 """Merit that a place loses by being half a passage away from the target."""
