@@ -26,8 +26,8 @@ _TAIL = 4096
 
 _STAMP = 60  # characters: a stamp or a page number; less than this on a page-filling picture is no text layer
 _FILLED = 0.5  # of the page: a picture that fills it
-_FEW_WORDS = 150  # and a page that is mostly drawing is seen better than read
-_GRAPHIC = 0.3
+#: Words below which, and share of the page from which on, a page of drawings is better seen than read.
+_GRAPHIC = ((150, 0.3), (80, 0.15))
 _GARBLED = 0.3
 _REPAIR = "fetch it again, or try to repair it: qpdf IN.pdf OUT.pdf"
 
@@ -114,7 +114,7 @@ class _Found:
         text, filled = page["text"], page["filled"]
         images = self.source.wants.pdf == "auto"
         few = "graphic" in page
-        graphic = few and page["shows"] and page["graphic"] >= _GRAPHIC and page["words"] < _FEW_WORDS
+        graphic = few and any(page["words"] < words and page["graphic"] >= share for words, share in _GRAPHIC)
         scan = (
             few
             and page["shows"]

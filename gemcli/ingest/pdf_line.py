@@ -11,7 +11,7 @@ from __future__ import annotations
 import ctypes
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -105,13 +105,14 @@ def _cut(text: str, handle: Any, indices: Sequence[int]) -> list[list[Piece]]:
         turn = look.turn(first)
         fixed, bold = look.font(first)
         bold = bold and look.font(indices[at + len(bare) - 1])[1]
-        low, high, height = look.extent(first, turn)
+        extent = look.extents(turn)
+        low, high, height = extent(first)
         pieces: list[Piece] = []
         begin, down = 0, look.down(first, turn)
         for match in _SPACE.finditer(bare):
             space, behind = match.span()
-            before_low, before_high, height = look.extent(indices[at + space - 1], turn)
-            next_low, next_high, _ = look.extent(indices[at + behind], turn)
+            before_low, before_high, height = extent(indices[at + space - 1])
+            next_low, next_high, _ = extent(indices[at + behind])
             if before_low < low or before_high > high:
                 low, high = min(low, before_low), max(high, before_high)
             gap = next_low - before_high
@@ -119,7 +120,7 @@ def _cut(text: str, handle: Any, indices: Sequence[int]) -> list[list[Piece]]:
                 pieces.append(_piece(bare[begin:space], turn, low, high, down, height, fixed, bold))
                 begin, low, high = behind, next_low, next_high
                 down = look.down(indices[at + behind], turn)
-        last_low, last_high, last_height = look.extent(indices[at + len(bare) - 1], turn)
+        last_low, last_high, last_height = extent(indices[at + len(bare) - 1])
         low, high = min(low, last_low), max(high, last_high)
         pieces.append(_piece(bare[begin:], turn, low, high, down, height or last_height, fixed, bold))
         found.append(pieces)
@@ -145,7 +146,6 @@ class _Look:
         self._box, self._name = pdfium.FS_RECTF(), ctypes.create_string_buffer(64)
         self._to_x, self._to_y = ctypes.byref(self._x), ctypes.byref(self._y)
         self._to_box, self._to_flags = ctypes.byref(self._box), ctypes.byref(self._flags)
-        self._get_box = pdfium.FPDFText_GetLooseCharBox
 
     def turn(self, index: int) -> int:
         """Quarter turns."""
@@ -165,14 +165,20 @@ class _Look:
         fixed = bool(self._flags.value & _FIXED_PITCH) or _FIXED.search(name) is not None
         return fixed, _BOLD.search(name) is not None
 
-    def extent(self, index: int, turn: int) -> tuple[float, float, float]:
-        """From where to where it goes along its line, and how high it is."""
-        self._get_box(self._handle, index, self._to_box)
-        box = self._box
-        if turn == 0:
+    def extents(self, turn: int) -> Callable[[int], tuple[float, float, float]]:
+        """A function that tells from where to where a character goes along its line, and how high it is."""
+        handle, box, to_box = self._handle, self._box, self._to_box
+        get_box = self._pdfium.FPDFText_GetLooseCharBox
+
+        def level(index: int) -> tuple[float, float, float]:
+            get_box(handle, index, to_box)
             return box.left, box.right, box.top - box.bottom
-        if turn == 1:
-            return -box.top, -box.bottom, box.right - box.left
-        if turn == 2:
-            return -box.right, -box.left, box.top - box.bottom
-        return box.bottom, box.top, box.right - box.left
+
+        def other(index: int) -> tuple[float, float, float]:
+            get_box(handle, index, to_box)
+            if turn == 2:
+                return -box.right, -box.left, box.top - box.bottom
+            low, high = (-box.top, -box.bottom) if turn == 1 else (box.bottom, box.top)
+            return low, high, box.right - box.left
+
+        return level if turn == 0 else other

@@ -1,7 +1,8 @@
 """How much of a PDF page is pictures and drawings: whether its words say what it shows.
 
 The page is covered with a grid; a cell counts where a picture or a drawing touches it and no text stands on
-it.  Rules, frames and what text stands on are no drawings.  The work is bounded however many objects there are.
+it.  Rules, frames and what text stands on are no drawings.  The work is bounded, however many objects there
+are.
 
 Source: PDFium's public/fpdf_edit.h.
 """
@@ -9,7 +10,6 @@ Source: PDFium's public/fpdf_edit.h.
 from __future__ import annotations
 
 import ctypes
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -23,10 +23,11 @@ Box = tuple[float, float, float, float]
 Matrix = tuple[float, float, float, float, float, float]
 
 _GRID = 32
-_MANY = 3000  # objects that are looked at
+_MANY = 5000  # objects that are looked at
 _DEEP = 4  # forms within forms
 _THIN = 0.01  # of the page's side: a rule
 _BACKGROUND = 0.5  # of the page: a plain box this large is its colour
+_WRITTEN_OVER = 0.25  # of a picture: it is what the text stands on
 _PLAIN = 6  # segments of a path that draws a box
 _SPECK = 0.004  # of the page: less than this is nothing to see
 _UNTURNED = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
@@ -44,23 +45,25 @@ def look(page: PdfPage, text: Sequence[Box]) -> tuple[bool, float]:
     cells: set[tuple[int, int]] = set()
     words = {cell for box in text for cell in _covered(on_page(box))}
     shows = False
-    for kind, item, box in itertools.islice(_objects(page), _MANY):
+    for kind, item, box in _objects(page, letters=not text):
         x0, y0, x1, y1 = on_page(box)
         if not (x1 > x0 and y1 > y0):
             continue
         if kind == pdfium.FPDF_PAGEOBJ_TEXT:
-            shows = shows or not text  # letters whose meaning is not known
+            shows = True  # letters whose meaning is not known
             continue
         across, up = x1 - x0, y1 - y0
+        here = _covered((x0, y0, x1, y1))
         if kind == pdfium.FPDF_PAGEOBJ_PATH:
             if min(across, up) < _THIN:
                 continue
             if pdfium.FPDFPath_CountSegments(item) <= _PLAIN and (
-                across * up > _BACKGROUND or not words.isdisjoint(_covered((x0, y0, x1, y1)))
+                across * up > _BACKGROUND or not words.isdisjoint(here)
             ):
                 continue
         shows = shows or across * up > _SPECK
-        cells |= _covered((x0, y0, x1, y1))
+        if len(here & words) <= _WRITTEN_OVER * len(here):
+            cells |= here
     share = len(cells - words) / _GRID**2
     return shows or share > _SPECK, round(share, 3)
 
@@ -89,16 +92,22 @@ def _covered(box: Box) -> set[tuple[int, int]]:
     }
 
 
-def _objects(page: PdfPage) -> Iterator[tuple[int, Any, Box]]:
-    """Every object with its kind and its box on the page; a form gives way to what is in it."""
+def _objects(page: PdfPage, *, letters: bool) -> Iterator[tuple[int, Any, Box]]:
+    """Every object with its kind and its box on the page, text with `letters` alone; a form gives way to what
+    is in it.
+    """
     import pypdfium2.raw as pdfium
 
     matrix = pdfium.FS_MATRIX()
     sides = [ctypes.c_float() for _ in range(4)]
     references = [ctypes.byref(side) for side in sides]
+    left = _MANY
 
     def walk(count: int, get: Any, holder: Any, place: Matrix, depth: int) -> Iterator[tuple[int, Any, Box]]:
+        nonlocal left
         for index in range(count):
+            if (left := left - 1) < 0:
+                return
             item = get(holder, index)
             kind = pdfium.FPDFPageObj_GetType(item)
             if kind == pdfium.FPDF_PAGEOBJ_FORM and depth < _DEEP:
@@ -106,6 +115,8 @@ def _objects(page: PdfPage) -> Iterator[tuple[int, Any, Box]]:
                 inner = (matrix.a, matrix.b, matrix.c, matrix.d, matrix.e, matrix.f)
                 held = max(0, pdfium.FPDFFormObj_CountObjects(item))
                 yield from walk(held, pdfium.FPDFFormObj_GetObject, item, _times(inner, place), depth + 1)
+            elif kind == pdfium.FPDF_PAGEOBJ_TEXT and not letters:
+                continue
             elif pdfium.FPDFPageObj_GetBounds(item, *references):
                 yield (
                     kind,

@@ -235,16 +235,19 @@ def _downward(blocks: list[list[Row]]) -> list[list[Row]]:
         {other for other in range(len(blocks)) if other != at and _is_above(spans[other], spans[at])}
         for at in range(len(blocks))
     ]
-    if not any(other > at for at, others in enumerate(above) for other in others):
-        return blocks
     ordered: list[list[Row]] = []
-    left = list(range(len(blocks)))
     placed: set[int] = set()
-    while left:
-        at = next(at for at in left if above[at] <= placed)
-        left.remove(at)
+
+    def place(at: int) -> None:
+        if at in placed:
+            return
         placed.add(at)
+        for other in sorted(above[at]):
+            place(other)
         ordered.append(blocks[at])
+
+    for at in range(len(blocks)):
+        place(at)
     return ordered
 
 

@@ -118,7 +118,7 @@ class PdfPages:
     def read(
         self, numbers: Sequence[int], report: Callable[[int, int], None], what: str = "pages"
     ) -> dict[int, dict[str, Any]]:
-        """What the worker's request `what` finds on each page; else ``{"damaged": True}`` or ``{"late": True}``.
+        """What the worker's request `what` finds on each page, else ``damaged`` or ``late`` as True.
 
         Args:
             numbers: from 1, in rising order.

@@ -17,6 +17,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gemcli.ingest.pdf_form import filled_in, has_xfa, prepare_form

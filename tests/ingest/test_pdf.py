@@ -1,6 +1,8 @@
 import contextlib
 import hashlib
+import sys
 import threading
+import zlib
 from pathlib import Path
 
 import pytest
@@ -8,27 +10,51 @@ import pytest
 from gemcli.errors import InputError, UsageError
 from gemcli.ingest.pdf import read
 from gemcli.ingest.ranges import parse
+from gemcli.ingest.wants import Wants
+from gemcli.parts import Text
 
 DATA = Path(__file__).parents[1] / "data"
 
 
-def reading(source, path, pages=None, *, exact=True):
+WORDS = ["A page of ordinary text, long enough not to be a stamp on a picture of a page."]
+
+
+def reading(source, path, pages=None, *, exact=True, pdf="auto"):
     selection = parse(pages, "page", exact=exact) if pages else None
-    return read(source(path, "application/pdf", selection=selection), lambda done, total: None)
+    wants = Wants(pdf=pdf)
+    return read(source(path, "application/pdf", selection=selection, wants=wants), lambda done, total: None)
+
+
+def kinds(document):
+    """``1t`` for text of page 1, ``2i`` for its image."""
+    return [f"{part.anchor.page}{'t' if isinstance(part, Text) else 'i'}" for part in document.parts]
 
 
 def test_a_real_paper(source):
     document = reading(source, DATA / "json-mapping.pdf")
     assert document.meta["pages"] == 29
-    assert [part.anchor.page for part in document.parts] == list(range(1, 30))
-    first = document.parts[0].text
+    assert all(isinstance(part, Text) for part in document.parts)
+    assert [part.anchor.page for part in document.parts] == sorted(
+        part.anchor.page for part in document.parts
+    )
+    texts = {
+        page: "\n".join(part.text for part in document.parts if part.anchor.page == page)
+        for page in range(1, 30)
+    }
+    assert all(texts.values())
+    first = texts[1]
     assert "Jeroen Ooms\nUCLA Department of Statistics\n\nAbstract\n\nA naive realization" in first
     assert "proposed by Douglas Crockford as a “fat-free alternative to XML”" in first
-    assert "There\x02fore" not in document.parts[1].text
-    assert "Therefore, the native R realization" in document.parts[1].text
-    assert "[1,]  1  4  7  10\n[2,]  2  5  8  11" in document.parts[7].text
+    assert "Therefore, the native R realization" in texts[2]
+    assert "[1,]  1  4  7  10\n[2,]  2  5  8  11" in texts[8]
     assert document.sha256 == hashlib.sha256((DATA / "json-mapping.pdf").read_bytes()).hexdigest()
     assert document.warnings == ()
+    headings = {part.heading: part for part in reversed(document.parts)}
+    matrices = headings["2 Converting between JSON and R classes › 2.2 Matrices"]
+    assert matrices.anchor.page == 8
+    assert matrices.text.startswith("2.2  Matrices\n")
+    assert document.parts[0].heading == ""
+    assert document.parts[1].text.startswith("1  Introduction\n")
 
 
 def test_pages_are_chosen_and_keep_their_numbers(source, pdf):
@@ -57,7 +83,9 @@ def test_lines_of_a_pdf_are_refused(source, pdf):
 def test_progress_counts_pages(source, pdf):
     seen = []
     read(source(pdf("a.pdf", ["one"], ["two"])), lambda done, total: seen.append((done, total)))
-    assert seen == [(0, 2), (1, 2), (2, 2)]
+    assert seen[0] == (0, 2)
+    assert seen[-1] == (2, 2)
+    assert seen == sorted(seen)
 
 
 def test_a_password_is_asked_for(source, pdf):
@@ -110,24 +138,63 @@ def test_a_damaged_page_is_named_and_the_others_read(source, pdf):
 
 def test_no_text_layer(source, pdf):
     with pytest.raises(InputError, match="has no text layer: pages 1-2 hold only pictures") as caught:
-        reading(source, pdf("scan.pdf", pdf.picture, pdf.picture))
+        reading(source, pdf("scan.pdf", pdf.picture, pdf.picture), pdf="text")
     assert "--ocr" in caught.value.hint
     assert "ocrmypdf" in caught.value.hint
+    stamped = pdf("stamped.pdf", pdf.picture + b"\n" + pdf.lines("Scanned with LittleScan"))
     with pytest.raises(InputError, match="has no text layer: page 1 holds only pictures"):
-        reading(source, pdf("stamped.pdf", pdf.picture + b"\n" + pdf.lines("Scanned with LittleScan")))
+        reading(source, stamped, pdf="text")
+    assert kinds(reading(source, stamped)) == ["1t", "1i"]
 
 
-def test_pages_without_text_are_listed(source, pdf):
-    words = ["A page of ordinary text, long enough not to be a stamp on a picture of a page."]
-    document = reading(source, pdf("mixed.pdf", words, pdf.picture, None, pdf.picture, words, pdf.picture))
-    assert [part.anchor.page for part in document.parts] == [1, 5]
+def test_scans_are_pictures(source, pdf):
+    document = reading(source, pdf("scan.pdf", pdf.picture, None, pdf.picture))
+    assert kinds(document) == ["1i", "3i"]
+    assert document.warnings == ()
+    image = document.parts[0]
+    assert (image.role, image.width, image.height) == ("page", 1500, 2000)
+    assert image.key.startswith(document.sha256)
+    assert image.key != document.parts[1].key
+    pixels = image.pixels()
+    assert (pixels.mode, pixels.size) == ("RGB", (1500, 2000))
+    assert pixels.getpixel((700, 1000)) == (128, 128, 128)
+
+
+def test_pages_without_text_among_others(source, pdf):
+    path = pdf("mixed.pdf", WORDS, pdf.picture, None, pdf.picture, WORDS, pdf.picture)
+    assert kinds(reading(source, path)) == ["1t", "2i", "4i", "5t", "6i"]
+    document = reading(source, path, pdf="text")
+    assert kinds(document) == ["1t", "5t"]
     assert document.warnings == ("pictures without a text layer, perhaps scans, not read: pages 2, 4, 6",)
 
 
-def test_text_on_a_picture_is_text(source, pdf):
+def test_every_page_as_a_picture(source, pdf):
+    path = pdf("mixed.pdf", WORDS, pdf.picture, None)
+    assert kinds(reading(source, path, pdf="images")) == ["1i", "2i", "3i"]
+    assert kinds(reading(source, path, "2-", pdf="images")) == ["2i", "3i"]
+
+
+def test_text_on_a_picture_is_both(source, pdf):
     words = pdf.lines("A slide has a picture behind its text,", "and the text is what it says to its reader.")
-    document = reading(source, pdf("slide.pdf", pdf.picture + b"\n" + words))
+    path = pdf("slide.pdf", pdf.picture + b"\n" + words)
+    document = reading(source, path)
+    assert kinds(document) == ["1t", "1i"]
     assert document.warnings == ()
+    assert kinds(reading(source, path, pdf="text")) == ["1t"]
+
+
+def test_a_drawing_with_few_words_is_seen(source, pdf):
+    curve = b" ".join(b"%d %d l" % (100 + 4 * x, 200 + (x * x) % 350) for x in range(100))
+    chart = b"100 200 m " + curve + b" S\n" + pdf.lines("Figure 1: growth", y=150)
+    rules = b"".join(b"50 %d 500 1 re f\n" % y for y in range(100, 700, 40)) + pdf.lines("A form", y=150)
+    shaded = b"0.9 g 40 100 520 620 re f 0 g\n" + pdf.lines("Words on grey", y=650)
+    plain = pdf("plain.pdf", chart, rules, shaded)
+    assert kinds(reading(source, plain)) == ["1t", "1i", "2t", "3t"]
+
+
+def test_many_words_are_text_whatever_is_behind_them(source, pdf):
+    words = pdf.lines(*(["many words on a scanned page that someone has recognized already"] * 30))
+    assert kinds(reading(source, pdf("ocr.pdf", pdf.picture + b"\n" + words))) == ["1t"]
 
 
 def test_blank_pages_are_nothing_to_speak_of(source, pdf):
@@ -140,7 +207,9 @@ def test_blank_pages_are_nothing_to_speak_of(source, pdf):
 def test_letters_without_a_meaning_are_said(source, pdf):
     cmap = b"begincmap 1 begincodespacerange <00> <FF> endcodespacerange "
     cmap += b"1 beginbfrange <21> <7E> <E000> endbfrange"
-    document = reading(source, pdf("pua.pdf", ["what does it mean"], to_unicode=cmap))
+    path = pdf("pua.pdf", ["what does it mean"], to_unicode=cmap)
+    assert kinds(reading(source, path)) == ["1i"]
+    document = reading(source, path, pdf="text")
     assert document.warnings == ("letters without a known meaning, so the text is garbled: page 1",)
 
 
@@ -199,7 +268,7 @@ def test_threads_take_turns(source, pdf):
     texts = {}
 
     def work(number):
-        for _ in range(5):
+        for _ in range(2):
             document = reading(source, paths[number])
             texts.setdefault(number, set()).update(part.text for part in document.parts)
 
@@ -226,3 +295,51 @@ def test_many_pages(source, pdf):
     document = reading(source, path)
     assert len(document.parts) == 2_000
     assert document.parts[-1].anchor.page == 2_000
+
+
+def test_a_damaged_page_among_pictures(source, pdf):
+    path = pdf("a.pdf", ["one"], ["two"], ["three"])
+    path.write_bytes(
+        path.read_bytes().replace(b"/Kids[10 0 R 12 0 R 14 0 R]", b"/Kids[10 0 R 99 0 R 14 0 R]")
+    )
+    document = reading(source, path, pdf="images")
+    sizes, messages = [], []
+    for part in document.parts:
+        try:
+            sizes.append(part.pixels().size)
+        except InputError as error:
+            messages.append(error.message)
+    assert sizes == [(1500, 2000)] * 2
+    assert len(messages) + len(document.warnings) == 1
+    assert all("page 2 cannot be drawn" in message for message in messages)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded on Linux alone")
+@pytest.mark.parametrize(
+    "raw",
+    [b" " * (1 << 20), b"0 0 m 9 9 l S\n" * 75_000, b"q " * 500_000],
+    ids=["spaces", "paths", "states"],
+)
+def test_a_stream_that_grows_without_end_costs_its_page(source, pdf, raw):
+    packer = zlib.compressobj(1)
+    packed = packer.compress(raw)
+    packed += b"".join(packer.compress(raw) for _ in range(800)) + packer.flush()
+    path = pdf("bomb.pdf", ["before"], packed, ["after"])
+    data = path.read_bytes()
+    bomb = b"<</Length %d >>\nstream\n%s" % (len(packed), packed[:20])
+    assert bomb in data
+    path.write_bytes(data.replace(bomb, bomb.replace(b" >>", b"/Filter/FlateDecode>>"), 1))
+    document = reading(source, path)
+    assert [part.text for part in document.parts] == ["before", "after"]
+    assert document.warnings == ("damaged and not read: page 2",)
+
+
+def test_pages_of_any_size_are_drawn(source, pdf):
+    path = pdf("a.pdf", ["one"], ["two"], ["three"])
+    data = path.read_bytes()
+    for box in (b"0 0 1e9 1e", b"0 0 9999 0"):
+        data = data.replace(b"0 0 600 80", box, 1)
+    path.write_bytes(data)
+    for part in reading(source, path, pdf="images").parts:
+        assert 1 <= min(part.width, part.height) <= max(part.width, part.height) <= 2000
+        assert part.pixels().size == (part.width, part.height)

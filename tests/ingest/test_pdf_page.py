@@ -36,7 +36,7 @@ def test_a_table(first_page):
         % (700 - 15 * row, name, value)
         for row, (name, value) in enumerate([(b"Iowa", b"1.35 - 1.42"), (b"South Dakota", b"9")])
     )
-    assert first_page(rows) == "Iowa  1.35 - 1.42  two words\nSouth Dakota  9  two words"
+    assert first_page(rows) == "Iowa | 1.35 - 1.42 | two words\nSouth Dakota | 9 | two words"
 
 
 @pytest.mark.parametrize("matrix", [b"0 1 -1 0 600 50", b"0 -1 1 0 50 750"])
