@@ -48,7 +48,7 @@ def read(source: Source, report: Report) -> Document:
         raise EmptyError(f"{source.name} is empty")
     sha256 = source.sha256()
     with opened(source) as picture:
-        if picture.format in _PAGED and getattr(picture, "n_frames", 1) > 1:
+        if picture.format in _PAGED and getattr(picture, "is_animated", False):
             return _pages(source, sha256, picture, report)
         selection = source.selection
         if selection is not None and selection.exact:
@@ -61,12 +61,10 @@ def read(source: Source, report: Report) -> Document:
 def _still(source: Source, sha256: str, picture: ImageFile) -> Document:
     width, height = picture.size
     lost = _proved(picture)
-    if picture.size[0] * picture.size[1] > width * height:
-        width, height = picture.size  # an icon's directory has no room for more than 256
+    if picture.format not in ("JPEG", "MPO"):
+        width, height = picture.size  # a TIFF is turned while it is decoded; a JPEG is decoded smaller
     if orientation(picture) in LYING:
         width, height = height, width
-    elif picture.format == "TIFF":
-        width, height = picture.size  # turned while it was decoded
     alt = caption(picture)
     part = Image(width, height, partial(still, source), Anchor(), sha256, alt)
     return Document(
@@ -81,10 +79,9 @@ def _still(source: Source, sha256: str, picture: ImageFile) -> Document:
 
 def _pages(source: Source, sha256: str, picture: ImageFile, report: Report) -> Document:
     """Pages of a TIFF, or the pictures of a HEIC collection."""
-    frames = _page_frames(picture)
+    frames, said = _page_frames(picture)
     count = len(frames)
     wanted = list(range(1, count + 1))
-    said: list[str] = []
     if source.selection is not None:
         spans = source.selection.within(count, source.name)
         wanted = [number for first, last in spans for number in range(first, last + 1)]
@@ -129,21 +126,31 @@ def _pages(source: Source, sha256: str, picture: ImageFile, report: Report) -> D
     )
 
 
-def _page_frames(picture: ImageFile) -> list[int]:
-    """The frames that are pages: not those that a TIFF declares to be thumbnails or masks of others."""
-    count = min(getattr(picture, "n_frames", 1), MAX_PAGES)
-    if picture.format != "TIFF":
-        return list(range(count))
+def _page_frames(picture: ImageFile) -> tuple[list[int], list[str]]:
+    """The frames that are pages, and why there may be more of them.
+
+    What a TIFF declares to be a thumbnail or a mask of another page is none.
+    """
     frames: list[int] = []
-    for frame in range(count):
+    others: list[int] = []
+    said: list[str] = []
+    for frame in range(MAX_PAGES + 1):
         try:
             picture.seek(frame)
-            kind = getattr(picture, "tag_v2", {}).get(_SUBFILE, 0)
-        except Exception:  # damaged: said when it is read
-            kind = 0
-        if not (isinstance(kind, int) and kind & _THUMBNAIL_OR_MASK):
+        except EOFError:
+            break
+        except Exception:  # Pillow's, of any kind; what lies behind cannot be found
+            said.append(f"is damaged: pages behind page {len(frames) + 1} cannot be found")
             frames.append(frame)
-    return frames or list(range(count))
+            break
+        if frame == MAX_PAGES:
+            said.append(f"has more than {MAX_PAGES:,} pages: the others are not read")
+            break
+        tags = getattr(picture, "tag_v2", {})
+        kind = tags.get(_SUBFILE, 0)
+        extra = isinstance(kind, int) and kind & _THUMBNAIL_OR_MASK
+        (others if extra else frames).append(frame)
+    return frames or others, said
 
 
 def _animation(source: Source, sha256: str, picture: ImageFile, report: Report) -> Document:

@@ -8,7 +8,7 @@ from heic import heic
 from PIL import Image, ImageCms, ImageDraw
 
 from gemcli.errors import InputError, UsageError
-from gemcli.ingest import animation
+from gemcli.ingest import animation, image
 from gemcli.ingest.flatten import MAX_SIDE
 from gemcli.ingest.image import read
 from gemcli.ingest.ranges import parse
@@ -256,6 +256,28 @@ def test_a_tiffs_thumbnails_are_no_pages():
             marked[entry + 8] = 1
     (part,) = look(bytes(marked), "TIFF").parts
     assert (part.width, part.anchor.page) == (60, None)
+
+
+def test_pages_behind_damage_are_missed_and_said(monkeypatch):
+    data = bytearray(pages(5, compression="tiff_lzw"))
+    with Image.open(io.BytesIO(data)) as picture:
+        picture.seek(4)
+        third, fourth = picture._frame_pos[2:4]
+    strips = data[: third + 200].rindex(b"\x11\x01")  # where the third page's strips lie
+    data[strips + 8 : strips + 12] = b"\xff\xff\xff\x7f"
+    document = look(bytes(data), "TIFF")
+    assert [part.anchor.page for part in document.parts] == [1, 2, 4, 5]
+    assert document.warnings == ("damaged or too large, and not read: page 3",)
+    entries = int.from_bytes(data[fourth : fourth + 2], "little")
+    after = fourth + 2 + 12 * entries  # where the next page is told
+    data[after : after + 4] = b"\xff\xff\xff\x7f"
+    document = look(bytes(data), "TIFF")
+    assert [part.anchor.page for part in document.parts] == [1, 2, 4]
+    assert "is damaged: pages behind page 5 cannot be found" in document.warnings
+    monkeypatch.setattr(image, "MAX_PAGES", 3)
+    document = look(pages(5), "TIFF")
+    assert len(document.parts) == 3
+    assert document.warnings == ("has more than 3 pages: the others are not read",)
 
 
 def moving(count, form="GIF", duration=100, still=0, size=(64, 48)):
