@@ -131,7 +131,7 @@ def pack(
         return Packed(documents, None, policy, given, 0)
     room = limits.for_documents(given.overhead)
     if policy in ("head", "tail"):
-        from gemcli.pack.thin import head, tail
+        from gemcli.pack.ends import head, tail
 
         end = head if policy == "head" else tail
         cut = end(documents, room, given, lambda text: len(packer.card.tokenizer.encode(text)))

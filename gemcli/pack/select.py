@@ -6,22 +6,20 @@ documents, under their headings, with anchors of their own; nothing of them is r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from gemcli.pack import index as indexing
+from gemcli.pack.chosen import Chosen, Count, chosen_document
 from gemcli.pack.index import Index
-from gemcli.pack.passages import Passage, joined_anchor
 from gemcli.pack.rank import rank
 from gemcli.pack.terms import wanted
 from gemcli.parts import Anchor, Document, Part, Text
 
 if TYPE_CHECKING:
     import numpy as np
-
-Count = Callable[[str], int]
 
 FLOOR = 0.12
 """Of the best passage's score: what answers less well is not read, though the budget would allow it."""
@@ -77,50 +75,6 @@ class Selection:
         return f"{share}: {passages} that the question's words point to; --overflow map reads everything"
 
 
-@dataclass(slots=True)
-class _Chosen:
-    """What has been chosen so far, of every document."""
-
-    documents: Sequence[Document]
-    indexes: Sequence[Index]
-    count: Count
-    budget: int
-    left: int = 0
-    taken: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
-    """(document, passage) → characters of it that are shown."""
-
-    def __post_init__(self) -> None:
-        self.left = self.budget
-
-    def cost(self, document: int, passage: int, cut: tuple[int, int] | None = None) -> int:
-        """Tokens of a passage with its anchor and its heading."""
-        return self.count(self._shown(document, passage, cut))
-
-    def _shown(self, document: int, passage: int, cut: tuple[int, int] | None) -> str:
-        parts = self.documents[document].parts
-        each = self.indexes[document].passages[passage]
-        text = each.text(parts)
-        begin, end = cut or (0, len(text))
-        label = each.anchor(parts).label()
-        name = self.documents[document].source.rpartition("/")[2]
-        head = each.heading(parts)
-        return "".join(
-            [f"[{name} {label}]\n" if label else "", head and f"{head}\n", text[begin:end], "\n\n"]
-        )
-
-    def take(self, document: int, passage: int, cut: tuple[int, int] | None = None) -> bool:
-        """Choose a passage if it fits; whether it did."""
-        if (document, passage) in self.taken:
-            return True
-        tokens = self.cost(document, passage, cut)
-        if tokens > self.left:
-            return False
-        self.left -= tokens
-        text = self.indexes[document].passages[passage].text(self.documents[document].parts)
-        self.taken[document, passage] = cut or (0, len(text))
-        return True
-
-
 def select(
     documents: Sequence[Document],
     question: str,
@@ -145,7 +99,7 @@ def select(
     if given is None:
         given = sum(count(part.text) for each in documents for part in each.parts if isinstance(part, Text))
     asked = wanted(question)
-    chosen = _Chosen(documents, indexes, count, tokens)
+    chosen = Chosen(documents, indexes, count, tokens)
     scores = rank(documents, indexes, asked) if asked else []
     missing = tuple(
         words[0]
@@ -157,7 +111,7 @@ def select(
         _by_words(chosen, scores, asked)
     else:
         _spread(chosen)
-    made = [_document(chosen, number) for number in range(len(documents))]
+    made = [chosen_document(chosen, number) for number in range(len(documents))]
     return Selection(
         tuple(made),
         how,
@@ -168,7 +122,7 @@ def select(
     )
 
 
-def _by_words(chosen: _Chosen, scores: Sequence[np.ndarray], asked: Sequence[tuple[str, ...]]) -> None:
+def _by_words(chosen: Chosen, scores: Sequence[np.ndarray], asked: Sequence[tuple[str, ...]]) -> None:
     """Take passages by their scores: the best of each document, then the best of all."""
     import numpy as np
 
@@ -199,7 +153,7 @@ def _by_words(chosen: _Chosen, scores: Sequence[np.ndarray], asked: Sequence[tup
         _squeeze(chosen, int(owners[best]), int(places[best]), asked)
 
 
-def _squeeze(chosen: _Chosen, document: int, passage: int, asked: Sequence[tuple[str, ...]]) -> None:
+def _squeeze(chosen: Chosen, document: int, passage: int, asked: Sequence[tuple[str, ...]]) -> None:
     """Take the lines around the question's words, of a passage that does not fit whole."""
     from gemcli.pack.terms import terms, words
 
@@ -229,11 +183,11 @@ def _squeeze(chosen: _Chosen, document: int, passage: int, asked: Sequence[tuple
         chosen.take(document, passage, (edges[first], edges[last + 1]))
 
 
-def _fits(chosen: _Chosen, document: int, passage: int, edges: list[int], first: int, last: int) -> bool:
+def _fits(chosen: Chosen, document: int, passage: int, edges: list[int], first: int, last: int) -> bool:
     return chosen.cost(document, passage, (edges[first], edges[last + 1])) <= chosen.left
 
 
-def _spread(chosen: _Chosen) -> None:
+def _spread(chosen: Chosen) -> None:
     """Take each document's beginning, then the beginnings of sections, evenly from all over it."""
     held = [number for number, each in enumerate(chosen.indexes) if each.passages]
     for done, number in enumerate(held):
@@ -281,53 +235,3 @@ def _evenly(places: list[int], room: int) -> list[int]:
     if room >= len(places):
         return places
     return [places[(2 * at + 1) * len(places) // (2 * room)] for at in range(room)]
-
-
-def _document(chosen: _Chosen, number: int) -> Document:
-    """A document with the chosen texts as its parts, runs of neighbours joined."""
-    document = chosen.documents[number]
-    parts = document.parts
-    made: list[tuple[int, Part]] = [
-        (place, part) for place, part in enumerate(parts) if not isinstance(part, Text)
-    ]
-    taken = sorted((passage, cut) for (owner, passage), cut in chosen.taken.items() if owner == number)
-    all_passages = chosen.indexes[number].passages
-    shown = ""
-    run: list[tuple[Passage, str, bool]] = []
-
-    def finish() -> None:
-        nonlocal shown
-        if not run:
-            return
-        first = run[0][0]
-        text = "".join(said for _, said, _ in run)
-        heading = first.heading(parts)
-        own = heading.rpartition(" › ")[2]
-        if heading and heading != shown and own not in text[: len(own) + 200]:
-            text = f"{heading}\n{text}"
-        shown = heading
-        part = parts[first.first]
-        assert isinstance(part, Text)
-        anchor = joined_anchor([each.anchor(parts) for each, _, _ in run])
-        made.append((first.first, Text(text, anchor, heading, part.via)))
-        run.clear()
-
-    for place, (begin, end) in taken:
-        passage = all_passages[place]
-        text = passage.text(parts)
-        if run and not _follows(run[-1], passage, begin, parts):
-            finish()
-        run.append((passage, text[begin:end], end == len(text)))
-    finish()
-    return replace(document, parts=tuple(part for _, part in sorted(made, key=lambda each: each[0])))
-
-
-def _follows(before: tuple[Passage, str, bool], passage: Passage, begin: int, parts: Sequence[Part]) -> bool:
-    """Whether a passage goes on where the one before it ended, and at a place that one anchor can name."""
-    last, _, whole = before
-    if begin or not whole or last.heading(parts) != passage.heading(parts):
-        return False
-    if passage.first == last.last:
-        return passage.start == last.end
-    one, two = last.anchor(parts), passage.anchor(parts)
-    return passage.first == last.last + 1 and passage.start == 0 and bool(one.lines and two.lines)
