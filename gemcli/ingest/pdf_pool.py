@@ -21,8 +21,8 @@ from gemcli.ingest.source import Source
 OPEN_S = 60.0
 
 #: Seconds that one page may take, and what all pages together may take beyond `QUICK_S` each.
-PAGE_S = 20.0
-ALLOWANCE_S = 90.0
+PAGE_S = 30.0
+ALLOWANCE_S = 120.0
 QUICK_S = 2.0
 
 #: Processes that are started again before the rest of a file is given up.
