@@ -73,7 +73,7 @@ def show(
     facts, model = _facts(name, offline)
     if verify:
         facts["verified"] = _verify(name, model, quiet, verbose)
-    if facts["path"] and facts["state"] != "damaged":
+    if facts["path"] and facts["state"] != "damaged" and facts.get("task") != "transcribe":
         facts |= _architecture(facts["path"])
     if ctx.obj.output == "json":
         emit_json({"schema_version": 1, **facts})
@@ -207,6 +207,7 @@ def _facts(name: str, offline: bool) -> tuple[dict[str, Any], Installed | None]:
     row = _row(entry, model, store.partial_bytes(entry), entry.window, entry.senses)
     del row["installed"], row["downloaded_bytes"]
     came = {"came_from": model.source} if model else {}
+    came |= {"task": entry.task} if entry.task != "answer" else {}
     return {**row, "sha256": entry.sha256, "sources": [str(each) for each in entry.sources], **came}, model
 
 

