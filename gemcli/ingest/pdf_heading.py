@@ -24,6 +24,7 @@ _NUMBER = re.compile(
 _LARGER = 1.08  # than the usual letters
 _LEVELS = 3  # of headings that are told by their looks
 _PAGES = 3  # on which a line stands until it is a running head
+_RUNNING = 12  # letters of a running head that may have a number
 _EACH_PAGE = 4.0  # headings of one kind a page: more are no headings
 _WORTH_A_PART = 80  # characters; less, such as a heading right before another, stays with what follows
 
@@ -83,7 +84,7 @@ def by_looks(pages: Mapping[int, dict[str, Any]]) -> list[Entry]:
     repeated: Counter[str] = Counter()
     for page in pages.values():
         usual[tuple(page["body"])] += page["letters"]
-        repeated.update({_bare(text) for text, _, _ in page["headings"]})
+        repeated.update({_head(text) for text, _, _ in page["headings"]})
     if not usual:
         return []
     (height, bold), _ = usual.most_common(1)[0]
@@ -91,7 +92,7 @@ def by_looks(pages: Mapping[int, dict[str, Any]]) -> list[Entry]:
         (number, text, (size, weight))
         for number, page in sorted(pages.items())
         for text, size, weight in page["headings"]
-        if (size > _LARGER * height or (weight and not bold)) and repeated[_bare(text)] <= _PAGES
+        if (size > _LARGER * height or (weight and not bold)) and repeated[_head(text)] <= _PAGES
     ]
     kinds = Counter(look for _, _, look in lines)
     styles = sorted((look for look, count in kinds.items() if count <= _EACH_PAGE * len(pages)), reverse=True)
@@ -131,6 +132,13 @@ def _find(lines: Sequence[tuple[int, str]], title: str, begin: int) -> int | Non
 def _bare(text: str) -> str:
     """Letters and digits alone, in small."""
     return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text).casefold()))
+
+
+def _head(text: str) -> str:
+    """A line as a running head, the same on each page but for the page's number; not ``Chapter 2``."""
+    bare = _bare(text)
+    letters = bare.strip("0123456789")
+    return letters if len(letters) >= _RUNNING else bare
 
 
 def _bare_number(text: str) -> str:

@@ -58,6 +58,7 @@ def test_running_heads_and_bold_words_everywhere_are_none():
     pages = {
         number: looks(
             ("The Book", 14.0, False),
+            (f"{number} A Journal, Vol. 85, No. 152 / Rules", 16.0, False),
             *((f"Term {number}{letter}", 10.0, True) for letter in "abcdef"),
             letters=1000,
         )
