@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gemcli.errors import InputError
+from gemcli.ingest.flatten import LYING, MAX_SIDE, flatten, orientation
 from gemcli.parts import Anchor, Image
 
 if TYPE_CHECKING:
@@ -25,13 +26,8 @@ MIN_SIDE = 24
 #: Pixels that are decoded at most; as RGBA and RGB at once they take under half a gigabyte.
 MAX_PIXELS = 64_000_000
 
-#: The longer side of what is handed on at most, in pixels; no model looks at more.
-MAX_SIDE = 4096
-
 _NOWHERE = Anchor()
 _FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "DIB", "TIFF", "AVIF", "JPEG2000", "PPM", "ICO")
-_ORIENTATION = 0x0112
-_LYING = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
 
 def embedded_image(
@@ -87,7 +83,7 @@ def _looked_at(data: bytes | Callable[[], bytes], anchor: Anchor, alt: str, key:
     content = data if isinstance(data, bytes) else data()
     with _opened(content) as picture:
         width, height = picture.size
-        if picture.getexif().get(_ORIENTATION) in _LYING:
+        if orientation(picture) in LYING:
             width, height = height, width
     if min(width, height) < MIN_SIDE:
         return None
@@ -101,19 +97,10 @@ def _looked_at(data: bytes | Callable[[], bytes], anchor: Anchor, alt: str, key:
 
 def _decoded(content: bytes) -> PIL.Image.Image:
     """RGB pixels, upright, on white where it is transparent, at most `MAX_SIDE` on a side."""
-    from PIL import Image as pillow
-    from PIL import ImageOps
-
     with _opened(content) as picture:
         picture.draft("RGB", (MAX_SIDE, MAX_SIDE))
-        upright = ImageOps.exif_transpose(picture)
-        upright.thumbnail((MAX_SIDE, MAX_SIDE))
-        if upright.has_transparency_data:
-            upright = upright.convert("RGBA")
-            paper = pillow.new("RGBA", upright.size, "white")
-            paper.alpha_composite(upright)
-            upright = paper
-        return upright.convert("RGB")
+        picture.load()
+        return flatten(picture, orientation(picture))
 
 
 @contextmanager

@@ -35,12 +35,19 @@ def test_the_key_follows_the_bytes():
     assert again.key == "mine"
 
 
-def test_it_is_turned_as_it_is_to_be_seen():
+@pytest.mark.parametrize("form", ["JPEG", "TIFF", "WEBP"])
+def test_it_is_turned_as_it_is_to_be_seen(form):
     exif = Image.Exif()
     exif[0x0112] = 6
-    image = embedded_image(encoded((60, 40), "JPEG", exif=exif.tobytes()))
+    image = embedded_image(encoded((60, 40), form, exif=exif))
     assert image is not None
     assert (image.width, image.height) == image.pixels().size == (40, 60)
+
+
+def test_sixteen_bits_become_eight():
+    image = embedded_image(encoded((40, 40), mode="I;16", color=128 * 257))
+    assert image is not None
+    assert image.pixels().getpixel((3, 3)) == (128, 128, 128)
 
 
 def test_what_is_transparent_stands_on_white():
