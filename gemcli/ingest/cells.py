@@ -174,4 +174,4 @@ def _moment(value: float, form: Format, epoch_1904: bool) -> str | None:
         return clock
     start = datetime.date(1904, 1, 1) if epoch_1904 else datetime.date(1899, 12, 30 + (value < 60))
     day = (start + datetime.timedelta(days=seconds // 86400)).isoformat()
-    return f"{day} {clock}" if form.is_time else day
+    return f"{day} {clock}" if form.is_time and seconds % 86400 else day

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element
 
+from gemcli.ingest.cells import PLAIN, Format, read_format, shown
 from gemcli.ingest.pipes import pipe_table
 
 _MAX_SERIES = 500
@@ -34,16 +35,6 @@ def chart_text(root: Element) -> str:
     return "\n".join(lines) + ("\n\n" + table if table else "")
 
 
-def number(text: str) -> str:
-    """A stored number without the noise of binary fractions."""
-    try:
-        value = float(text)
-    except ValueError:
-        return text
-    shown = f"{value:.15g}"
-    return shown if "e" not in shown or abs(value) >= 1e21 else f"{value:.20f}".rstrip("0").rstrip(".")
-
-
 def _series(root: Element) -> list[tuple[str, list[str], list[str]]]:
     """(name, categories, values) of each series."""
     found: list[tuple[str, list[str], list[str]]] = []
@@ -67,6 +58,7 @@ def _points(item: Element | None) -> list[str]:
     columns: list[dict[int, str]] = []
     for level in reversed(levels):  # the innermost level is written first
         column: dict[int, str] = {}
+        form = read_format(level.findtext(".//c.formatCode") or "")
         points = level.findall(".//c.pt")
         furthest = 1000 + _SPARSE * len(points)
         for point in points:
@@ -74,7 +66,7 @@ def _points(item: Element | None) -> list[str]:
             value = point.find("c.v")
             if at < furthest and value is not None:
                 is_name = level is not item or item.find(".//c.strCache") is not None
-                column[at] = (value.text or "") if is_name else number(value.text or "")
+                column[at] = (value.text or "") if is_name else _number(value.text or "", form)
         columns.append(column)
     if not any(columns):
         value = item.find("c.v")
@@ -97,7 +89,7 @@ def _extended(root: Element) -> list[tuple[str, list[str], list[str]]]:
         ]
         places = [" / ".join(filter(None, reversed(row))) for row in zip(*names, strict=False)]
         for dim in data.findall("cx.numDim"):
-            values = [number(point.text or "") for point in dim.iter("cx.pt")]
+            values = [_number(point.text or "", PLAIN) for point in dim.iter("cx.pt")]
             found.append((f"Series {len(found) + 1}", places, values))
     names_of = [" ".join(point.text or "" for point in item.iter("cx.v")) for item in root.iter("cx.tx")]
     if len(names_of) == len(found):
@@ -143,6 +135,13 @@ def _rich(item: Element) -> str:
 def _kind(tag: str) -> str:
     """``c.bar3DChart`` → ``bar``."""
     return tag.partition(".")[2].removesuffix("Chart").removesuffix("3D")
+
+
+def _number(text: str, form: Format) -> str:
+    try:
+        return shown(float(text), form)
+    except ValueError:
+        return text
 
 
 def _index(text: str | None, default: int) -> int:

@@ -45,6 +45,8 @@ def read(source: Source, report: Report) -> Document:
         title = reader.title()
     parts = reader.flow.finish()
     if not parts:
+        if warnings:
+            raise InputError(f"{source.name} holds nothing that can be read; {'; '.join(warnings)}")
         raise EmptyError(f"{source.name} is empty: it shows nothing")
     return Document(
         source=source.name,
@@ -81,6 +83,8 @@ class _Reader:
         self._again = 0
         self._lost = ""
         self.flow = Flow()
+        self._styles = Styles(self._part("styles"))
+        self._lists = self._part("numbering")
         self._body = self._reader(self._main)
 
     def run(self) -> None:
@@ -134,10 +138,10 @@ class _Reader:
         return ""
 
     def _reader(self, part: str) -> Body:
-        package = self._package
-        styles = [package.maybe(name) for name in package.related(self._main, "styles")]
-        lists = [package.maybe(name) for name in package.related(self._main, "numbering")]
-        return Body(package, part, Styles((styles or [None])[0]), Numbering.read((lists or [None])[0]))
+        return Body(self._package, part, self._styles, Numbering.read(self._lists))
+
+    def _part(self, kind: str) -> Element | None:
+        return self._package.maybe((self._package.related(self._main, kind) or [None])[0])
 
     def _items(self, kind: str, tag: str) -> Iterator[tuple[str, tuple[str, Element]]]:
         for name in self._package.related(self._main, kind):

@@ -22,6 +22,7 @@ _THROUGH += ("w.fldSimple", "w.dir", "w.bdo", "w.ruby", "w.rubyBase")
 _GONE = ("w.del", "w.moveFrom")
 _BREAKS = {"w.tab": "\t", "w.cr": "\n", "w.noBreakHyphen": "-", "w.ptab": "\t"}
 _SYMBOLS = {0xB7: "•", 0xA7: "▪", 0xFC: "✓", 0xFB: "✗", 0xFE: "☑", 0xA8: "☐", 0x6F: "☐", 0xE0: "→"}
+_MAX_SPAN = 64  # columns that one cell takes; Word has no more
 _PRIVATE = 0xF000
 
 
@@ -266,13 +267,13 @@ class Body:
             if row.find("w.trPr/w.del") is not None:
                 self.tracked += 1
                 continue
-            cells = [""] * (number(_of(row, "w.trPr/w.gridBefore")) or 0)
+            cells = [""] * min(number(_of(row, "w.trPr/w.gridBefore")) or 0, _MAX_SPAN)
             for cell in _inside(row, "w.tc"):
                 merge = cell.find("w.tcPr/w.vMerge")
                 goes_on = merge is not None and merge.get("w.val") != "restart"
                 cells.append("" if goes_on else self.plain(cell))
                 span = number(_of(cell, "w.tcPr/w.gridSpan")) or 1
-                cells += [""] * (min(span, 64) - 1)
+                cells += [""] * (min(span, _MAX_SPAN) - 1)
             rows.append(cells)
         return rows
 

@@ -53,6 +53,8 @@ def read(source: Source, report: Report) -> Document:
     if not found.parts:
         if found.damaged:
             raise InputError(f"{source.name} is damaged: no slide of it can be read", _REPAIR)
+        if warnings:
+            raise InputError(f"{source.name} holds nothing that can be read; {'; '.join(warnings)}")
         raise EmptyError(f"{source.name} is empty: its slides show nothing")
     if source.selection is not None and source.selection.clipped(len(slides)):
         text = source.selection.text

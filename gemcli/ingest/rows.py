@@ -21,6 +21,7 @@ MAX_CELLS = 5_000_000
 _BLOCK_ROWS = 50
 _BLOCK_CHARS = 6_000
 _HEAD_WITHIN = 10  # rows at the top among which column names are looked for
+_FAR = 100  # empty columns
 _HEADING_CHARS = 600
 _VALUE = re.compile(r"[-+]?[$€£]?[0-9][0-9.,:%-]*(\s|$)|TRUE$|FALSE$|#")
 _YEAR = re.compile(r"(19|20)[0-9]{2}")
@@ -49,6 +50,12 @@ class Blocks:
 
     def add(self, row: Row) -> None:
         """Add the next row."""
+        if _is_far(row[1], self._left):
+            self.finish()
+            for piece in _pieces(row[1]):
+                self._emit([(row[0], piece)], piece[0][0])
+            self.last = row[0]
+            return
         size = sum(len(text) + 3 for _, text in row[1])
         if self._rows and (len(self._rows) >= _BLOCK_ROWS or self._size + size > _BLOCK_CHARS):
             self.finish()
@@ -131,6 +138,16 @@ def column_names(rows: list[Row], left: int) -> str:
     return ""
 
 
+def _is_far(cells: list[tuple[int, str]], left: int) -> bool:
+    """Whether a row's cells are so far apart that the empty ones between them would be most of its text."""
+    before = left or cells[0][0]
+    for column, _ in cells:
+        if column - before > _FAR:
+            return True
+        before = max(before, column)
+    return False
+
+
 def _is_value(text: str) -> bool:
     """Whether a cell holds a number or a date rather than a name; a year may be either, so it is none."""
     return _VALUE.match(text) is not None and _YEAR.fullmatch(text) is None
@@ -141,7 +158,7 @@ def _pieces(cells: list[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:
     piece: list[tuple[int, str]] = []
     size = 0
     for cell in cells:
-        if piece and size + len(cell[1]) > _BLOCK_CHARS:
+        if piece and (size + len(cell[1]) > _BLOCK_CHARS or cell[0] - piece[-1][0] > _FAR):
             yield piece
             piece, size = [], 0
         piece.append(cell)

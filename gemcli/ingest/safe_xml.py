@@ -108,6 +108,7 @@ def _handed(builder: _Builder, chunks: Iterable[bytes]) -> Iterator[tuple[Elemen
         if fault is not None:
             raise fault
     builder.finish()
+    yield from builder.take()  # expat may put the last of a block off
 
 
 class Events:
@@ -259,7 +260,7 @@ def _prefix(space: str) -> str:
     if space in _PREFIXES:
         return _PREFIXES[space]
     if space.startswith(_OASIS):
-        return space[len(_OASIS) :].partition(".")[0]
+        return space[len(_OASIS) :].partition(":")[0]
     if "/ooxml/" in space or "schemas.openxmlformats.org/" in space:
         for words, prefix in _VOCABULARIES.items():
             first, _, last = words.partition("/")
