@@ -23,6 +23,7 @@ from gemcli.pack.speed import Speed
 from gemcli.pack.windows import Window, cut, named
 from gemcli.parts import Document, Part, Text
 from gemcli.reading import wording
+from gemcli.reading.clock import Clock, about
 from gemcli.reading.listen import Answer, Said, listen
 from gemcli.reading.notes import NOTHING_FOUND, above, notes, shallow, unique
 from gemcli.reading.points import Point, points
@@ -185,7 +186,7 @@ class _Run:
         self._reader = reader
         self._keep = keep
         self._emit = emit
-        self._clock = _Clock(reader.speed)
+        self._clock = Clock(reader.speed)
         self._full: list[str] = []
         self._is_summary = wording.is_summary(question)
 
@@ -284,7 +285,7 @@ class _Run:
     ) -> _Job:
         document = window.documents[0]
         example = named(document.source, document.parts[0].anchor)
-        asked = _asked_about(window, headings) if self._is_summary else ()
+        asked = _askedabout(window, headings) if self._is_summary else ()
         titles = [each.title for each in asked]
         prompt = self._reader.pack(window.documents, ask(self._question, example, titles), wording.SYSTEM)
         pictures = [
@@ -322,8 +323,8 @@ class _Run:
     def _ask(self, job: _Job, room: int, total: int, waiting: Iterable[_Job]) -> Said:
         """One window's notes, written and kept."""
         began = said_at = time.perf_counter()
-        later = self._clock.seconds([each for each in waiting if each.said is None], room)
-        own = self._clock.seconds([job], room)
+        later = self._clock.seconds([each.prompt for each in waiting if each.said is None], room)
+        own = self._clock.seconds([job.prompt], room)
         self._say(job, total, None if own is None or later is None else own + later)
 
         def heard() -> None:
@@ -341,7 +342,7 @@ class _Run:
         return said
 
     def _say(self, job: _Job, total: int, left: float | None) -> None:
-        detail = job.window.label() + (f", {_about(left)} left" if left is not None else "")
+        detail = job.window.label() + (f", {about(left)} left" if left is not None else "")
         self._emit(Progress("map", self.done, total, "windows", detail))
 
     def _announce(self, jobs: Sequence[_Job], room: int) -> None:
@@ -350,14 +351,14 @@ class _Run:
             return
         new = [job for job in jobs if job.said is None]
         tokens = sum(job.window.tokens for job in jobs)
-        needs = self._clock.seconds(new, room)
+        needs = self._clock.seconds([job.prompt for job in new], room)
         said = f"reading all {tokens:,} tokens in {len(jobs)} windows"
         if len(new) < len(jobs):
             said += f", {len(jobs) - len(new)} of them read before"
-        self._emit(Note(said + (f": about {_about(needs)}" if needs else "")))
+        self._emit(Note(said + (f": about {about(needs)}" if needs else "")))
 
 
-def _asked_about(window: Window, headings: Sequence[Heading]) -> tuple[Heading, ...]:
+def _askedabout(window: Window, headings: Sequence[Heading]) -> tuple[Heading, ...]:
     """The headings under which a window's text stands: outer ones alone where there are many."""
     own = list(window.headings)
     document, part = window.places[0]
@@ -370,34 +371,3 @@ def _asked_about(window: Window, headings: Sequence[Heading]) -> tuple[Heading, 
             break
         own = [each for each in own if each.level < level]
     return tuple(own)
-
-
-class _Clock:
-    """How long windows take: as those of this run did, else as the model was known to be before."""
-
-    def __init__(self, speed: Speed | None) -> None:
-        self._speed = speed
-        self._tokens = 0
-        self._seconds = 0.0
-
-    def took(self, tokens: int, seconds: float) -> None:
-        """A window of so many tokens took so long, its notes included."""
-        self._tokens += tokens
-        self._seconds += seconds
-
-    def seconds(self, jobs: Sequence[_Job], room: int) -> float | None:
-        """What these windows will take; None while nothing is known."""
-        tokens = sum(len(job.prompt.ids) for job in jobs)
-        if self._tokens:
-            return tokens * self._seconds / self._tokens
-        if self._speed is None:
-            return None
-        written = len(jobs) * room / 2
-        return tokens / self._speed.prefill_tokens_per_s + written / self._speed.decode_tokens_per_s
-
-
-def _about(seconds: float) -> str:
-    if seconds < 60:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -26,6 +26,7 @@ _PLACE = re.compile(
 _BULLET = re.compile(r"^\s*(?:[-*•–]|\(?\d{1,2}[.)])\s+")
 _NOTHING = re.compile(rf"\W*(?:{NOTHING}|none|n/a)\b\W*", re.IGNORECASE)
 _WORD = re.compile(r"\w{3,}")
+_FEW = 3  # words, fewer of which say little about a place
 _AGREES = 0.5  # of the words of the best place: what a place that the model named must hold
 _END = 1 << 40
 
@@ -96,8 +97,9 @@ def _under(text: str, headings: Sequence[Heading]) -> tuple[Heading | None, str]
 
 
 def key(text: str) -> str:
-    """A point's words: points with the same words are the same."""
-    return " ".join(re.findall(r"\w+", text.casefold()))
+    """A point's words: points with the same words are the same; of a few words the signs count too."""
+    words = re.findall(r"\w+", text.casefold())
+    return " ".join(words) if len(words) >= _FEW or not words else text.casefold().strip(" .,;:-*")
 
 
 class _Places:
@@ -125,7 +127,8 @@ class _Places:
             named.extend(index for each in found for index in each or ())
             return ""
 
-        return " ".join(_BRACKETS.sub(gone, line).split()), named
+        text = " ".join(_BRACKETS.sub(gone, line).split())
+        return text.rstrip(" :–—-") if named else text, named
 
     def _find(self, label: str) -> list[int] | None:
         """The parts that a label names, none for a place that is not here; None where it is no place."""
@@ -169,7 +172,8 @@ class _Places:
 
         best = max(range(len(scores)), key=merit)
         wanted = max(named, key=merit, default=best)
-        place, _, anchor = self._parts[wanted if scores[wanted] >= _AGREES * scores[best] else best]
+        agrees = len(words) < _FEW or scores[wanted] >= _AGREES * scores[best]
+        place, _, anchor = self._parts[wanted if agrees else best]
         return Point(place, anchor, text)
 
 

@@ -60,6 +60,11 @@ def test_a_point_in_other_words_stays_where_the_model_put_it(contract):
     assert places("- Ambiguous wording [contract.pdf p.5]", contract) == [("Ambiguous wording", 5)]
 
 
+def test_short_points_are_told_apart_by_their_signs_and_stay_where_they_were_put(contract):
+    answer = "- pay - [contract.pdf p.6]\n- ?pay [contract.pdf p.5]\n- Pay. [contract.pdf p.5]"
+    assert places(answer, contract) == [("pay", 6), ("?pay", 5)]
+
+
 def test_other_brackets_stay(contract):
     ((text, _),) = places("- f(x, y) gives [a] (see above) [L2] (1:30)", contract)
     assert text == "f(x, y) gives [a] (see above) [L2] (1:30)"
