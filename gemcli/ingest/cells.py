@@ -11,6 +11,7 @@ import datetime
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import lru_cache
 
 #: A row: its number from 1, and (column from 1, text) of its filled cells, in order.
@@ -101,7 +102,7 @@ def number_text(value: float) -> str:
     text = f"{value:.15g}"
     if "e" not in text or abs(value) >= 1e21 or abs(value) < 1e-9:
         return text
-    return f"{value:.24f}".rstrip("0").rstrip(".") if abs(value) < 1 else f"{value:.0f}"
+    return f"{Decimal(text):f}"
 
 
 @lru_cache(1024)

@@ -50,7 +50,8 @@ class Blocks:
 
     def add(self, row: Row) -> None:
         """Add the next row."""
-        if _is_far(row[1], self._left):
+        waiting = self._rows[0][1][0][0] if self._rows else 0
+        if _is_far(row[1], self._left or waiting):
             self.finish()
             for piece in _pieces(row[1]):
                 self._emit([(row[0], piece)], piece[0][0])

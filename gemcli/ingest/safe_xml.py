@@ -21,7 +21,7 @@ MAX_DEPTH = 200
 
 _BLOCK = 1 << 18
 _MAX_TAG = 16 << 20
-_MAX_TEXTS = 8_192  # pieces of 8 KiB, as expat hands them on
+_MAX_TEXT = 32 << 20
 _DAMAGED = "fetch it again, or open it in its program and save it anew"
 _OASIS = "urn:oasis:names:tc:opendocument:xmlns:"
 
@@ -137,7 +137,7 @@ class Events:
         """
         self._parse(data, False)
         self._fed += len(data)
-        if self._fed - self.parser.CurrentByteIndex > _MAX_TAG or len(self.texts) > _MAX_TEXTS:
+        if self._fed - self.parser.CurrentByteIndex > _MAX_TAG or sum(map(len, self.texts)) > _MAX_TEXT:
             raise InputError(f"{self.what} holds a tag or text of many megabytes: it is not read", _DAMAGED)
 
     def finish(self) -> None:

@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from gemcli.errors import GemcliError, InputError, UsageError
+from gemcli.errors import InputError, UsageError
 from gemcli.ingest import delimited
 from gemcli.ingest.delimited import Form, detect, read
 from gemcli.ingest.ranges import parse
@@ -99,8 +99,7 @@ def test_damage_never_gets_through(source):
         try:
             assert document(source, bytes(data)).parts
             counts["read"] += 1
-        except GemcliError as error:
-            assert error.exit_code == 3
+        except InputError:
             counts["refused"] += 1
     assert counts["read"] > 100
     assert counts["read"] + counts["refused"] == 300

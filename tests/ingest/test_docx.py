@@ -113,7 +113,7 @@ def test_external_pictures_are_not_fetched(source):
         '<w:drawing><a:blip r:link="far"/></w:drawing></w:r></w:p>',
         **{
             "word/_rels/document.xml.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/package/'
-            f'2006/relationships"><Relationship Id="far" Type="{rels}/image" Target="http://127.0.0.1:9/a.png" '
+            f'2006/relationships"><Relationship Id="far" Type="{rels}/image" Target="http://127.0.0.1:9/a" '
             'TargetMode="External"/></Relationships>'
         },
     )
@@ -144,7 +144,7 @@ def test_bad_documents(source):
 
 
 def test_damage_never_gets_through(source):
-    office.outcomes(read, source, office.word(), DOCX)
+    office.outcomes(read, source, office.word(), DOCX, 60)
 
 
 def test_noise_in_a_zip(source):
