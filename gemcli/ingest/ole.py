@@ -48,11 +48,16 @@ def sheets(source: Source) -> Iterator[Sheet]:
     for about in book.sheets_metadata:
         hidden = about.visible != SheetVisibleEnum.Visible
         sheet = Sheet(about.name, iter(()), hidden)
-        sheet.rows = _rows(source.name, book, about.name)
+        sheet.rows = sheet_rows(source.name, book, about.name)
         yield sheet
 
 
-def _rows(file: str, book: Any, name: str) -> Iterator[Row]:
+def sheet_rows(file: str, book: Any, name: str) -> Iterator[Row]:
+    """The filled rows of one sheet of a workbook that the library has opened.
+
+    Raises:
+        InputError: the library cannot read it.
+    """
     try:
         sheet = book.get_sheet_by_name(name)
         start = sheet.start
@@ -61,7 +66,7 @@ def _rows(file: str, book: Any, name: str) -> Iterator[Row]:
         raise _damaged(file, error) from error
     if start is None:
         return
-    number = 0
+    number = 0  # rows come from the first of the sheet, columns from the first that holds anything
     while True:
         try:
             values = next(rows, None)
@@ -70,7 +75,9 @@ def _rows(file: str, book: Any, name: str) -> Iterator[Row]:
         if values is None:
             return
         number += 1
-        cells = [(at, text) for at, value in enumerate(values, 1) if (text := _text(value)).strip()]
+        cells = [
+            (at, text) for at, value in enumerate(values, start[1] + 1) if (text := _text(value)).strip()
+        ]
         if cells:
             yield number, cells
 
