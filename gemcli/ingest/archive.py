@@ -15,7 +15,7 @@ from typing import BinaryIO, NoReturn, cast
 from gemcli.errors import InputError
 from gemcli.ingest.kinds import ZIP, is_archive, kind_name
 from gemcli.ingest.sniff import HEAD, sniff_head
-from gemcli.ingest.source import EmptyError, Source, shown
+from gemcli.ingest.source import EmptyError, KindError, Source, shown
 from gemcli.ingest.unpacked import Unpacked, packing
 from gemcli.ingest.zipped import is_inside, open_zip
 
@@ -37,12 +37,12 @@ def refuse(source: Source) -> NoReturn:
     """Say that an archive is only opened when that is asked for.
 
     Raises:
-        InputError: always.
+        KindError: always.
     """
-    raise InputError(
-        f"{source.name} is {kind_name(source.media_type)}: what it holds is read only with --archive",
-        "add --archive to read the files in it, or unpack it and name those that matter",
-    )
+    kind = kind_name(source.media_type)
+    refusal = KindError(f"{source.name} is {kind}: what it holds is read only with --archive", kind)
+    refusal.hint = "add --archive to read the files in it, or unpack it and name those that matter"
+    raise refusal
 
 
 def expand(source: Source, warn: Callable[[str], None] = lambda message: None) -> Iterator[Source]:

@@ -52,6 +52,8 @@ def read(source: Source, report: Report) -> Document:
             report(done, len(wanted))
             book.read(number)
         report(len(wanted), len(wanted))
+    if not book.parts and book.missing:
+        raise InputError(f"{source.name} is damaged: none of its pages can be read", _AGAIN)
     if not book.parts:
         raise EmptyError(f"{source.name} is empty: no page of it has text or pictures")
     warnings = book.warnings()
@@ -85,6 +87,7 @@ class _Book:
         pages: members of the spine in order.
         package: what its package file says.
         parts: what was read.
+        missing: pages that could not be.
     """
 
     name: str
@@ -94,7 +97,7 @@ class _Book:
     parts: list[Part] = field(default_factory=list)
     _titles: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _said: list[str] = field(default_factory=list)
-    _missing: list[int] = field(default_factory=list)
+    missing: list[int] = field(default_factory=list)
     _flat: list[int] = field(default_factory=list)
     _odd: list[int] = field(default_factory=list)
     _pictures: Pictures = field(default_factory=Pictures)
@@ -133,7 +136,7 @@ class _Book:
         try:
             data = self.archive.read(name, _MAX_FILE)
         except InputError:
-            self._missing.append(number)
+            self.missing.append(number)
             return
         self._bytes += len(data)
         if self._bytes > _MAX_TEXT:
@@ -144,7 +147,7 @@ class _Book:
         try:
             decoded = decode_html(data)
         except UndecodableError:
-            self._missing.append(number)
+            self.missing.append(number)
             return
         if decoded.warning:
             self._odd.append(number)
@@ -162,7 +165,7 @@ class _Book:
         """A sentence for each thing that was not read."""
         said = [*self.archive.warnings, *self._said]
         for numbers, what in (
-            (self._missing, "damaged or missing, not read"),
+            (self.missing, "damaged or missing, not read"),
             (self._flat, "nested too deeply, read as paragraphs"),
             (self._odd, "characters in a wrong or guessed encoding"),
         ):

@@ -9,13 +9,14 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from email import policy
+from email.errors import MessageError
+from email.header import decode_header, make_header
 from email.message import Message
 from email.parser import BytesParser
 
 from gemcli.errors import InputError, UsageError
 from gemcli.ingest.blocks import blocks
-from gemcli.ingest.decode import UndecodableError
+from gemcli.ingest.decode import UndecodableError, decode
 from gemcli.ingest.embedded import Pictures
 from gemcli.ingest.headings import joined
 from gemcli.ingest.html import PagePictures, decode_html
@@ -29,6 +30,11 @@ _MAX_BYTES = 256 << 20
 _MAX_DEPTH = 8  # messages within messages
 _MAX_PARTS = 2_000
 _MAX_BOUNDARIES = 10_000
+_MAX_MARKS = 200
+_MAX_HEADER = 16_384
+_AS_TEXT = "read it as text: rename it to .txt"
+_CONTENT_HEADER = re.compile(rb"(?:^|\n)content-(?:type|disposition):[^\n]*(?:\n[ \t][^\n]*)*", re.IGNORECASE)
+_BOUNDARY = re.compile(rb"boundary\s*=\s*\"?([^\";\s]{1,100})", re.IGNORECASE)
 _SHOWN = ("From", "To", "Cc", "Bcc", "Reply-To", "Date", "Subject")
 _READ_AS_TEXT = ("application/json", "application/xml", "application/x-yaml", "message/delivery-status")
 
@@ -71,24 +77,27 @@ def read(source: Source, report: Report) -> Document:
 
 def _parsed(source: Source, data: bytes) -> Message:
     """The tree of a mail.  The parser goes one call deeper for every level of it."""
-    if data.count(b"\n--") > _MAX_BOUNDARIES and data.lower().count(b"boundary=") > 100:
+    if _too_many(data):
         raise InputError(
-            f"{source.name} has more parts than any mail: it is not read",
-            "read it as text: rename it to .txt",
+            f"{source.name} has more parts or longer headers than any mail: it is not read", _AS_TEXT
         )
     start = re.match(rb"From [^\n]*\n", data)  # the line that begins a mail in a mailbox
     try:
-        return BytesParser(policy=policy.default).parsebytes(data[start.end() :] if start else data)
+        return BytesParser().parsebytes(data[start.end() :] if start else data)
     except RecursionError:
-        raise InputError(
-            f"{source.name} is nested deeper than any mail: it is not read",
-            "read it as text: rename it to .txt",
-        ) from None
+        raise InputError(f"{source.name} is nested deeper than any mail: it is not read", _AS_TEXT) from None
     except Exception as error:  # the parser of the standard library trips over some headers
         raise InputError(
-            f"{source.name} is damaged: its headers cannot be read ({error})",
-            "read it as text: rename it to .txt",
+            f"{source.name} is damaged: its headers cannot be read ({error})", _AS_TEXT
         ) from error
+
+
+def _too_many(data: bytes) -> bool:
+    """Whether the parser, whose time grows with the square of some things, would take too long."""
+    if any(len(match[0]) > _MAX_HEADER for match in _CONTENT_HEADER.finditer(data)):
+        return True
+    marks = {match[1] for match in _BOUNDARY.finditer(data)}
+    return len(marks) > _MAX_MARKS or sum(data.count(b"\n--" + mark) for mark in marks) > _MAX_BOUNDARIES
 
 
 @dataclass(slots=True)
@@ -249,12 +258,21 @@ def _bytes(part: Message) -> bytes:
 
 def _header(message: Message, name: str) -> str:
     """A header as one line; as it was sent where it cannot be understood."""
+    values = [str(value) for key, value in message.raw_items() if key.lower() == name.lower()]
+    return "; ".join(" ".join(_readable(value).split()) for value in values[:20])
+
+
+def _readable(value: str) -> str:
+    """A header's value with its encoded words (RFC 2047) and its bytes outside of ASCII as letters."""
+    raw = value.encode("utf-8", "surrogateescape")
     try:
-        values = [str(value) for value in message.get_all(name, [])]
-    except Exception:  # the header parser of the standard library trips over some
-        values = [str(value) for key, value in message.raw_items() if key.lower() == name.lower()]
-    text = "; ".join(" ".join(value.split()) for value in values[:20])
-    return text.encode("utf-8", "replace").decode("utf-8")
+        value = decode(raw).text if any(byte > 0x7F for byte in raw) else value
+    except UndecodableError:
+        value = raw.decode("utf-8", "replace")
+    try:
+        return str(make_header(decode_header(value)))
+    except (MessageError, LookupError, ValueError):
+        return value
 
 
 def _kind(part: Message) -> str:
@@ -271,7 +289,7 @@ def _name(part: Message) -> str:
         attached = part.get_content_disposition() == "attachment"
     except Exception:
         return ""
-    name = " ".join(str(name).encode("utf-8", "replace").decode("utf-8").split())
+    name = " ".join(_readable(str(name)).split())
     return name[:200] or ("without a name" if attached else "")
 
 

@@ -63,7 +63,8 @@ class Lines:
     def block(self, lines: Iterable[Line]) -> None:
         """Write lines that belong together, behind a blank one unless a list goes on."""
         rest = "".join(indent.rest for indent in self.indents[:MAX_INDENTS])
-        if self.lines and not (self.lists and self._in_list):
+        goes_on = self.lists and self._in_list
+        if self.lines and not goes_on and not isinstance(self.lines[-1], Image):
             self.lines.append(rest.rstrip() if self._quoted() else "")
         self._in_list = self.lists > 0
         for line in lines:

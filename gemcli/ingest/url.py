@@ -116,9 +116,12 @@ def _get(parts: SplitResult, host: Host, typed: Host, login: str, deadline: floa
             try:
                 connection = http.client.HTTPConnection(host.name, host.port)
                 connection.sock = raw.socket(ssl.create_default_context())
-                return _exchange(connection, parts, host, login, name)
+                reply = _exchange(connection, parts, host, login, name)
             finally:
                 guard.cancel()
+            if time.monotonic() >= deadline:  # an answer without a length then only seems to be complete
+                _gave_up(name, f"took more than {TOTAL:.0f} seconds")
+            return reply
     except ssl.SSLCertVerificationError as error:
         what = f"{name}: the certificate of {host.name} is not valid: {error.verify_message}"
         raise InputError(what, _ADVICE) from None
