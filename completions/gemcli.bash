@@ -29,24 +29,30 @@ _gemcli() {
             models:rm) path='models rm' ;;
             :bench) path=bench ;;
             bench:speed) path='bench speed' ;;
+            bench:answers) path='bench answers' ;;
             :doctor) path=doctor ;;
             :completions) path=completions ;;
             :--debug | :--help | :--version | :-h) ;;
-            *:--attach | *:--context | *:--device | *:--files-from | *:--kv-bits | *:--max-tokens | *:--min-p | *:--model | *:--output-format | *:--overflow | *:--pages | *:--peer | *:--prompt-tokens | *:--runs | *:--seed | *:--stop | *:--system | *:--temperature | *:--text | *:--tokens | *:--top-k | *:--top-p | *:-a | *:-m | *:-o | *:-s) path=${path:-ask} skip=1 ;;
+            *:--attach | *:--context | *:--device | *:--end | *:--files-from | *:--folder | *:--fps | *:--kv-bits | *:--max-frames | *:--max-tokens | *:--min-p | *:--model | *:--output-format | *:--overflow | *:--pages | *:--pdf | *:--peer | *:--prompt-tokens | *:--runs | *:--seed | *:--start | *:--stop | *:--system | *:--temperature | *:--text | *:--tokens | *:--top-k | *:--top-p | *:-a | *:-m | *:-o | *:-s) path=${path:-ask} skip=1 ;;
             *) path=${path:-ask} ;;
         esac
     done
     case "$path" in
         '')
             case "$prev" in
-                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m" -- "$cur")); return ;;
+                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m whisper-base whisper-tiny.en" -- "$cur")); return ;;
                 -s | --system) _gemcli_none; return ;;
                 -a | --attach) return ;;
                 --files-from) return ;;
                 --pages) _gemcli_none; return ;;
+                --pdf) COMPREPLY=($(compgen -W "auto text images" -- "$cur")); return ;;
+                --start) _gemcli_none; return ;;
+                --end) _gemcli_none; return ;;
+                --fps) _gemcli_none; return ;;
+                --max-frames) _gemcli_none; return ;;
                 -o | --output-format) COMPREPLY=($(compgen -W "text json stream-json" -- "$cur")); return ;;
                 --context) _gemcli_none; return ;;
-                --overflow) COMPREPLY=($(compgen -W "auto error" -- "$cur")); return ;;
+                --overflow) COMPREPLY=($(compgen -W "auto error select map head tail" -- "$cur")); return ;;
                 --kv-bits) COMPREPLY=($(compgen -W "16" -- "$cur")); return ;;
                 --max-tokens) _gemcli_none; return ;;
                 --temperature) _gemcli_none; return ;;
@@ -57,19 +63,24 @@ _gemcli() {
                 --stop) _gemcli_none; return ;;
                 --device) COMPREPLY=($(compgen -W "auto cpu gpu tpu" -- "$cur")); return ;;
             esac
-            flags='--version --debug -h --help -m --model -s --system -a --attach --files-from -0 --null --pages --keep-going -o --output-format --json --raw -q --quiet -v --verbose -u --usage --context --overflow --kv-bits --max-tokens --temperature --top-k --top-p --min-p --seed --stop --device --offline'
+            flags='--version --debug -h --help -m --model -s --system -a --attach --files-from -0 --null --pages --pdf --start --end --fps --max-frames --no-audio --ocr --archive --keep-going --no-cache -o --output-format --json --raw -q --quiet -v --verbose -u --usage --context --overflow --kv-bits --max-tokens --temperature --top-k --top-p --min-p --seed --stop --device --offline'
             commands='ask plan pull models bench doctor completions'
             ;;
         ask)
             case "$prev" in
-                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m" -- "$cur")); return ;;
+                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m whisper-base whisper-tiny.en" -- "$cur")); return ;;
                 -s | --system) _gemcli_none; return ;;
                 -a | --attach) return ;;
                 --files-from) return ;;
                 --pages) _gemcli_none; return ;;
+                --pdf) COMPREPLY=($(compgen -W "auto text images" -- "$cur")); return ;;
+                --start) _gemcli_none; return ;;
+                --end) _gemcli_none; return ;;
+                --fps) _gemcli_none; return ;;
+                --max-frames) _gemcli_none; return ;;
                 -o | --output-format) COMPREPLY=($(compgen -W "text json stream-json" -- "$cur")); return ;;
                 --context) _gemcli_none; return ;;
-                --overflow) COMPREPLY=($(compgen -W "auto error" -- "$cur")); return ;;
+                --overflow) COMPREPLY=($(compgen -W "auto error select map head tail" -- "$cur")); return ;;
                 --kv-bits) COMPREPLY=($(compgen -W "16" -- "$cur")); return ;;
                 --max-tokens) _gemcli_none; return ;;
                 --temperature) _gemcli_none; return ;;
@@ -80,28 +91,34 @@ _gemcli() {
                 --stop) _gemcli_none; return ;;
                 --device) COMPREPLY=($(compgen -W "auto cpu gpu tpu" -- "$cur")); return ;;
             esac
-            flags='-m --model -s --system -a --attach --files-from -0 --null --pages --keep-going -o --output-format --json --raw -q --quiet -v --verbose -u --usage --context --overflow --kv-bits --max-tokens --temperature --top-k --top-p --min-p --seed --stop --device --offline --debug -h --help'
+            flags='-m --model -s --system -a --attach --files-from -0 --null --pages --pdf --start --end --fps --max-frames --no-audio --ocr --archive --keep-going --no-cache -o --output-format --json --raw -q --quiet -v --verbose -u --usage --context --overflow --kv-bits --max-tokens --temperature --top-k --top-p --min-p --seed --stop --device --offline --debug -h --help'
             ;;
         plan)
             case "$prev" in
-                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m" -- "$cur")); return ;;
+                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m whisper-base whisper-tiny.en" -- "$cur")); return ;;
                 -s | --system) _gemcli_none; return ;;
                 -a | --attach) return ;;
                 --files-from) return ;;
                 --pages) _gemcli_none; return ;;
+                --pdf) COMPREPLY=($(compgen -W "auto text images" -- "$cur")); return ;;
+                --start) _gemcli_none; return ;;
+                --end) _gemcli_none; return ;;
+                --fps) _gemcli_none; return ;;
+                --max-frames) _gemcli_none; return ;;
                 -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
                 --context) _gemcli_none; return ;;
+                --overflow) COMPREPLY=($(compgen -W "auto error select map head tail" -- "$cur")); return ;;
                 --kv-bits) COMPREPLY=($(compgen -W "16" -- "$cur")); return ;;
                 --max-tokens) _gemcli_none; return ;;
             esac
-            flags='-m --model -s --system -a --attach --files-from -0 --null --pages --keep-going -o --output-format --json -q --quiet -v --verbose --context --kv-bits --max-tokens --offline --debug -h --help'
+            flags='-m --model -s --system -a --attach --files-from -0 --null --pages --pdf --start --end --fps --max-frames --no-audio --ocr --archive --keep-going --no-cache -o --output-format --json -q --quiet -v --verbose --context --overflow --kv-bits --max-tokens --offline --debug -h --help'
             ;;
         pull)
             case "$prev" in
                 -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
             esac
             flags='-o --output-format --json -q --quiet -v --verbose --offline --debug -h --help'
-            words='qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m'
+            words='qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m whisper-base whisper-tiny.en'
             ;;
         models)
             case "$prev" in
@@ -121,24 +138,24 @@ _gemcli() {
                 -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
             esac
             flags='--verify -o --output-format --json -q --quiet -v --verbose --offline --debug -h --help'
-            words='qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m'
+            words='qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m whisper-base whisper-tiny.en'
             ;;
         'models rm')
             case "$prev" in
                 -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
             esac
             flags='-y --yes -o --output-format --json --debug -h --help'
-            words='qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m'
+            words='qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m whisper-base whisper-tiny.en'
             ;;
         bench)
             case "$prev" in
             esac
             flags='-h --help'
-            commands=speed
+            commands='speed answers'
             ;;
         'bench speed')
             case "$prev" in
-                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m" -- "$cur")); return ;;
+                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m whisper-base whisper-tiny.en" -- "$cur")); return ;;
                 --peer) COMPREPLY=($(compgen -W "llama.cpp transformers" -- "$cur")); return ;;
                 --prompt-tokens) _gemcli_none; return ;;
                 --tokens) _gemcli_none; return ;;
@@ -149,6 +166,20 @@ _gemcli() {
             esac
             flags='-m --model --peer --prompt-tokens --tokens --runs --text -o --output-format --json -q --quiet -v --verbose --device --offline --debug -h --help'
             _gemcli_none
+            ;;
+        'bench answers')
+            case "$prev" in
+                --folder) _gemcli_none; return ;;
+                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m whisper-base whisper-tiny.en" -- "$cur")); return ;;
+                -s | --system) _gemcli_none; return ;;
+                --pages) _gemcli_none; return ;;
+                --context) _gemcli_none; return ;;
+                --overflow) COMPREPLY=($(compgen -W "auto error select map head tail" -- "$cur")); return ;;
+                --max-tokens) _gemcli_none; return ;;
+                -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+                --device) COMPREPLY=($(compgen -W "auto cpu gpu tpu" -- "$cur")); return ;;
+            esac
+            flags='--folder -m --model -s --system --pages --context --overflow --max-tokens --no-cache -o --output-format --json -q --quiet -v --verbose --device --offline --debug -h --help'
             ;;
         doctor)
             case "$prev" in

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from gemcli.ingest.pdf_line import HYPHENS, lines
 from gemcli.ingest.pdf_order import Row, in_order
+from gemcli.ingest.pdf_script import joined
 from gemcli.ingest.pdf_table import set_rows
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _LIGATURES = str.maketrans(
     | dict.fromkeys(map(chr, (0xFFFE, 0xFFFF, *range(0xFDD0, 0xFDF0))))
 )
 _JOIN = re.compile(rf"(?P<left>\w?)[{HYPHENS}]\n?(?P<right>\w?)")
+_LEADERS = re.compile(r" *(?:\. ?){5,}")  # to the page number in a table of contents: a token for every dot
 _MANY_BLANKS = re.compile(r"\n{3,}")
 
 _PARAGRAPH = 1.25  # of the smaller step beside it
@@ -74,7 +76,7 @@ def read_page(page: PdfPage) -> PageText:
     Raises:
         PdfiumError: the page's content cannot be read.
     """
-    rows = in_order(lines(page))
+    rows = in_order(joined(lines(page)))
     text = clean("\n".join(_paragraphs(set_rows(rows), rows)))
     body, letters = _body(rows)
     boxes = [_box(row) for row in rows]
@@ -87,6 +89,7 @@ def clean(text: str) -> str:
     A hyphen stays where it belongs to the word however the line is broken: beside a capital or a digit.
     """
     text = _JOIN.sub(_join, text.replace("\r\n", "\n").replace("\r", "\n"))
+    text = _LEADERS.sub(" … ", text)
     text = text.translate(_LIGATURES).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     lines = (line.rstrip() for line in text.split("\n"))
     return _MANY_BLANKS.sub("\n\n", "\n".join(lines)).strip("\n")

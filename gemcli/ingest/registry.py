@@ -29,6 +29,7 @@ HANDLERS: dict[str, str] = {
     _OOXML + "presentationml.presentation": "gemcli.ingest.pptx:read",
     _OOXML + "spreadsheetml.sheet": _SHEET,
     _ODF + "spreadsheet": _SHEET,
+    "application/x-ole-storage": _SHEET,
     _ODF + "text": "gemcli.ingest.odf:read",
     _ODF + "presentation": "gemcli.ingest.odf:read",
     "application/epub+zip": "gemcli.ingest.epub:read",

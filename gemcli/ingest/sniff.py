@@ -25,6 +25,7 @@ from gemcli.ingest.source import Source
 HEAD = 1 << 14
 
 _PDF_LATE = re.compile(rb"%PDF-[12]\.[0-9]")
+_SVG = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*|<!--.*?-->\s*|<!DOCTYPE svg[^>]*>\s*)*<svg[\s>]", re.DOTALL)
 _MIMETYPE_LIMIT = 200
 
 
@@ -102,7 +103,9 @@ def _stream(head: bytes) -> str | None:
 
 
 def _text(head: bytes, name: str) -> str:
-    return text_type(name) if looks_like_text(head) else BINARY
+    if not looks_like_text(head):
+        return BINARY
+    return "image/svg+xml" if _SVG.match(head) else text_type(name)
 
 
 def _inside_zip(stream: BinaryIO) -> str:

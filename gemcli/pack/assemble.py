@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from gemcli.pack.cost import Costs, Region, count
-from gemcli.parts import Document
+from gemcli.parts import Document, Text
 
 if TYPE_CHECKING:
     from model.tokenizer.base import Tokenizer
@@ -115,10 +115,10 @@ def compose(documents: Sequence[Document], question: str, *, ask_for_answer: boo
     for index, (document, name) in enumerate(zip(documents, names, strict=True)):
         begin = at
         put(f"Document: {document.source}\n")
-        if document.parts:
-            regions.append(Region(index, None, begin, at))
+        regions.append(Region(index, None, begin, at))
         for number, part in enumerate(document.parts):
             begin = at
+            assert isinstance(part, Text), "what the model cannot take was made text of"
             label = part.anchor.label()
             put(f"[{name} {label}]\n" if label else "")
             put(part.text)

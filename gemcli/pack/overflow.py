@@ -80,7 +80,8 @@ class Packed:
 
     Attributes:
         documents: what is sent of them.
-        prompt: their prompt; None where they do not fit and are refused, or are to be read in windows.
+        prompt: their prompt; None where they do not fit and are refused, or are to be read in windows, or
+            where there is no question yet to choose passages by.
         how: the rule that was used; ``none`` where everything fits.
         given: tokens of everything, part by part.
         tokens_read: tokens of the documents' texts that are sent.
@@ -137,6 +138,9 @@ def pack(
         cut = end(documents, room, given, lambda text: len(packer.card.tokenizer.encode(text)))
         prompt = packer(cut.documents, question)
         return Packed(cut.documents, prompt, policy, given, cut.tokens_read, cut.note())
+    tokens = min(room, max(LEAST, pace) if pace else USUAL)
+    if not question.strip():
+        return Packed(documents, None, "select", given, tokens)
     from gemcli.pack.select import select
 
     counting(0, None)
@@ -144,7 +148,7 @@ def pack(
     chosen = select(
         documents,
         question,
-        tokens=min(room, max(LEAST, pace) if pace else USUAL),
+        tokens=tokens,
         count=lambda text: len(encode(text)),
         given=given.total - given.overhead,
         keep=keep,

@@ -30,8 +30,9 @@ def test_the_total_is_what_ask_sends(cli):
 
 def test_what_does_not_fit_is_a_report_and_no_failure(cli):
     cli.file("long.md", "word " * 2000)
-    done = cli.ask("long.md", "--json", command="plan", window=4096)
+    done = cli.ask("Which word?", "long.md", "--json", command="plan", window=4096)
     plan = done.json()
+    assert cli.ask("long.md", "--json", command="plan", window=4096).json()["prompt_tokens"] is None
     assert (done.code, plan["fits"], plan["window"]) == (0, False, 4096)
     assert plan["budget"] == 4096 - 512 - plan["overhead_tokens"]
     assert plan["prompt_tokens"] < 4096 - 512 < plan["total_tokens"]

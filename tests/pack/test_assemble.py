@@ -59,10 +59,10 @@ def test_every_character_of_every_part_is_there_in_order(documents, question):
     at = 0
     regions = iter(content.regions)
     for index, each in enumerate(documents):
-        if each.parts:
-            heading = next(regions)
-            assert (heading.document, heading.part) == (index, None)
-            assert each.source in content.text[heading.start : heading.end]
+        heading = next(regions)
+        assert (heading.document, heading.part) == (index, None)
+        assert each.source in content.text[heading.start : heading.end]
+        at = heading.end
         for number, part in enumerate(each.parts):
             region = next(regions)
             assert (region.document, region.part) == (index, number)
