@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 MAX_DEPTH = 512
 
 #: Tags that are parsed at once; each takes about a quarter of a kilobyte.
-CHUNK_TAGS = 1_000_000
+CHUNK_TAGS = 400_000
 
 _LONG_TAG = 16_384
 _MAX_ATTRIBUTES = 1_000

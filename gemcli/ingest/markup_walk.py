@@ -37,7 +37,7 @@ _HIDING = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECAS
 _LANGUAGE = re.compile(r"(?:language|lang|highlight|highlight-source|brush:)[-\s]([\w+#-]{1,20})")
 _ORDINAL = re.compile(r"(?:st|nd|rd|th|er|re|e|o|a|tm|sm|™|®|º|ª)", re.IGNORECASE)
 _PERMALINKS = frozenset(("", "¶", "#", "§", "🔗"))
-_MOSTLY_LINKS = 0.8
+_MOSTLY_LINKS = 0.5
 _SPARE_CELLS = 100_000
 
 
@@ -454,7 +454,7 @@ def _language(node: LexborNode, attributes: dict[str, Any]) -> str:
     outer = parent.attributes.get("class") if parent is not None else None
     for said in (attributes.get("class"), inner, outer):
         match = _LANGUAGE.search(said or "")
-        if match is not None:
+        if match is not None and match[1] not in ("default", "none", "text", "plaintext"):
             return match[1]
     return ""
 
