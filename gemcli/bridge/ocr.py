@@ -1,6 +1,6 @@
-"""What is written in a picture, as text: Tesseract, on pictures made fit for it, and nothing where nothing is.
+"""What is written in a picture, as text: Tesseract, on pictures made fit for it, and "" where nothing is.
 
-Measured with ``tessdata_fast`` (share of wrong characters): for a page of one column, segmentation 6 is the best
+Measured with ``tessdata_fast`` (share of wrong characters): for a page of one column, segmentation 6 is best
 (0.2-1.8 % of manuals at 150 dpi, where 3 loses the order of some: 0.3-6 %); two columns need 3 (0 %, where 4
 and 6 read across them: 72 %), which also finds nothing in photographs, where 6 and 11 see letters in every
 texture.  An uneven background is divided out first (a photographed page: 1.7 % instead of 43 %), and small
@@ -157,7 +157,7 @@ def _engine(setup: Setup) -> Any:
         tesserocr.set_leptonica_log_level(tesserocr.LeptLogLevel.NONE)
         try:
             # Tesseract takes the folder with a final slash.
-            engine = tesserocr.PyTessBaseAPI(path=f"{setup.folder}{os.sep}", lang=setup.languages, psm=_AUTO)
+            engine = tesserocr.PyTessBaseAPI(path=f"{setup.folder}{os.sep}", lang=setup.languages)
         except RuntimeError as error:
             raise MissingError(f"OCR cannot start with {setup.folder}: {error}", INSTALL) from error
     engine.SetVariable("debug_file", os.devnull)
@@ -300,7 +300,7 @@ def flattened(grey: PIL.Image.Image) -> PIL.Image.Image:
 
 
 def has_columns(grey: PIL.Image.Image) -> bool:
-    """Whether print stands in columns: an upright gap in the middle, and about as much print on either side."""
+    """Whether print stands in columns: a clear strip in the middle, and much print on either side of it."""
     import numpy as np
 
     small = grey.resize((200, max(20, round(200 * grey.height / grey.width))))

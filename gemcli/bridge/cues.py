@@ -1,0 +1,165 @@
+"""Timed text as subtitles and transcripts: cues that a person can read, and the files they are written to."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from gemcli.bridge.speech import Segment
+
+Form = Literal["txt", "srt", "vtt", "json"]
+
+COLUMNS = 42
+"""Characters of a line, as broadcasters have it."""
+
+LINES = 2
+
+LONGEST_S = 7.0
+"""Seconds that a cue stands at most."""
+
+_SHORTEST_MS = 200
+_STOPS = (". ", "! ", "? ", "… ", "; ", ", ", ": ", " – ")
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """A subtitle: `start` and `end` in milliseconds, `start` < `end`; its lines."""
+
+    start: int
+    end: int
+    lines: tuple[str, ...]
+
+
+def cues(segments: Iterable[Segment]) -> Iterator[Cue]:
+    """Segments as cues whose times rise and never overlap, each of `LINES` lines of `COLUMNS` at most.
+
+    A segment with more text is shared out over several cues by the length of their texts.  Only a single
+    word that is longer than a line makes a longer line.
+    """
+    last = 0
+    for segment in segments:
+        pieces = _pieces(" ".join(segment.text.split()), segment.end - segment.start)
+        if not pieces:
+            continue
+        start = max(round(segment.start * 1000), last)
+        end = max(round(segment.end * 1000), start + _SHORTEST_MS * len(pieces))
+        letters = sum(map(len, pieces))
+        at = 0
+        for piece in pieces:
+            begins = start + (end - start) * at // letters
+            at += len(piece)
+            ends = start + (end - start) * at // letters
+            # Rounding may leave nothing of a very short piece.
+            begins = max(begins, last)
+            ends = max(ends, begins + 1)
+            yield Cue(begins, ends, tuple(_wrapped(piece)))
+            last = ends
+
+
+def _pieces(text: str, seconds: float) -> list[str]:
+    """The text in pieces that fit a cue, cut behind a stop where there is one."""
+    rest = text
+    made: list[str] = []
+    allowed = COLUMNS * LINES
+    if text and seconds > LONGEST_S:
+        allowed = min(allowed, max(COLUMNS // 2, int(len(text) * LONGEST_S / seconds) + 1))
+    while rest and not _fits(rest, allowed):
+        cut = _cut(rest, allowed)
+        made.append(rest[:cut].strip())
+        rest = rest[cut:].strip()
+    return [each for each in (*made, rest) if each]
+
+
+def _fits(text: str, allowed: int) -> bool:
+    return len(text) <= allowed and len(_wrapped(text)) <= LINES
+
+
+def _cut(text: str, allowed: int) -> int:
+    """Where the first piece ends: behind the last stop or space before which it fits."""
+    ends = [
+        at + 1 for at, char in enumerate(text[: allowed + 1]) if char == " " and _fits(text[:at], allowed)
+    ]
+    if not ends:
+        # Scripts without spaces, or one long word.
+        space = text.find(" ")
+        return min(allowed, space + 1 if space > 0 else len(text))
+    half = len(text[: ends[-1]]) // 2
+    stops = [at for at in ends if at > half and text[:at].endswith(_STOPS)]
+    return (stops or ends)[-1]
+
+
+def _wrapped(text: str) -> list[str]:
+    lines = textwrap.wrap(text, COLUMNS, break_long_words=not text.isascii(), break_on_hyphens=False)
+    if len(lines) == 2:  # two lines of about the same length are read more easily
+        even = textwrap.wrap(
+            text,
+            max(COLUMNS * 2 // 3, len(text) // 2 + 6),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        return even if len(even) == 2 and max(map(len, even)) <= COLUMNS else lines
+    return lines
+
+
+class Writer:
+    """Turns segments into the text of a file as they come.
+
+    Args:
+        form: ``txt``, ``srt``, ``vtt``, or ``json`` (one object, all at the end).
+    """
+
+    def __init__(self, form: Form) -> None:
+        self._form = form
+        self._count = 0
+        self._last = 0
+
+    def head(self) -> str:
+        """What stands before the first cue."""
+        return "WEBVTT\n\n" if self._form == "vtt" else ""
+
+    def add(self, segment: Segment) -> str:
+        """The text of one further segment."""
+        if self._form == "txt":
+            return f"{segment.text}\n"
+        text = ""
+        # The cues of earlier segments may reach into this one.
+        start = max(segment.start, self._last / 1000)
+        for cue in cues([Segment(start, max(segment.end, start), segment.text)]):
+            begins = max(cue.start, self._last)
+            ends = max(cue.end, begins + 1)
+            self._count += 1
+            self._last = ends
+            body = "\n".join(map(_safe, cue.lines) if self._form == "vtt" else cue.lines)
+            number = f"{self._count}\n" if self._form == "srt" else ""
+            text += f"{number}{_time(begins, self._form)} --> {_time(ends, self._form)}\n{body}\n\n"
+        return text
+
+
+def _safe(line: str) -> str:
+    """A line for WebVTT, where ``<`` begins a tag."""
+    return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _time(milliseconds: int, form: Form) -> str:
+    seconds, rest = divmod(milliseconds, 1000)
+    mark = "," if form == "srt" else "."
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}{mark}{rest:03d}"
+
+
+def written(segments: Iterable[Segment], form: Form) -> str:
+    """All segments as one file."""
+    if form == "json":
+        return json.dumps(to_json(list(segments)), ensure_ascii=False, indent=1)
+    writer = Writer(form)
+    return writer.head() + "".join(map(writer.add, segments))
+
+
+def to_json(segments: Iterable[Segment]) -> dict[str, object]:
+    """The text and its segments as a JSON value."""
+    rows: list[dict[str, object]] = [
+        {"start": each.start, "end": each.end, "text": each.text} for each in segments
+    ]
+    return {"text": " ".join(str(each["text"]) for each in rows), "segments": rows}
