@@ -12,7 +12,7 @@ from gemcli.errors import InputError, UsageError
 from gemcli.events import Event, Progress, Warning
 from gemcli.ingest import stdin as standard_input
 from gemcli.ingest.kept import read_or_recall
-from gemcli.ingest.kinds import BINARY, is_archive, kind_name
+from gemcli.ingest.kinds import BINARY, PLAIN, is_archive, kind_name
 from gemcli.ingest.locate import STDIN, identity, is_stream, locate
 from gemcli.ingest.ranges import check_clip, parse
 from gemcli.ingest.registry import READABLE, handler
@@ -165,7 +165,7 @@ class _Run:
         """The documents of one input: one, none where it cannot be read, an archive's many."""
         try:
             source = self._taken(source)
-            source = replace(source, media_type=sniff(source))
+            source = replace(source, media_type=_kind(source))
             if is_archive(source.media_type):
                 yield from self._archive(source, place, total)
                 return
@@ -216,7 +216,8 @@ class _Run:
             from gemcli.ingest.url import fetch
 
             self._emit(Progress("ingest", 0, None, "bytes", source.name))
-            return replace(source, data=fetch(source.url, offline=source.wants.offline).data)
+            fetched = fetch(source.url, offline=source.wants.offline)
+            return replace(source, data=fetched.data, media_type=fetched.media_type)
         if source.path is None:
             return replace(source, data=standard_input.read_named(self._emit))
         if not is_stream(source.path):
@@ -261,6 +262,13 @@ class _Run:
         if not self._keep_going:
             raise error
         self._emit(Warning(f"{error.message}; left out"))
+
+
+def _kind(source: Source) -> str:
+    """What a source is, by its content; of a text from the web the server may know better."""
+    found = sniff(source)
+    told = source.media_type
+    return told if found == PLAIN and told.startswith(("text/", "application/json")) else found
 
 
 def _read(source: Source, report: Callable[[int, int], None], keep: Keep) -> Document:

@@ -14,7 +14,7 @@ from typing import Any
 
 from gemcli.errors import InputError, UsageError
 from gemcli.ingest.pdf_heading import Headings, by_looks
-from gemcli.ingest.pdf_image import page_image
+from gemcli.ingest.pdf_image import page_image, picture
 from gemcli.ingest.pdf_pool import PdfPages, UnopenedError
 from gemcli.ingest.ranges import compact
 from gemcli.ingest.source import Report, Source
@@ -235,3 +235,6 @@ def _is_garbled(text: str) -> bool:
 
 def _pages(numbers: list[int]) -> str:
     return f"page{'s' if len(numbers) > 1 else ''} {compact(numbers)}"
+
+
+__all__ = ["picture", "read"]

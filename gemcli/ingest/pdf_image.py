@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import threading
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,12 @@ def page_image(source: Source, number: int, size: tuple[float, float], sha256: s
         f"{sha256}:page={number}:{width}x{height}:v{_VERSION}",
         role="page",
     )
+
+
+def picture(source: Source, part: Image) -> Image:
+    """A page that was described before, with its pixels found again in the same file."""
+    assert part.anchor.page is not None
+    return replace(part, pixels=partial(_draw, source, part.anchor.page, part.width, part.height))
 
 
 def pixel_size(width: float, height: float) -> tuple[int, int]:

@@ -26,6 +26,9 @@ HEAD = 1 << 14
 
 _PDF_LATE = re.compile(rb"%PDF-[12]\.[0-9]")
 _SVG = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*|<!--.*?-->\s*|<!DOCTYPE svg[^>]*>\s*)*<svg[\s>]", re.DOTALL)
+_HTML = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)*<(?:!doctype html|html)[\s>]", re.IGNORECASE | re.DOTALL
+)
 _MIMETYPE_LIMIT = 200
 
 
@@ -105,7 +108,10 @@ def _stream(head: bytes) -> str | None:
 def _text(head: bytes, name: str) -> str:
     if not looks_like_text(head):
         return BINARY
-    return "image/svg+xml" if _SVG.match(head) else text_type(name)
+    if _SVG.match(head):
+        return "image/svg+xml"
+    named = text_type(name)
+    return "text/html" if named == PLAIN and _HTML.match(head) else named
 
 
 def _inside_zip(stream: BinaryIO) -> str:
