@@ -25,6 +25,8 @@ SIDE = 768
 #: A pixel shape beyond this is damage, not anamorphic film.
 _FLATTEST = Fraction(1, 4)
 
+_UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
+
 
 class Distinct:
     """The frames of a video that show something new, with their pixels, in the order of time.
@@ -93,7 +95,10 @@ def _picture(frame: VideoFrame, pixel_shape: Fraction) -> PIL.Image.Image:
     width, height = _square(frame, pixel_shape)
     scale = min(1.0, SIDE / max(width, height))
     picture = frame.to_image(
-        width=max(1, round(width * scale)), height=max(1, round(height * scale)), interpolation="AREA"
+        width=max(1, round(width * scale)),
+        height=max(1, round(height * scale)),
+        interpolation="AREA",
+        src_colorspace="ITU709" if _is_untold_hd(frame) else None,
     )
     turned = _turned(frame)
     return picture.rotate(turned, expand=True) if turned else picture
@@ -120,6 +125,11 @@ def _square(frame: VideoFrame, pixel_shape: Fraction) -> tuple[int, int]:
     if not _FLATTEST <= pixel_shape <= 1 / _FLATTEST:
         return frame.width, frame.height
     return max(1, round(frame.width * pixel_shape)), frame.height
+
+
+def _is_untold_hd(frame: VideoFrame) -> bool:
+    """Whether a frame leaves its colour space open and is large: players then take it for BT.709."""
+    return int(frame.colorspace) == _UNSPECIFIED and (frame.width >= 1280 or frame.height > 576)
 
 
 def _turned(frame: VideoFrame) -> int:

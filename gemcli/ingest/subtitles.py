@@ -6,6 +6,7 @@ Read as leniently as players do: a time line makes a cue whatever stands around 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -83,7 +84,7 @@ def _timed(lines: list[str]) -> Iterator[Cue | None]:
     """The cues of SubRip and WebVTT; None for each whose time line makes no sense."""
     strict = lines[0].lstrip("\ufeff").startswith("WEBVTT")
     arrows = [number for number, line in enumerate(lines) if "-->" in line]
-    for number, following in zip(arrows, [*arrows[1:], len(lines)], strict=True):
+    for number, following in itertools.pairwise([*arrows, len(lines)]):
         match = _TIMES.fullmatch(lines[number])
         if match is None:
             yield None
@@ -138,4 +139,4 @@ def _within(source: Source, cues: list[Cue]) -> list[Cue]:
 
 def _overlapping(cues: list[Cue]) -> int:
     """How many begin before the one before has ended."""
-    return sum(after.start < before.end for before, after in zip(cues, cues[1:], strict=False))
+    return sum(after.start < before.end for before, after in itertools.pairwise(cues))

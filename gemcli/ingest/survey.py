@@ -6,6 +6,7 @@ Times are seconds from the start of the recording as a player shows them.
 
 from __future__ import annotations
 
+import os
 from array import array
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -37,6 +38,12 @@ _PADDING = 0.2
 
 #: Containers that say in their head how long they are; for the others FFmpeg guesses from the size.
 _DECLARES = frozenset({"mov", "matroska", "wav", "w64", "flac", "avi", "aiff", "asf", "caf", "mxf"})
+
+#: What a WAV file says of its length when it was written as a stream, or beyond.
+_STREAMED = 0xFFFFFF00
+
+#: Bytes that may be missing of one: padding that some programs count and do not write.
+_RIFF_SLACK = 64
 
 _TEXT_SUBTITLES = frozenset(
     {"subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text", "subviewer", "microdvd", "sami"}
@@ -114,7 +121,7 @@ def survey(source: Source, report: Report) -> Survey:
         InputError: it is empty or cannot be opened.
     """
     with open_media(source) as container:
-        return _Walk(container, report).survey()
+        return _Walk(source, container, report).survey()
 
 
 @dataclass(slots=True)
@@ -130,7 +137,8 @@ class _Times:
 
 
 class _Walk:
-    def __init__(self, container: InputContainer, report: Report) -> None:
+    def __init__(self, source: Source, container: InputContainer, report: Report) -> None:
+        self._source = source
         self._container = container
         self._report = report
         self._video = moving_pictures(container)
@@ -145,13 +153,14 @@ class _Walk:
         self._pictures = _Times()
         self._tones = _Times()
         self._cues: list[tuple[int, int, str]] = []
+        self._start = 0.0
 
     def survey(self) -> Survey:
         """Walk, then put together what was seen."""
         damage = self._walk()
         found = self._found
         sound = self._sound_times()
-        origin = self._origin(sound)
+        origin = self._start = self._origin(sound)
         found.frames = self._frames(origin)
         if sound is not None and self._audio is not None:
             found.sound = Sound(self._audio.index, max(0.0, sound[0] - origin), sound[1] - origin, origin)
@@ -301,9 +310,16 @@ class _Walk:
         found, container = self._found, self._container
         declares = container.format.name.split(",")[0] in _DECLARES
         declared = (container.duration or 0) / av.time_base if declares else 0.0
-        if declared - found.end > max(_SLACK, 0.02 * min(declared, found.end)):
+        # Some count from the clock's zero, some from the first frame.
+        lasts = found.end + max(0.0, self._start)
+        said, size = _riff_bytes(self._source)
+        if size + _RIFF_SLACK < said < _STREAMED:  # FFmpeg makes do with what is there
             found.warnings.append(
-                f"ends early: it says that it lasts {clock(declared)}, but what follows {clock(found.end)} "
+                f"ends early: it holds {size:,} of {said:,} bytes; what follows {clock(found.end)} is missing"
+            )
+        elif declared - lasts > max(_SLACK, 0.02 * min(declared, found.end)):
+            found.warnings.append(
+                f"ends early: it says that it lasts {clock(declared + 0.1)}, but what follows {clock(found.end)} "
                 "is missing"
             )
         elif damage and found.end:
@@ -322,6 +338,14 @@ def _note(times: _Times, packet: Packet) -> None:
     times.dts.append(packet.dts if packet.dts is not None else stamp)
     times.key.append(packet.is_keyframe)
     times.last = packet.duration or 0
+
+
+def _riff_bytes(source: Source) -> tuple[int, int]:
+    """The bytes that a WAV or AVI file says it has, and those that it has; 0 for other files."""
+    with source.open() as stream:
+        head = stream.read(8)
+        size = stream.seek(0, os.SEEK_END)
+    return (int.from_bytes(head[4:], "little") + 8 if head.startswith(b"RIFF") else 0), size
 
 
 def _unbroken(seconds: np.ndarray) -> int:
