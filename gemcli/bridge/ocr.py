@@ -14,7 +14,7 @@ import locale
 import os
 import sysconfig
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -134,19 +134,19 @@ class Reader:
         for engine in self._engines:
             engine.End()
 
-    def submit(self, picture: Callable[[], PIL.Image.Image], *, page: bool) -> Future[str]:
-        """The text of a picture, once it is drawn and read; "" where nothing is written in it.
+    def submit(self, picture: PIL.Image.Image, *, page: bool) -> Future[str]:
+        """The text of a picture, once it is read; "" where nothing is written in it.
 
         `page`: it shows a page, so that there is print all over it.
         """
         return self._pool.submit(self._read, picture, page)
 
-    def _read(self, picture: Callable[[], PIL.Image.Image], page: bool) -> str:
+    def _read(self, picture: PIL.Image.Image, page: bool) -> str:
         if not hasattr(self._own, "engine"):
             with self._lock:
                 self._own.engine = _engine(self._setup)
                 self._engines.append(self._own.engine)
-        return read(self._own.engine, picture(), page=page)
+        return read(self._own.engine, picture, page=page)
 
 
 def _engine(setup: Setup) -> Any:

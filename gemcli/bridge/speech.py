@@ -66,6 +66,19 @@ def check_installed() -> None:
         raise MissingError("speech recognition is not installed", INSTALL)
 
 
+def recall(audio: Audio, *, keep: Keep, name: str, language: str | None) -> list[Segment] | None:
+    """What was written down of a recording to its end; None where it was not. Needs no model."""
+    kept = keep.get(*_key(audio, name, language)) if audio.key else None
+    if not kept or not kept["done"]:
+        return None
+    offset = audio.anchor.seconds[0] if audio.anchor.seconds else 0.0
+    return [Segment(offset + start, offset + end, text) for start, end, text in kept["segments"]]
+
+
+def _key(audio: Audio, name: str, language: str | None) -> tuple[object, ...]:
+    return (audio.key, "whisper", VERSION, name, language)
+
+
 class Listener:
     """A loaded Whisper.
 
@@ -113,7 +126,7 @@ class Listener:
             InputError: the sound cannot be decoded.
         """
         offset = audio.anchor.seconds[0] if audio.anchor.seconds else 0.0
-        key = (audio.key, "whisper", VERSION, self.name, self.language)
+        key = _key(audio, self.name, self.language)
         kept = keep.get(*key) if audio.key else None
         kept = kept or {"at": 0, "done": False, "language": None, "segments": []}
         for start, end, text in kept["segments"]:
