@@ -6,7 +6,6 @@ Times are seconds from the start of the recording as a player shows them.
 
 from __future__ import annotations
 
-import os
 from array import array
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gemcli.ingest.cues import Cue, plain
+from gemcli.ingest.lengths import missing_end
 from gemcli.ingest.media import first_choice, moving_pictures, open_media
 from gemcli.ingest.source import Report, Source
 from gemcli.ingest.times import clock
@@ -30,20 +30,8 @@ _CODEC_DELAY = 0.1
 #: Seconds between two packets beyond which their times are taken for damage.
 _LONGEST_GAP = 6 * 3600.0
 
-#: Seconds by which a recording may be shorter than it says: the last frame, rounding, padding.
-_SLACK = 1.0
-
 #: Seconds of padding that a codec adds to the ends of a recording at most.
 _PADDING = 0.2
-
-#: Containers that say in their head how long they are; for the others FFmpeg guesses from the size.
-_DECLARES = frozenset({"mov", "matroska", "wav", "w64", "flac", "avi", "aiff", "asf", "caf", "mxf"})
-
-#: What a WAV file says of its length when it was written as a stream, or beyond.
-_STREAMED = 0xFFFFFF00
-
-#: Bytes that may be missing of one: padding that some programs count and do not write.
-_RIFF_SLACK = 64
 
 _TEXT_SUBTITLES = frozenset(
     {"subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text", "subviewer", "microdvd", "sami"}
@@ -171,7 +159,7 @@ class _Walk:
         found.end = max(ends, default=0.0)
         self._texts(origin)
         self._facts()
-        self._check_length(damage)
+        found.warnings += missing_end(self._source, self._container, found.end, self._start, damage)
         return found
 
     def _walk(self) -> str:
@@ -266,13 +254,13 @@ class _Walk:
             for start, end, text in sorted(self._cues):
                 if said := plain(text):
                     at = start * unit - origin
-                    if 0 <= at <= found.end + _SLACK:
+                    if 0 <= at <= found.end + 1:
                         found.cues.append(Cue(at, max(at, end * unit - origin), said))
         for chapter in self._container.chapters():
             unit = float(chapter.get("time_base") or 0)
             start, end = (max(0.0, chapter[side] * unit - origin) for side in ("start", "end"))
             title = plain(str(chapter.get("metadata", {}).get("title", "")))
-            if start <= found.end + _SLACK:
+            if start <= found.end + 1:
                 found.chapters.append((start, max(start, min(end, found.end)), title))
         found.chapters.sort()
 
@@ -303,28 +291,6 @@ class _Walk:
         are = f"{len(others)} {what}{'s are' if len(others) > 1 else ' is'}"
         self._found.warnings.append(f"{are} not read{more}" if read is None else f"{are} left out{more}")
 
-    def _check_length(self, damage: str) -> None:
-        """Warn where less was found than the head of the file declares."""
-        import av
-
-        found, container = self._found, self._container
-        declares = container.format.name.split(",")[0] in _DECLARES
-        declared = (container.duration or 0) / av.time_base if declares else 0.0
-        # Some count from the clock's zero, some from the first frame.
-        lasts = found.end + max(0.0, self._start)
-        said, size = _riff_bytes(self._source)
-        if size + _RIFF_SLACK < said < _STREAMED:  # FFmpeg makes do with what is there
-            found.warnings.append(
-                f"ends early: it holds {size:,} of {said:,} bytes; what follows {clock(found.end)} is missing"
-            )
-        elif declared - lasts > max(_SLACK, 0.02 * min(declared, found.end)):
-            found.warnings.append(
-                f"ends early: it says that it lasts {clock(declared + 0.1)}, but what follows {clock(found.end)} "
-                "is missing"
-            )
-        elif damage and found.end:
-            found.warnings.append(f"is damaged after {clock(found.end)}; what follows is missing")
-
 
 def _note(times: _Times, packet: Packet) -> None:
     if packet.is_discard:
@@ -338,14 +304,6 @@ def _note(times: _Times, packet: Packet) -> None:
     times.dts.append(packet.dts if packet.dts is not None else stamp)
     times.key.append(packet.is_keyframe)
     times.last = packet.duration or 0
-
-
-def _riff_bytes(source: Source) -> tuple[int, int]:
-    """The bytes that a WAV or AVI file says it has, and those that it has; 0 for other files."""
-    with source.open() as stream:
-        head = stream.read(8)
-        size = stream.seek(0, os.SEEK_END)
-    return (int.from_bytes(head[4:], "little") + 8 if head.startswith(b"RIFF") else 0), size
 
 
 def _unbroken(seconds: np.ndarray) -> int:

@@ -273,7 +273,9 @@ def test_a_video_that_ends_early_is_read_and_it_is_said_where(name: str, tmp_pat
     assert numbers(document)[:2] == [0, 25]
 
 
-@pytest.mark.parametrize(("name", "codec"), [("a.wav", "pcm_s16le"), ("a.flac", "flac"), ("a.m4a", "aac")])
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.wav", "pcm_s16le"), ("a.flac", "flac"), ("a.mp3", "libmp3lame"), ("a.m4a", "aac")]
+)
 def test_a_recording_that_ends_early_is_read_or_refused(name: str, codec: str, tmp_path: Path) -> None:
     whole = recording(tmp_path / name, tone(20), codec).read_bytes()
     path = tmp_path / f"cut-{name}"
