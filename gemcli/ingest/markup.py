@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from gemcli.ingest.blocks import blocks
 from gemcli.ingest.headings import Heading, joined, under
 from gemcli.ingest.markup_lines import HeadingLine, Line
+from gemcli.ingest.markup_page import Page, Picture
 from gemcli.ingest.markup_source import tame
-from gemcli.ingest.markup_walk import Picture, Walk
+from gemcli.ingest.markup_walk import walk
 from gemcli.parts import Anchor, Image, Part, Text
 
 
@@ -91,13 +92,13 @@ def render(
     from selectolax.lexbor import LexborHTMLParser
 
     tamed = tame(source, is_xml=is_xml)
-    walk = Walk(picture, link, keep_navigation)
+    page = Page(picture, link, keep_navigation)
     for chunk in tamed.chunks:
         root = LexborHTMLParser(chunk).root
         if root is not None:
-            walk.over(root)
+            walk(page, root)
     said = ("is nested too deeply; read as paragraphs, without lists and tables",) if tamed.is_flat else ()
-    return Rendered(walk.lines(), walk.title, walk.navigation, walk.hidden, said)
+    return Rendered(page.lines(), page.title, page.navigation, page.hidden, said)
 
 
 def _placed(part: Part, page: int | None, above: Sequence[str]) -> Part:
