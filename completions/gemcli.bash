@@ -22,6 +22,7 @@ _gemcli() {
         case "$path:$word" in
             :ask) path=ask ;;
             :plan) path=plan ;;
+            :transcribe) path=transcribe ;;
             :pull) path=pull ;;
             :models) path=models ;;
             models:list) path='models list' ;;
@@ -33,7 +34,7 @@ _gemcli() {
             :doctor) path=doctor ;;
             :completions) path=completions ;;
             :--debug | :--help | :--version | :-h) ;;
-            *:--attach | *:--context | *:--device | *:--end | *:--files-from | *:--folder | *:--fps | *:--kv-bits | *:--max-frames | *:--max-tokens | *:--min-p | *:--model | *:--output-format | *:--overflow | *:--pages | *:--pdf | *:--peer | *:--prompt-tokens | *:--runs | *:--seed | *:--start | *:--stop | *:--system | *:--temperature | *:--text | *:--tokens | *:--top-k | *:--top-p | *:-a | *:-m | *:-o | *:-s) path=${path:-ask} skip=1 ;;
+            *:--attach | *:--context | *:--device | *:--end | *:--files-from | *:--folder | *:--format | *:--fps | *:--kv-bits | *:--language | *:--max-frames | *:--max-tokens | *:--min-p | *:--model | *:--out | *:--output-format | *:--overflow | *:--pages | *:--pdf | *:--peer | *:--prompt-tokens | *:--runs | *:--seed | *:--start | *:--stop | *:--system | *:--temperature | *:--text | *:--tokens | *:--top-k | *:--top-p | *:-a | *:-f | *:-m | *:-o | *:-s) path=${path:-ask} skip=1 ;;
             *) path=${path:-ask} ;;
         esac
     done
@@ -64,7 +65,7 @@ _gemcli() {
                 --device) COMPREPLY=($(compgen -W "auto cpu gpu tpu" -- "$cur")); return ;;
             esac
             flags='--version --debug -h --help -m --model -s --system -a --attach --files-from -0 --null --pages --pdf --start --end --fps --max-frames --no-audio --ocr --archive --keep-going --no-cache -o --output-format --json --raw -q --quiet -v --verbose -u --usage --context --overflow --kv-bits --max-tokens --temperature --top-k --top-p --min-p --seed --stop --device --offline'
-            commands='ask plan pull models bench doctor completions'
+            commands='ask plan transcribe pull models bench doctor completions'
             ;;
         ask)
             case "$prev" in
@@ -112,6 +113,19 @@ _gemcli() {
                 --max-tokens) _gemcli_none; return ;;
             esac
             flags='-m --model -s --system -a --attach --files-from -0 --null --pages --pdf --start --end --fps --max-frames --no-audio --ocr --archive --keep-going --no-cache -o --output-format --json -q --quiet -v --verbose --context --overflow --kv-bits --max-tokens --offline --debug -h --help'
+            ;;
+        transcribe)
+            case "$prev" in
+                -f | --format) COMPREPLY=($(compgen -W "txt srt vtt json" -- "$cur")); return ;;
+                --out) return ;;
+                -m | --model) COMPREPLY=($(compgen -W "whisper-base whisper-tiny.en" -- "$cur")); return ;;
+                --language) _gemcli_none; return ;;
+                --files-from) return ;;
+                --start) _gemcli_none; return ;;
+                --end) _gemcli_none; return ;;
+                -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+            esac
+            flags='-f --format --out -m --model --language --files-from -0 --null --start --end --keep-going --no-cache -o --output-format --json -q --quiet -v --verbose --offline --debug -h --help'
             ;;
         pull)
             case "$prev" in

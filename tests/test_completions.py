@@ -17,8 +17,15 @@ from gemcli.completion.spec import read, sentence
 
 FOLDER = Path(__file__).parents[1] / "completions"
 FILES = {"bash": "gemcli.bash", "zsh": "_gemcli", "fish": "gemcli.fish"}
-MODELS = ["qwen2.5-coder-1.5b", "qwen2.5-coder-0.5b", "smollm2-135m", "gemma-3-270m"]
-COMMANDS = ["ask", "plan", "pull", "models", "bench", "doctor", "completions"]
+MODELS = [
+    "qwen2.5-coder-1.5b",
+    "qwen2.5-coder-0.5b",
+    "smollm2-135m",
+    "gemma-3-270m",
+    "whisper-base",
+    "whisper-tiny.en",
+]
+COMMANDS = ["ask", "plan", "transcribe", "pull", "models", "bench", "doctor", "completions"]
 
 LINES = [
     ("gemcli ", COMMANDS),
@@ -26,12 +33,15 @@ LINES = [
     ("gemcli pl", ["plan"]),
     ("gemcli models ", ["list", "show", "rm"]),
     ("gemcli ask --mo", ["--model"]),
-    ("gemcli --ma", ["--max-tokens"]),
+    ("gemcli --ma", ["--max-frames", "--max-tokens"]),
     ("gemcli 'a question' --ra", ["--raw"]),
     ("gemcli ask -m smol", ["smollm2-135m"]),
     ("gemcli ask --model gem", ["gemma-3-270m"]),
     ("gemcli pull qwen", MODELS[:2]),
     ("gemcli models rm ge", ["gemma-3-270m"]),
+    ("gemcli transcribe -m ", ["whisper-base", "whisper-tiny.en"]),
+    ("gemcli transcribe --format ", ["txt", "srt", "vtt", "json"]),
+    ("gemcli transcribe note", ["notes.md"]),
     ("gemcli ask -o ", ["text", "json", "stream-json"]),
     ("gemcli plan -o ", ["text", "json"]),
     ("gemcli ask --device g", ["gpu"]),
@@ -55,8 +65,8 @@ def test_everything_that_can_be_said_is_there():
     group = command_tree()
     top = read(group, MODELS)
     assert [each.line for each in top.all()] == [
-        "", "ask", "plan", "pull", "models", "models list", "models show", "models rm", "bench",
-        "bench speed", "doctor", "completions",
+        "", "ask", "plan", "transcribe", "pull", "models", "models list", "models show", "models rm", "bench",
+        "bench speed", "bench answers", "doctor", "completions",
     ]  # fmt: skip
     ask = next(each for each in top.commands if each.line == "ask")
     spelt = {name for flag in ask.flags for name in flag.names}

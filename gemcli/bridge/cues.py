@@ -116,7 +116,7 @@ class Writer:
     """
 
     def __init__(self, form: Form) -> None:
-        self._form = form
+        self._form: Form = form
         self._count = 0
         self._last = 0
 

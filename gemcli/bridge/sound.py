@@ -19,6 +19,7 @@ class Heard:
 
     segments: tuple[Segment, ...]
     problem: str = ""
+    language: str | None = None
 
 
 class Sound:
@@ -48,7 +49,7 @@ class Sound:
         self._emit = emit
         self._total = total
         self._offline = offline
-        self._model = model
+        self.model = model
         self._language = language
         self._done = 0.0
         self._listener: Listener | None = None
@@ -62,18 +63,19 @@ class Sound:
             GemcliError: it cannot be stored or loaded.
         """
         base = self._done
-        segments = speech.recall(audio, keep=self._keep, name=self._model, language=self._language)
-        if segments is not None:
-            for segment in segments:
+        kept = speech.recall(audio, keep=self._keep, name=self.model, language=self._language)
+        if kept is not None:
+            for segment in kept.segments:
                 heard(segment)
-            self._report(base + audio.seconds, name)
-            return Heard(tuple(segments))
+            self._done = base + audio.seconds
+            self._report(self._done, name)
+            return Heard(kept.segments, language=kept.language)
         if self._missing:
             return Heard((), self._missing)
         self._report(base, name)
         found: list[Segment] = []
         try:
-            listener = self._ready()
+            listener = self.ready()
             for segment in listener.listen(
                 audio, keep=self._keep, report=lambda done: self._report(base + done, name)
             ):
@@ -90,14 +92,21 @@ class Sound:
         finally:
             self._done = base + audio.seconds
         self._report(self._done, name)
-        return Heard(tuple(found))
+        return Heard(tuple(found), language=listener.heard)
 
-    def _ready(self) -> Listener:
+    def ready(self) -> Listener:
+        """The model, fetched and loaded when it is first needed.
+
+        Raises:
+            MissingError: speech recognition is not installed.
+            ModelUnavailableError: the model is missing and may not or cannot be fetched.
+            GemcliError: it cannot be stored or loaded.
+        """
         if self._listener is None:
             speech.check_installed()
             from gemcli.hub.resolve import resolve_speech
 
-            found = resolve_speech(self._model, offline=self._offline, on_event=self._emit)
+            found = resolve_speech(self.model, offline=self._offline, on_event=self._emit)
             self._listener = Listener(found.path.parent, found.name, self._language)
         return self._listener
 

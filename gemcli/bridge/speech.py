@@ -66,13 +66,22 @@ def check_installed() -> None:
         raise MissingError("speech recognition is not installed", INSTALL)
 
 
-def recall(audio: Audio, *, keep: Keep, name: str, language: str | None) -> list[Segment] | None:
-    """What was written down of a recording to its end; None where it was not. Needs no model."""
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """All that is said in a recording, and its language where it is known."""
+
+    segments: tuple[Segment, ...]
+    language: str | None
+
+
+def recall(audio: Audio, *, keep: Keep, name: str, language: str | None) -> Transcript | None:
+    """What was written down of a recording to its end; None where it was not.  Needs no model."""
     kept = keep.get(*_key(audio, name, language)) if audio.key else None
     if not kept or not kept["done"]:
         return None
     offset = audio.anchor.seconds[0] if audio.anchor.seconds else 0.0
-    return [Segment(offset + start, offset + end, text) for start, end, text in kept["segments"]]
+    segments = (Segment(offset + start, offset + end, text) for start, end, text in kept["segments"])
+    return Transcript(tuple(segments), language or kept["language"])
 
 
 def _key(audio: Audio, name: str, language: str | None) -> tuple[object, ...]:
@@ -111,6 +120,8 @@ class Listener:
             raise UsageError(f"{name} does not know the language {language!r}", f"It knows: {listed}")
         self.name = name
         self.language = language
+        #: The language of what was heard last, where it is known.
+        self.heard = language
 
     def listen(
         self, audio: Audio, *, keep: Keep, report: Callable[[float], None] = lambda done: None
@@ -127,21 +138,20 @@ class Listener:
         """
         offset = audio.anchor.seconds[0] if audio.anchor.seconds else 0.0
         key = _key(audio, self.name, self.language)
-        kept = keep.get(*key) if audio.key else None
+        kept = keep.get(*key) if audio.key else None  # what an earlier run had finished when it was stopped
         kept = kept or {"at": 0, "done": False, "language": None, "segments": []}
         for start, end, text in kept["segments"]:
             yield Segment(offset + start, offset + end, text)
         report(kept["at"] / RATE)
-        if kept["done"]:
-            return
         language = self.language or kept["language"]
+        self.heard = language
         found: list[list[Any]] = list(kept["segments"])
         recent: list[str] = [each[2] for each in found[-_SAME:]]
         at = kept["at"]
         for window in windows(_without(audio.samples(), at)):
             sound = at / RATE
             for segment, sure in self._hear(window, language):
-                language = language or sure
+                self.heard = language = language or sure
                 report(sound + segment.end)
                 if _repeats(segment.text, recent):
                     continue

@@ -17,6 +17,7 @@ from gemcli.commands.models import app as models
 from gemcli.commands.options import Debug
 from gemcli.commands.plan import plan
 from gemcli.commands.pull import pull
+from gemcli.commands.transcribe import transcribe
 
 app = typer.Typer(
     cls=Group,
@@ -29,13 +30,14 @@ app = typer.Typer(
 )
 app.command(short_help="Ask a question, about files or about nothing.")(ask)
 app.command(short_help="Show what files cost in tokens, memory and time.")(plan)
+app.command(short_help="Write down what is said in recordings and videos.")(transcribe)
 app.command(short_help="Download models, or verify and repair them.")(pull)
 app.add_typer(models, name="models", short_help="List, show and remove models.")
 app.add_typer(bench, name="bench", short_help="Measure this machine with a model.")
 app.command(short_help="Report devices, versions, models, and what is amiss.")(doctor)
 app.command(short_help="Print a completion script for bash, zsh or fish.")(completions)
 
-ORDER = ("ask", "plan", "pull", "models", "bench", "doctor", "completions")
+ORDER = ("ask", "plan", "transcribe", "pull", "models", "bench", "doctor", "completions")
 
 
 @app.callback()
