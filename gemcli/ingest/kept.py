@@ -49,7 +49,7 @@ def _key(source: Source) -> tuple[object, ...]:
     selection = source.selection
     wanted = None if selection is None else (selection.unit, selection.spans, selection.exact)
     wants = source.wants
-    return (VERSION, source.sha256(), source.media_type, wanted, source.clip, wants.pdf, wants.max_frames)
+    return (VERSION, source.sha256(), source.media_type, wanted, source.clip, asdict(wants))
 
 
 def _to_json(document: Document) -> dict[str, Any]:

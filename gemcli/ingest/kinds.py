@@ -252,6 +252,8 @@ TEXT_SUFFIXES: dict[str, str] = {
     ".ps1": "text/x-powershell",
     ".srt": "text/x-subrip",
     ".vtt": "text/vtt",
+    ".ass": "text/x-ssa",
+    ".ssa": "text/x-ssa",
     ".diff": "text/x-diff",
     ".patch": "text/x-diff",
     ".eml": "message/rfc822",

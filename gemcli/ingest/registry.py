@@ -42,6 +42,7 @@ HANDLERS: dict[str, str] = {
     "text/tab-separated-values": _DELIMITED,
     "text/x-subrip": _SUBTITLES,
     "text/vtt": _SUBTITLES,
+    "text/x-ssa": _SUBTITLES,
     "image/svg+xml": "gemcli.ingest.svg:read",
     "image/*": "gemcli.ingest.image:read",
     **dict.fromkeys(("audio/*", "video/*"), "gemcli.ingest.recording:read"),
