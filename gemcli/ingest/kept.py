@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import import_module
 from typing import Any
 
@@ -48,7 +48,7 @@ def read_or_recall(read: Read, source: Source, report: Report, keep: Keep) -> Do
 def _key(source: Source) -> tuple[object, ...]:
     selection = source.selection
     wanted = None if selection is None else (selection.unit, selection.spans, selection.exact)
-    wants = source.wants
+    wants = replace(source.wants, archive=False, offline=False)  # these change nothing that is read
     return (VERSION, source.sha256(), source.media_type, wanted, source.clip, asdict(wants))
 
 
