@@ -23,7 +23,8 @@ LONGEST_S = 8.0
 
 _SHORTEST_MS = 200
 _SLACK = 12  # characters by which pieces may be longer than their share, to end behind a stop
-_STOPS = (". ", "! ", "? ", "… ", "; ", ", ", ": ", " – ")
+_SENTENCE = (". ", "! ", "? ", "… ")
+_STOPS = ("; ", ", ", ": ", " – ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +91,9 @@ def _cut(text: str, allowed: int) -> int:
         # Scripts without spaces, or one long word.
         space = text.find(" ")
         return min(allowed, space + 1 if space > 0 else len(text))
-    half = len(text[: ends[-1]]) // 2
-    stops = [at for at in ends if at > half and text[:at].endswith(_STOPS)]
-    return (stops or ends)[-1]
+    sentences = [at for at in ends if at > ends[-1] // 3 and text[:at].endswith(_SENTENCE)]
+    stops = [at for at in ends if at > ends[-1] // 2 and text[:at].endswith(_STOPS)]
+    return (sentences or stops or ends)[-1]
 
 
 def _wrapped(text: str) -> list[str]:

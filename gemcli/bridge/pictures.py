@@ -162,7 +162,9 @@ class Pictures:
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two readings say the same but for what OCR makes of the same letters twice."""
+    """Whether two readings say the same but for what OCR makes of the same letters twice; numbers count."""
+    if re.findall(r"\d+", one) != re.findall(r"\d+", other):
+        return False
     first, second = (re.sub(r"\W+", "", each).casefold() for each in (one, other))
     if not first or not second or min(len(first), len(second)) < _ALIKE * max(len(first), len(second)):
         return first == second

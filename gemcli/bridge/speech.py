@@ -266,7 +266,10 @@ def _threads() -> int:
 
 
 def passages(segments: Sequence[Segment], least: float = 15.0, most: float = 30.0) -> list[Segment]:
-    """Segments joined into passages of about half a minute that end with a sentence or before a pause."""
+    """Segments joined into passages of `least` to `most` seconds that end with a sentence or before a pause.
+
+    A long pause ends a passage however short it is.
+    """
     made: list[Segment] = []
     held: list[Segment] = []
 
@@ -280,8 +283,8 @@ def passages(segments: Sequence[Segment], least: float = 15.0, most: float = 30.
             long = each.end - held[0].start > most
             enough = held[-1].end - held[0].start >= least
             ended = held[-1].text.endswith((".", "!", "?", "…", "。", "！", "？"))
-            pause = each.start - held[-1].end > 2.0
-            if long or (enough and (ended or pause)):
+            pause = each.start - held[-1].end
+            if long or pause > _PAUSE_S or (enough and (ended or pause > 2.0)):
                 close()
         held.append(each)
     close()
