@@ -24,6 +24,22 @@ _BRACKETS = re.compile(r"\[[^\]]*\]")
 _MAX_SERIAL = 2_958_466  # the first day of the year 10000
 
 
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """What stands at a cell without being its value.
+
+    Attributes:
+        row, column: the cell, from 1.
+        text: a comment, with what and whose it is; or what the document says of a picture.
+        target: the picture's name inside the file; "" for a comment.
+    """
+
+    row: int
+    column: int
+    text: str
+    target: str = ""
+
+
 @dataclass(slots=True)
 class Sheet:
     """One sheet while it is read.
@@ -33,12 +49,16 @@ class Sheet:
         rows: its filled rows in order; taken once.
         hidden: whether its program does not show it.
         notes: what was lost or is odd, one sentence each; complete behind the last row.
+        comments: on its cells, in the order of rows; those of a row are there when it is taken.
+        pictures: in its cells; complete behind the last row.
     """
 
     name: str
     rows: Iterator[Row]
     hidden: bool = False
     notes: list[str] = field(default_factory=list)
+    comments: list[Aside] = field(default_factory=list)
+    pictures: list[Aside] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +115,33 @@ def cell_range(sheet: str, first: tuple[int, int], last: tuple[int, int]) -> str
     plain = re.fullmatch(r"[\w.]+", sheet) is not None
     name = sheet if plain else "'" + sheet.replace("'", "''") + "'"
     return f"{name}!{':'.join(corners)}"
+
+
+def counted(count: int, word: str) -> str:
+    """``1 row``, ``1,200 rows``."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
+def hidden_note(rows: int, columns: int) -> list[str]:
+    """A sentence about filled rows and columns that a sheet's program does not show, if there are any."""
+    said = [counted(count, word) for count, word in ((rows, "row"), (columns, "column")) if count]
+    if not said:
+        return []
+    return [f"{' and '.join(said)} {'is' if rows + columns == 1 else 'are'} hidden or filtered out, but read"]
+
+
+def external_note(count: int) -> str:
+    """A sentence about pictures that are named, but not part of the file."""
+    return f"{counted(count, 'picture')} outside of the file, not fetched"
+
+
+def comment_text(text: str, author: str, kind: str = "comment") -> str:
+    """``comment by Ann: text`` on one line; "" where nothing is said."""
+    author = " ".join(author.split())
+    text = " ".join(text.split())
+    if author:  # older programs write it before the text
+        text = text.removeprefix(f"{author}:").lstrip()
+    return f"{kind} by {author}: {text}" if text and author else f"{kind}: {text}" if text else ""
 
 
 def number_text(value: float) -> str:

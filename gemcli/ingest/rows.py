@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from gemcli.ingest.cells import Row, cell_range
+from gemcli.ingest.cells import Aside, Row, cell_range, column_name
 from gemcli.ingest.pipes import pipe_cell
 from gemcli.parts import Anchor, Part, Text
 
@@ -35,18 +35,21 @@ class Blocks:
         name: the sheet's; "" for a table that is none.
         parts: where the texts are added.
         hidden: whether its program does not show the sheet.
+        comments: on its cells, in the order of rows; they are added behind the texts of their rows.
         last: the number of the last row that was added.
     """
 
     name: str
     parts: list[Part]
     hidden: bool = False
+    comments: list[Aside] = field(default_factory=list)
     last: int = 0
     _rows: list[Row] = field(default_factory=list)
     _size: int = 0
     _left: int = 0
     _heading: str | None = None
     _begun: bool = False
+    _said: int = 0
 
     def add(self, row: Row) -> None:
         """Add the next row."""
@@ -56,6 +59,7 @@ class Blocks:
             for piece in _pieces(row[1]):
                 self._emit([(row[0], piece)], piece[0][0])
             self.last = row[0]
+            self.comment(row[0])
             return
         size = sum(len(text) + 3 for _, text in row[1])
         if self._rows and (len(self._rows) >= _BLOCK_ROWS or self._size + size > _BLOCK_CHARS):
@@ -83,6 +87,33 @@ class Blocks:
             self._emit(rows, self._left)
         self._rows = []
         self._size = 0
+        self.comment(rows[-1][0])
+
+    def comment(self, row: int | None = None) -> None:
+        """Make texts of the comments that wait, those up to a row."""
+        asides: list[Aside] = []
+        lines: list[str] = []
+        size = 0
+        for at in range(self._said, len(self.comments)):
+            aside = self.comments[at]
+            if row is not None and aside.row > row:
+                break
+            line = f"{column_name(aside.column)}{aside.row}: {aside.text}"
+            if lines and size + len(line) > _BLOCK_CHARS:
+                self._emit_comments(asides, lines)
+                asides, lines, size = [], [], 0
+            asides.append(aside)
+            lines.append(line)
+            size += len(line) + 1
+            self._said += 1
+        if lines:
+            self._emit_comments(asides, lines)
+
+    def _emit_comments(self, asides: list[Aside], lines: list[str]) -> None:
+        columns = [aside.column for aside in asides]
+        place = cell_range(self.name, (asides[0].row, min(columns)), (asides[-1].row, max(columns)))
+        text = self._head() + "\n".join(lines) + "\n\n"
+        self.parts.append(Text(text, Anchor(cell=place), self._heading or self.name))
 
     def _emit(self, rows: list[Row], left: int) -> None:
         lines: list[str] = []
@@ -92,19 +123,20 @@ class Blocks:
                 lines.append("")
             before = number
             lines.append(row_text(cells, left))
-        head = (
-            ""
-            if self._begun or not self.name
-            else f"## {self.name}{' (hidden sheet)' if self.hidden else ''}\n\n"
-        )
         right = max(cells[-1][0] for _, cells in rows)
         first = min(cells[0][0] for _, cells in rows)
         anchor = Anchor(cell=cell_range(self.name, (rows[0][0], first), (rows[-1][0], right)))
         heading = self.name if self._heading is None else self._heading
         if self._heading is None:
             self.name_columns(rows)
-        self.parts.append(Text(head + "\n".join(lines) + "\n\n", anchor, heading))
+        self.parts.append(Text(self._head() + "\n".join(lines) + "\n\n", anchor, heading))
+
+    def _head(self) -> str:
+        """The sheet's name above its first text."""
+        if self._begun or not self.name:
+            return ""
         self._begun = True
+        return f"## {self.name}{' (hidden sheet)' if self.hidden else ''}\n\n"
 
 
 def row_text(cells: list[tuple[int, str]], left: int) -> str:

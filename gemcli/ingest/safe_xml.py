@@ -42,6 +42,7 @@ _PREFIXES = {
     "http://schemas.openxmlformats.org/markup-compatibility/2006": "mc",
     "http://schemas.openxmlformats.org/package/2006/relationships": "rel",
     "http://schemas.microsoft.com/office/drawing/2014/chartex": "cx",
+    "http://schemas.microsoft.com/office/spreadsheetml/2018/threadedcomments": "xtc",
     "http://schemas.microsoft.com/office/powerpoint/2010/main": "p14",
     "http://schemas.microsoft.com/office/powerpoint/2018/8/main": "p188",
     "urn:schemas-microsoft-com:vml": "v",

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element
 
 from gemcli.errors import InputError, UsageError
 from gemcli.ingest import ods
-from gemcli.ingest.cells import Row, Sheet, cell_range
+from gemcli.ingest.cells import Aside, Row, Sheet, cell_range, external_note
 from gemcli.ingest.charts import chart_text
 from gemcli.ingest.embedded import Pictures
 from gemcli.ingest.opc import Package
 from gemcli.ingest.rows import MAX_CELLS, Blocks
 from gemcli.ingest.source import EmptyError, Report, Source
 from gemcli.ingest.xlsx import Workbook
-from gemcli.ingest.zipped import open_zip
+from gemcli.ingest.zipped import BoundedZip, open_zip
 from gemcli.parts import Anchor, Document, Part, Text
 
 _XLSX_MAIN = "xl/workbook.xml"
@@ -48,6 +49,7 @@ def read(source: Source, report: Report) -> Document:
             if source.media_type == _ODS or "content.xml" in archive:
                 for sheet in ods.sheets(archive, f"{source.name}: content.xml"):
                     reader.add(sheet)
+                    reader.pictured(archive, sheet)
             else:
                 reader.workbook(Package(archive, source.name))
     if not reader.parts:
@@ -82,7 +84,7 @@ class _Reader:
         """Read a sheet."""
         self.names.append(sheet.name)
         before = len(self.parts)
-        blocks = Blocks(sheet.name, self.parts, sheet.hidden)
+        blocks = Blocks(sheet.name, self.parts, sheet.hidden, sheet.comments)
         try:
             for row in sheet.rows:
                 self._count(sheet, row)
@@ -95,6 +97,7 @@ class _Reader:
                 f"is damaged: sheet {sheet.name} is read as far as row {blocks.last}: {error.message}"
             )
         blocks.finish()
+        blocks.comment()
         if sheet.hidden and len(self.parts) > before:
             self.warnings.append(f"sheet {sheet.name} is hidden, but read")
         self.warnings += [f"sheet {sheet.name}: {note}" for note in sheet.notes]
@@ -111,6 +114,9 @@ class _Reader:
                     raise
                 errors.append(error)
                 self.warnings.append(f"sheet {name} is damaged and not read: {error.message}")
+            self._drawings(package, name, part)
+        for name, part in book.charts_only:
+            self.names.append(name)
             self._drawings(package, name, part)
         if errors and not self.parts:
             raise errors[0]
@@ -134,37 +140,71 @@ class _Reader:
                 "give the rows that matter, for example as CSV",
             )
 
+    def pictured(self, archive: BoundedZip, sheet: Sheet) -> None:
+        """Read the pictures in a sheet's cells, behind its rows."""
+        for aside in sheet.pictures:
+            self._picture(archive, sheet.name, aside)
+
+    def _picture(self, archive: BoundedZip, sheet: str, aside: Aside) -> None:
+        place = (aside.row, aside.column)
+        anchor = Anchor(cell=cell_range(sheet, place, place))
+        short = f"{aside.target.rpartition('/')[2]} at {anchor.label()}"
+        if aside.target not in archive:
+            self.pictures.damaged.append(short)
+            return
+        image = self.pictures.read(archive.again(aside.target, _MAX_PICTURE), short, anchor, aside.text)
+        if image is not None:
+            self.parts.append(image)
+
     def _drawings(self, package: Package, name: str, part: str) -> None:
         """The charts and pictures on a sheet: behind its cells."""
+        outside = 0
         for drawing in package.related(part, "drawing"):
             root = package.maybe(drawing)
             for place in root if root is not None else ():
                 row = int(place.findtext("xdr.from/xdr.row") or 0) + 1 if _is_placed(place) else 1
                 column = int(place.findtext("xdr.from/xdr.col") or 0) + 1 if _is_placed(place) else 1
-                anchor = Anchor(cell=cell_range(name, (row, column), (row, column)))
-                self._drawn(package, drawing, place, anchor, name)
+                outside += self._drawn(package, drawing, place, (row, column), name)
+        if outside:
+            self.warnings.append(f"sheet {name}: {external_note(outside)}")
 
-    def _drawn(self, package: Package, drawing: str, place: Element, anchor: Anchor, name: str) -> None:
+    def _drawn(self, package: Package, drawing: str, place: Element, cell: tuple[int, int], name: str) -> int:
+        """What one frame of a drawing shows; how many pictures in it are outside of the file."""
         relations = package.relations(drawing)
-        for item in place.iter():
-            relation = relations.get(item.get("r.id") or item.get("r.embed") or "")
-            if relation is None or relation.external:
-                continue
+        outside = 0
+        for item in _shown(place):
             if item.tag in ("c.chart", "cx.chart"):
-                root = package.maybe(relation.target)
+                relation = relations.get(item.get("r.id", ""))
+                root = None if relation is None or relation.external else package.maybe(relation.target)
                 text = chart_text(root) if root is not None else ""
+                anchor = Anchor(cell=cell_range(name, cell, cell))
                 if text:
                     self.parts.append(Text(text + "\n\n", anchor, name))
                 else:
                     self.warnings.append(f"sheet {name}: a chart at {anchor.label()} is not read")
-            elif item.tag == "a.blip" and relation.target in package.archive:
-                about = next((found for found in place.iter("xdr.cNvPr")), None)
-                alt = about.get("descr", "") if about is not None else ""
-                again = package.archive.again(relation.target, _MAX_PICTURE)
-                short = f"{relation.target.rpartition('/')[2]} at {anchor.label()}"
-                image = self.pictures.read(again, short, anchor, alt)
-                if image is not None:
-                    self.parts.append(image)
+            elif item.tag == "xdr.sp":
+                lines = ("".join(run.text or "" for run in words.iter("a.t")) for words in item.iter("a.p"))
+                said = " ".join(" ".join(lines).split())
+                if said:
+                    anchor = Anchor(cell=cell_range(name, cell, cell))
+                    self.parts.append(Text(f"text box: {said}\n\n", anchor, name))
+            elif item.tag == "a.blip":
+                relation = relations.get(item.get("r.embed") or item.get("r.link") or "")
+                if relation is not None and relation.external:
+                    outside += 1
+                elif relation is not None:
+                    about = next((found for found in place.iter("xdr.cNvPr")), None)
+                    alt = about.get("descr", "") if about is not None else ""
+                    self._picture(package.archive, name, Aside(*cell, alt, relation.target))
+        return outside
+
+
+def _shown(place: Element) -> Iterator[Element]:
+    """What is in a frame, without what is there for programs that do not know the rest."""
+    yield place
+    for child in place:
+        if child.tag != "mc.Fallback":
+            yield from _shown(child)
 
 
 def _is_placed(place: Element) -> bool:

@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from xml.etree.ElementTree import Element
 
 from gemcli.errors import InputError
-from gemcli.ingest.cells import PLAIN, Format, Row, Sheet, column_number, read_format, shown
+from gemcli.ingest.cells import PLAIN, Format, Row, Sheet, column_number, hidden_note, read_format, shown
 from gemcli.ingest.opc import Package
-from gemcli.ingest.safe_xml import Events, children
+from gemcli.ingest.safe_xml import Events
+from gemcli.ingest.xlsx_comments import Comments
+from gemcli.ingest.xlsx_strings import Strings, unescaped
 
 #: Bytes of one sheet; it is read as it is unpacked.
 MAX_SHEET = 1 << 30
 
-_MAX_STRINGS = 128 << 20
 _MAX_LOOK_AHEAD = 64 << 20
 _MAX_ROWS = 1_048_576
 _MAX_COLUMNS = 16_384
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})"')
 _MAX_FILLED = 1_000
-_ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _DAMAGED = "fetch it again, or open it in its program and save it anew"
 
 _BUILT_IN = {9: "0%", 10: "0.00%", 14: "yyyy-mm-dd", 20: "h:mm", 21: "h:mm:ss", 22: "yyyy-mm-dd h:mm"}
@@ -48,6 +47,7 @@ class Workbook:
 
     Attributes:
         sheets: (name, part, whether it is hidden), in the order of the workbook.
+        charts_only: (name, part) of sheets that are one chart.
     """
 
     def __init__(self, package: Package, main: str) -> None:
@@ -57,7 +57,7 @@ class Workbook:
         properties = root.find("x.workbookPr")
         self._epoch_1904 = properties is not None and properties.get("date1904") in ("1", "true")
         self.sheets: list[tuple[str, str, bool]] = []
-        self.charts_only: list[str] = []
+        self.charts_only: list[tuple[str, str]] = []
         for item in root.findall("x.sheets/x.sheet"):
             relation = relations.get(item.get("r.id", ""))
             name = item.get("name", "")
@@ -66,9 +66,10 @@ class Workbook:
             elif relation.kind == "worksheet":
                 self.sheets.append((name, relation.target, item.get("state", "visible") != "visible"))
             else:
-                self.charts_only.append(name)
+                self.charts_only.append((name, relation.target))
         self._formats = _formats(package, main)
-        self._strings = _Strings(package, main)
+        self._strings = Strings(package, main)
+        self._comments = Comments(package, main)
 
     def sheet(self, name: str, part: str, hidden: bool) -> Sheet:
         """One sheet, to be read once.
@@ -82,6 +83,9 @@ class Workbook:
 
     def _rows(self, part: str, sheet: Sheet) -> Iterator[Row]:
         package = self._package
+        comments, lost = self._comments.of(part)
+        sheet.comments += comments
+        sheet.notes += lost
         fill = self._merged(part)
         reader = _Reader(package.what(part), self._strings.get(), self._formats, self._epoch_1904)
         last: dict[int, str] = {}
@@ -90,6 +94,7 @@ class Workbook:
             for row, cells in reader.take():
                 yield row, _filled(row, cells, fill, last) if fill else cells
         reader.finish()
+        sheet.notes += hidden_note(reader.hidden_rows, len(reader.hidden_columns))
         if reader.bare_formulas:
             sheet.notes.append(
                 f"{reader.bare_formulas:,} formulas have no stored value and are shown as they are written; "
@@ -130,34 +135,6 @@ def _filled(
     return sorted(own.items())
 
 
-class _Strings:
-    """The strings that cells refer to by their number, read when first needed."""
-
-    def __init__(self, package: Package, main: str) -> None:
-        self._package = package
-        self._part = (package.related(main, "sharedStrings") or [""])[0]
-        self._items: list[str] | None = None
-
-    def get(self) -> list[str]:
-        if self._items is None:
-            self._items = []
-            if self._part in self._package.archive:
-                chunks = self._package.archive.chunks(self._part, _MAX_STRINGS)
-                items = children(chunks, "x.sst", self._package.what(self._part))
-                self._items = [string_text(item) for item in items]
-        return self._items
-
-
-def string_text(item: Element) -> str:
-    """The text of a string item: its runs, without the readings above them."""
-    texts = [item.findtext("x.t") or "", *(run.findtext("x.t") or "" for run in item.findall("x.r"))]
-    return _unescaped("".join(texts))
-
-
-def _unescaped(text: str) -> str:
-    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text) if "_x" in text else text
-
-
 def _formats(package: Package, main: str) -> dict[str, Format]:
     """The number formats of the cell styles, by the style's number as it is written."""
     root = package.maybe((package.related(main, "styles") or [None])[0])
@@ -178,10 +155,14 @@ class _Reader(Events):
     def __init__(self, what: str, strings: list[str], formats: dict[str, Format], epoch_1904: bool) -> None:
         super().__init__(what)
         self.bare_formulas = 0
+        self.hidden_rows = 0
+        self.hidden_columns: set[int] = set()
         self._strings = strings
         self._formats = formats
         self._epoch_1904 = epoch_1904
         self._row = 0
+        self._is_hidden = False
+        self._unseen: set[int] = set()
         self._column = 0
         self._kind = "n"
         self._style = ""
@@ -216,10 +197,14 @@ class _Reader(Events):
         elif name == "row":
             row = _number(attributes.get("r"))
             self._row = row if self._row < row <= _MAX_ROWS else self._row + 1
+            self._is_hidden = attributes.get("hidden") in ("1", "true")
             self._column = 0
             self._cells = []
         elif name == "rPh":
             self._phonetic += 1
+        elif name == "col" and attributes.get("hidden") in ("1", "true"):
+            last = min(_number(attributes.get("max")), _MAX_COLUMNS)
+            self._unseen.update(range(_number(attributes.get("min"), 1), last + 1))
 
     def _end(self, tag: str) -> None:
         name = self._names.get(tag) or self._local(tag)
@@ -237,6 +222,9 @@ class _Reader(Events):
         elif name == "row":
             if self._cells:
                 self._done.append((self._row, self._cells))
+                self.hidden_rows += self._is_hidden
+                if self._unseen:
+                    self.hidden_columns.update(at for at, _ in self._cells if at in self._unseen)
                 self._cells = []
         elif name == "rPh":
             self._phonetic = max(0, self._phonetic - 1)
@@ -253,7 +241,7 @@ class _Reader(Events):
         kind, value = self._kind, self._value
         if not value:
             if kind == "inlineStr":
-                return _unescaped(self._inline)
+                return unescaped(self._inline)
             if self._formula and kind != "str":
                 self.bare_formulas += 1
                 return f"={self._formula}"
@@ -273,7 +261,7 @@ class _Reader(Events):
             return "TRUE" if value.strip() in ("1", "true") else "FALSE"
         if kind == "d":
             return value.replace("T", " ").removesuffix("Z").removesuffix(" 00:00:00")
-        return _unescaped(value)
+        return unescaped(value)
 
 
 def _number(text: str | None, default: int = 0) -> int:

@@ -4,6 +4,7 @@ import io
 import office
 import openpyxl
 import pytest
+from openpyxl.comments import Comment
 
 from gemcli.errors import InputError, UsageError
 from gemcli.ingest import sheet as sheet_module
@@ -111,6 +112,151 @@ def test_charts_and_pictures(source):
     assert picture.anchor.cell == "Sheet!D5"
 
 
+def commented(author="Ann", text="look\nhere"):
+    made = book(*([f"row {at}"] for at in range(1, 121)))
+    made.active["A3"].comment = Comment(text, author)
+    made.active["C60"].comment = Comment("beside", "Bob")
+    made.active["A200"].comment = Comment("below", "")
+    return office.saved(made)
+
+
+def test_comments_stand_behind_the_block_of_their_cells(source):
+    found = document(source, commented())
+    assert [(part.anchor.cell, part.text[:40]) for part in found.parts if ": comment" in part.text] == [
+        ("Sheet!A3", "A3: comment by Ann: look here\n\n"),
+        ("Sheet!C60", "C60: comment by Bob: beside\n\n"),
+        ("Sheet!A200", "A200: comment: below\n\n"),
+    ]
+    assert [part.anchor.cell for part in found.parts] == [
+        "Sheet!A1:A50", "Sheet!A3", "Sheet!A51:A100", "Sheet!C60", "Sheet!A101:A120", "Sheet!A200",
+    ]  # fmt: skip
+    assert found.warnings == ()
+
+
+def test_a_comment_without_any_cell_and_its_authors_name_once(source):
+    made = book()
+    made.active["B2"].comment = Comment("Ann:\nonly this", "Ann")
+    assert [part.text for part in document(source, office.saved(made)).parts] == [
+        "## Sheet\n\nB2: comment by Ann: only this\n\n"
+    ]
+
+
+def test_threads_of_comments_stand_for_their_notes(source):
+    members = office.members_of(commented("tc={1}", "[Threaded comment] Your version of Excel …"))
+    space = 'xmlns="http://schemas.microsoft.com/office/spreadsheetml/2018/threadedcomments"'
+    kinds = "http://schemas.microsoft.com/office/2017/10/relationships/"
+    members["xl/threadedComments/threadedComment1.xml"] = (
+        f'<ThreadedComments {space}><threadedComment ref="A3" personId="p" id="1" done="1">'
+        '<text>Is this right?</text></threadedComment><threadedComment ref="A3" personId="q" id="2" '
+        'parentId="1"><text>Yes</text></threadedComment></ThreadedComments>'
+    )
+    members["xl/persons/person.xml"] = (
+        f'<personList {space}><person displayName="Ann Lee" id="p"/>'
+        '<person displayName="Bob" id="q"/></personList>'
+    )
+    for owner, kind, target in (
+        (
+            "xl/worksheets/_rels/sheet1.xml.rels",
+            "threadedComment",
+            "/xl/threadedComments/threadedComment1.xml",
+        ),
+        ("xl/_rels/workbook.xml.rels", "person", "/xl/persons/person.xml"),
+    ):
+        relation = f'<Relationship Id="t" Type="{kinds}{kind}" Target="{target}"/></Relationships>'
+        members[owner] = members[owner].replace(b"</Relationships>", relation.encode())
+    found = document(source, office.packed(members))
+    assert found.parts[1].text == (
+        "A3: resolved comment by Ann Lee: Is this right?\nA3: reply by Bob: Yes\n\n"
+    )
+    assert not any("Your version of Excel" in part.text for part in found.parts)
+
+
+def test_comments_that_are_damaged_are_said(source):
+    cut = office.changed(commented(), "xl/comments/comment1.xml", lambda xml: xml[:100])
+    found = document(source, cut)
+    assert len(found.parts) == 3
+    assert "sheet Sheet: its comments are not read: " in found.warnings[0]
+
+
+def test_many_long_comments_come_in_pieces(source):
+    made = book(["x"])
+    for at in range(1, 21):
+        made.active.cell(at, 1).comment = Comment("word " * 200, "Ann")
+    parts = document(source, office.saved(made)).parts
+    assert "".join(part.text for part in parts).count("comment by Ann") == 20
+    assert max(len(part.text) for part in parts) < 6_100
+
+
+def test_hidden_rows_and_columns_are_read_and_said(source):
+    made = book(["a", "b", "c"], ["d", "e", "f"], ["g"])
+    made.active.row_dimensions[2].hidden = made.active.row_dimensions[3].hidden = True
+    made.active.row_dimensions[9].hidden = True
+    made.active.column_dimensions["B"].hidden = made.active.column_dimensions["F"].hidden = True
+    found = document(source, office.saved(made))
+    assert lines(found) == ["a | b | c", "d | e | f", "g"]
+    assert found.warnings == ("sheet Sheet: 2 rows and 1 column are hidden or filtered out, but read",)
+
+
+def drawn(change):
+    """A workbook with a picture whose drawing is put through `change`."""
+    made = book(["a", 1])
+    made.active.add_image(openpyxl.drawing.image.Image(io.BytesIO(office.png())), "D5")
+    whole = office.saved(made)
+    return change(whole)
+
+
+def test_pictures_outside_of_the_file_are_said_and_not_fetched(source):
+    linked = drawn(
+        lambda whole: office.changed(
+            whole,
+            "xl/drawings/_rels/drawing1.xml.rels",
+            lambda xml: xml.replace(b"/xl/media/image1.png", b"http://127.0.0.1:9/a.png").replace(
+                b"<Relationship ", b'<Relationship TargetMode="External" '
+            ),
+        )
+    )
+    found = document(source, linked)
+    assert len(found.parts) == 1
+    assert found.warnings == ("sheet Sheet: 1 picture outside of the file, not fetched",)
+    gone = drawn(
+        lambda whole: office.packed(
+            {name: data for name, data in office.members_of(whole).items() if "media" not in name}
+        )
+    )
+    assert "image1.png at Sheet!D5" in document(source, gone).warnings[0]
+
+
+def test_text_boxes_and_sheets_that_are_one_chart(source):
+    words = b"<xdr:sp><xdr:txBody><a:p><a:r><a:t>read</a:t></a:r><a:r><a:t> me</a:t></a:r></a:p></xdr:txBody>"
+    made = drawn(
+        lambda whole: office.changed(
+            whole,
+            "xl/drawings/drawing1.xml",
+            lambda xml: (
+                b'<xdr:wsDr xmlns:xdr="http://schemas.openxmlformats.org/drawingml/2006/spreadsheetDrawing" '
+                b'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main" '
+                b'xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006">'
+                b"<xdr:oneCellAnchor><xdr:from><xdr:col>1</xdr:col><xdr:row>2</xdr:row></xdr:from>"
+                + words
+                + b"</xdr:sp><mc:Fallback>"
+                + words.replace(b"read", b"old")
+                + b"</xdr:sp></mc:Fallback></xdr:oneCellAnchor></xdr:wsDr>"
+            ),
+        )
+    )
+    found = document(source, made)
+    assert [(part.text, part.anchor.cell) for part in found.parts[1:]] == [
+        ("text box: read me\n\n", "Sheet!B3")
+    ]
+    made = book(["a", 1], ["b", 2])
+    chart = openpyxl.chart.BarChart()
+    chart.add_data(openpyxl.chart.Reference(made.active, min_col=2, min_row=1, max_row=2))
+    made.create_chartsheet("Drawn").add_chart(chart)
+    found = document(source, office.saved(made))
+    assert found.meta["sheets"] == ["Sheet", "Drawn"]
+    assert found.warnings == ("sheet Drawn: a chart at Drawn!A1 is not read",)  # it has no stored values
+
+
 def test_too_many_cells_are_refused_with_numbers(source, monkeypatch):
     monkeypatch.setattr(sheet_module, "MAX_CELLS", 100)
     with pytest.raises(InputError, match=r"more than 100 filled cells; they are reached in row 34 of"):
@@ -142,6 +288,47 @@ def test_an_opendocument_sheet(source):
     found = document(source, data, ODS)
     assert found.parts[0].anchor.cell == "Sheet!A1000001:F1000001"
     assert lines(found) == ["0.3 | 2024-02-29 | 25.6% | 5 EUR | words | #DIV/0!"]
+
+
+def test_asides_of_an_opendocument_sheet(source):
+    def cell(text, inside=""):
+        return (
+            f'<table:table-cell office:value-type="string">{inside}<text:p>{text}</text:p></table:table-cell>'
+        )
+
+    def frame(inside):
+        return f'<draw:frame xmlns:xlink="http://www.w3.org/1999/xlink">{inside}</draw:frame>'
+
+    note = (
+        '<office:annotation><dc:creator xmlns:dc="http://purl.org/dc/elements/1.1/">Ann</dc:creator>'
+        "<text:p>look</text:p><text:p>here</text:p></office:annotation>"
+    )
+    rows = (
+        "<table:shapes>" + frame("<draw:text-box><text:p>boxed</text:p></draw:text-box>") + "</table:shapes>"
+        '<table:table-column/><table:table-column table:visibility="collapse" '
+        'table:number-columns-repeated="2"/><table:table-row>'
+        + cell("a")
+        + cell("b", note)
+        + "</table:table-row>"
+        + '<table:table-row table:visibility="filter" table:number-rows-repeated="3">'
+        + cell("c", frame('<draw:image xlink:href="Pictures/a.png"/><svg:desc>red</svg:desc>'))
+        + "</table:table-row><table:table-row>"
+        + cell("d", frame('<draw:image xlink:href="http://127.0.0.1:9/a.png"/>'))
+        + cell("", frame('<draw:object xlink:href="./Object 1"/>'))
+        + "</table:table-row>"
+    )
+    whole = office.packed({**office.members_of(office.ods(rows)), "Pictures/a.png": office.png()})
+    found = document(source, whole, ODS)
+    assert [part.anchor.cell for part in found.parts] == ["Sheet!A1:B5", "Sheet!A1:B1", "Sheet!A2"]
+    assert lines(found) == ["a | b", "c", "c", "c", "d"]
+    assert found.parts[1].text == "A1: text box: boxed\nB1: comment by Ann: look here\n\n"
+    assert found.parts[2].alt == "red"
+    assert found.parts[2].pixels().size == (60, 40)
+    assert found.warnings == (
+        "sheet Sheet: 3 rows and 1 column are hidden or filtered out, but read",
+        "sheet Sheet: 1 picture outside of the file, not fetched",
+        "sheet Sheet: 1 embedded object (such as charts) not read",
+    )
 
 
 def test_a_repeated_cell_cannot_fill_the_memory(source, monkeypatch):
@@ -183,5 +370,6 @@ def test_bad_workbooks(source):
 
 def test_damage_never_gets_through(source):
     office.outcomes(read, source, office.workbook(), XLSX)
+    office.outcomes(read, source, commented(), XLSX)
     office.outcomes(read, source, office.ods('<table:table-row><table:table-cell office:value-type="float" '
         'office:value="4"/></table:table-row>' * 30), ODS)  # fmt: skip
