@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -148,5 +149,6 @@ def _write(path: Path, text: str) -> None:
         draft.write_text(text if text.endswith("\n") or not text else text + "\n", "utf-8")
         draft.replace(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
         raise GemcliError(f"cannot write {path}: {error.strerror or error}", "Check --out.") from error
