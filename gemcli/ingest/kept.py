@@ -12,16 +12,18 @@ from dataclasses import asdict, replace
 from importlib import import_module
 from typing import Any
 
+from gemcli.errors import InputError
 from gemcli.ingest.source import Report, Source
 from gemcli.keep import Keep
 from gemcli.parts import Anchor, Document, Image, Part, Text
 
 #: Part of every key: raised when a handler reads more or better than before.
-VERSION = 1
+VERSION = 2
 
 _WORTH_IT = 0.3  # seconds of reading
 
 Read = Callable[[Source, Report], Document]
+Restore = Callable[[Source, Image], Image]
 
 
 def read_or_recall(read: Read, source: Source, report: Report, keep: Keep) -> Document:
@@ -32,24 +34,26 @@ def read_or_recall(read: Read, source: Source, report: Report, keep: Keep) -> Do
     """
     if not keep.on:
         return read(source, report)
-    restore = getattr(import_module(read.__module__), "picture", None)
+    restore: Restore | None = getattr(import_module(read.__module__), "picture", None)
+    sha256 = source.sha256()
+    key = _key(source, sha256)
+    recalled = _document(keep.get(*key), source, restore)
+    if recalled is not None:
+        return recalled
     began = time.perf_counter()
-    key = _key(source)
-    kept = keep.get(*key)
-    if kept is not None:
-        return _document(kept, source, restore)
     document = read(source, report)
     whole = all(isinstance(part, Text) or (restore and isinstance(part, Image)) for part in document.parts)
-    if whole and time.perf_counter() - began > _WORTH_IT:
+    changed = document.sha256 != sha256  # while it was read
+    if whole and not changed and time.perf_counter() - began > _WORTH_IT:
         keep.put(_to_json(document), *key)
     return document
 
 
-def _key(source: Source) -> tuple[object, ...]:
+def _key(source: Source, sha256: str) -> tuple[object, ...]:
     selection = source.selection
-    wanted = None if selection is None else (selection.unit, selection.spans, selection.exact)
+    wanted = None if selection is None else asdict(selection)
     wants = replace(source.wants, archive=False, offline=False)  # these change nothing that is read
-    return (VERSION, source.sha256(), source.media_type, wanted, source.clip, asdict(wants))
+    return (VERSION, sha256, source.media_type, wanted, source.clip, asdict(wants))
 
 
 def _to_json(document: Document) -> dict[str, Any]:
@@ -63,6 +67,7 @@ def _to_json(document: Document) -> dict[str, Any]:
             shape |= {"image": {name: getattr(part, name) for name in names}}
         parts.append(shape)
     return {
+        "source": document.source,
         "media_type": document.media_type,
         "sha256": document.sha256,
         "parts": parts,
@@ -71,29 +76,42 @@ def _to_json(document: Document) -> dict[str, Any]:
     }
 
 
-def _document(
-    kept: Mapping[str, Any], source: Source, restore: Callable[[Source, Image], Image] | None
-) -> Document:
-    def part(shape: Mapping[str, Any]) -> Part:
-        anchor = Anchor(
-            **{
-                name: tuple(value) if isinstance(value, list) else value
-                for name, value in shape["anchor"].items()
-            }
+def _document(kept: Any, source: Source, restore: Restore | None) -> Document | None:
+    """What was kept; None where nothing was, it has another shape, or it names another file."""
+    try:
+        parts = [_part(shape) for shape in kept["parts"]]
+        warnings = tuple(kept["warnings"])
+        renamed = kept["source"] != source.name and any(kept["source"] in said for said in warnings)
+        if renamed or not (restore or all(isinstance(part, Text) for part in parts)):
+            return None
+        document = Document(
+            source=source.name,
+            media_type=kept["media_type"],
+            sha256=kept["sha256"],
+            parts=(),
+            warnings=warnings,
+            meta=dict(kept["meta"]),
         )
-        if "image" not in shape:
-            return Text(shape.get("text", ""), anchor, shape.get("heading", ""), shape.get("via", ""))
-        assert restore is not None, "kept only where the handler finds pictures again"
-        return restore(source, Image(pixels=_nowhere, anchor=anchor, **shape["image"]))
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return None
+    found: list[Part] = []
+    for part in parts:
+        if isinstance(part, Image) and restore is not None:
+            try:
+                part = restore(source, part)
+            except InputError:
+                return None
+        found.append(part)
+    return replace(document, parts=tuple(found))
 
-    return Document(
-        source=source.name,
-        media_type=kept["media_type"],
-        sha256=kept["sha256"],
-        parts=tuple(part(shape) for shape in kept["parts"]),
-        warnings=tuple(kept["warnings"]),
-        meta=kept["meta"],
-    )
+
+def _part(shape: Mapping[str, Any]) -> Text | Image:
+    place: dict[str, Any] = shape["anchor"]
+    pairs: dict[str, Any] = {name: tuple(value) for name, value in place.items() if isinstance(value, list)}
+    anchor = Anchor(**(place | pairs))
+    if "image" in shape:
+        return Image(pixels=_nowhere, anchor=anchor, **shape["image"])
+    return Text(shape.get("text", ""), anchor, shape.get("heading", ""), shape.get("via", ""))
 
 
 def _bare(values: dict[str, Any]) -> dict[str, Any]:
