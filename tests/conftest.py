@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from material import MaterialError
+from material import MATERIAL, MaterialError
 from material import material as real_file
 
 from gemcli import settings
@@ -53,14 +53,15 @@ def weights() -> Callable[[str], Path]:
 def material() -> Callable[[str], Path]:
     """Path of a real file out of a published package, by its name in `material.MATERIAL`; never written to.
 
-    With ``CI=true`` a file that cannot be had fails the test; elsewhere it skips it.
+    With ``CI=true`` a file that cannot be had fails the test; elsewhere it skips it, and so does one out of a
+    Debian package everywhere: not every machine has an apt.
     """
 
     def get(name: str) -> Path:
         try:
             return real_file(name)
         except MaterialError as error:
-            if os.environ.get("CI") == "true":
+            if os.environ.get("CI") == "true" and MATERIAL[name].archive.file:
                 raise
             pytest.skip(f"{name} cannot be had: {error}")
 
