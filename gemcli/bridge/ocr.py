@@ -38,10 +38,11 @@ WORKERS = 2
 _AUTO, _ONE_BLOCK = 3, 6  # page segmentation
 _LOW, _LOWEST = 14, 7  # pixels of a word's height below which print is enlarged to twice, thrice its size
 _SURE = 75  # mean confidence of a line, in percent, that is certainly print
-_LIKELY = 60  # the same for a line on its own
-_FAIR = 35  # the same in the midst of print
+_LIKELY = 65  # the same for a line on its own
+_FAIR = 50  # the same in the midst of print
 _PRINT = 20  # letters of lines that are `_SURE` which make a picture print
 _MOST = 16_000_000  # pixels that are looked at
+_SMALL = 600  # pixels of the longer side below which print may be too small to be noticed
 _LEAST = 16  # pixels of the shorter side
 _SYSTEM = (
     "/usr/share/tesseract-ocr/5/tessdata",
@@ -245,14 +246,14 @@ def _text(lines: Sequence[_Line]) -> str:
             parts[-1] += "\n"
     text = "\n".join(parts).strip()
     letters = sum(char.isalnum() for char in text)
-    return text if letters >= 3 or letters * 2 > len(text) else ""
+    return text if letters > 1 else ""
 
 
 def _enlargement(lines: Sequence[_Line], grey: PIL.Image.Image) -> float:
     """By how much the picture should be larger to be read well; 1 where it is large enough."""
     heights = sorted(height for line in lines if line.sure >= _FAIR for height in line.heights)
     if not heights:
-        return 2.0 if max(grey.size) < 1_000 else 1.0
+        return 2.0 if max(grey.size) < _SMALL else 1.0
     height = heights[len(heights) // 2]
     factor = 3.0 if height < _LOWEST else 2.0 if height < _LOW else 1.0
     return min(factor, max(1.0, (_MOST / (grey.width * grey.height)) ** 0.5))

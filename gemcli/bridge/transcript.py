@@ -12,7 +12,7 @@ from gemcli.bridge.cues import Form, Writer, to_json
 from gemcli.bridge.sound import Heard, Sound
 from gemcli.bridge.speech import Segment
 from gemcli.errors import GemcliError, InputError, UsageError
-from gemcli.events import Token, Warning
+from gemcli.events import Event, Token, Warning
 from gemcli.ingest.collect import collect
 from gemcli.ingest.wants import Wants
 from gemcli.parts import Audio, Document
@@ -49,9 +49,14 @@ class Task:
             UsageError: there is none, or they do not suit the output.
         """
         start, end = self._clip
+
+        def tell(event: Event) -> None:
+            if not (isinstance(event, Warning) and _of_frames(event.message)):
+                emit(event)
+
         wants = Wants(start=start, end=end, max_frames=1, offline=offline)
         read = collect(
-            self._names, on_event=emit, stdin=self._stdin, wants=wants, keep_going=self._keep_going
+            self._names, on_event=tell, stdin=self._stdin, wants=wants, keep_going=self._keep_going
         )
         if not read:
             raise UsageError("there is nothing to listen to", "Name files: gemcli transcribe talk.mp3")
@@ -115,7 +120,7 @@ class Task:
             "seconds": round(sum(part.seconds for part in sounds(document)), 3),
             "language": next((said.language for said in heard if said.language), None),
             **to_json(segments),
-            "warnings": list(document.warnings),
+            "warnings": [each for each in document.warnings if not _of_frames(each)],
         }
         self.rows.append(row)
         if self._form == "json":
@@ -139,6 +144,11 @@ class Task:
 
 def sounds(document: Document) -> list[Audio]:
     return [part for part in document.parts if isinstance(part, Audio)]
+
+
+def _of_frames(warning: str) -> bool:
+    """Whether a warning is about frames, which nobody looks at here."""
+    return "--max-frames" in warning
 
 
 def _write(path: Path, text: str) -> None:

@@ -170,6 +170,15 @@ def test_the_model_is_not_fetched_offline(tmp_path: Path, monkeypatch: pytest.Mo
         execute(["transcribe", "one.wav", "--offline", "-m", "tiny.en"], Session())
 
 
+def test_the_frames_of_a_video_are_nobodys_concern(
+    run: Callable[..., str], material: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    execute(["transcribe", str(material("trailer.mp4")), "-o", "json"], Session())
+    out, err = capsys.readouterr()
+    assert json.loads(out)["files"][0]["warnings"] == []
+    assert "warning" not in err
+
+
 @pytest.mark.weights
 def test_a_real_recording(
     material: Callable[[str], Path],
