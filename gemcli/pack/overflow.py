@@ -136,6 +136,8 @@ def pack(
 
         end = head if policy == "head" else tail
         cut = end(documents, room, given, lambda text: len(packer.card.tokenizer.encode(text)))
+        if not cut.tokens_read:
+            return Packed(documents, None, "error", given, 0)
         prompt = packer(cut.documents, question)
         return Packed(cut.documents, prompt, policy, given, cut.tokens_read, cut.note())
     tokens = min(room, max(LEAST, pace) if pace else USUAL)
@@ -154,4 +156,6 @@ def pack(
         keep=keep,
     )
     sent = tuple(each for each in chosen.documents if each.parts)
+    if not sent:  # the window is too small for any of it
+        return Packed(documents, None, "error", given, 0)
     return Packed(sent, packer(sent, question), "select", given, chosen.tokens_read, chosen.note())

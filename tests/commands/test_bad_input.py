@@ -108,19 +108,45 @@ def test_a_word_like_a_command_is_a_question_where_there_is_something_to_read(cl
     assert cli.ask("plans").code == 0  # after `ask` it can be nothing else
 
 
-def test_what_is_longer_than_the_window_is_never_cut(cli):
+def test_what_is_longer_than_the_window_is_never_cut_unsaid(cli):
     cli.file("long.md", "word " * 1000)
     cli.file("short.md", "word\n")
-    done = cli.ask("What?", "long.md", "short.md", window=2048)
+    refuse = ("What?", "long.md", "short.md", "--overflow", "error")
+    done = cli.ask(*refuse, window=2048)
     done.failed(4, "long.md: ", "reads 2,048", "256 are kept for the answer", "too many", "gemcli plan")
-    answer = cli.ask("What?", "long.md", "--json", window=2048).json()
+    answer = cli.ask(*refuse, "--json", window=2048).json()
     assert answer["error"]["code"] == 4
     assert answer["plan"]["fits"] is False
-    assert (answer["read"]["tokens_read"], answer["read"]["tokens_given"]) == (
-        0,
-        answer["plan"]["documents"][0]["tokens"],
+    assert answer["read"]["overflow"] == "error"
+    assert answer["read"]["tokens_read"] == 0 < answer["read"]["tokens_given"]
+
+
+def test_passages_are_read_of_too_much_and_that_is_said(cli):
+    cli.file(
+        "long.md", "The sky is grey. " * 300 + "\n\nThe bell is made of bronze.\n\n" + "It rains. " * 300
     )
-    assert cli.ask("What?", "long.md", "--overflow", "error", window=2048).code == 4
+    done = cli.ask("What is the bell made of?", "long.md", "--json", window=4096)
+    answer = done.json()
+    read = answer["read"]
+    assert (done.code, read["overflow"]) == (0, "select")
+    assert 0 < read["tokens_read"] < read["tokens_given"]
+    assert f"read {read['tokens_read']:,} of {read['tokens_given']:,} tokens" in done.err
+    assert answer["usage"]["prompt_tokens"] == answer["plan"]["prompt_tokens"] < 4096
+
+
+@pytest.mark.parametrize("rule", ["head", "tail"])
+def test_one_end_is_read_where_that_is_asked_for(cli, rule):
+    cli.file("long.md", "".join(f"Line {number} of many.\n" for number in range(500)))
+    answer = cli.ask("What?", "long.md", "--overflow", rule, "--json", window=4096).json()
+    lines = [part["anchor"]["line"] for part in answer["plan"]["documents"][0]["parts"]]
+    assert answer["read"]["overflow"] == rule
+    assert (lines[0][0] == 1) is (rule == "head")
+    assert (lines[-1][1] == 500) is (rule == "tail")
+
+
+def test_a_window_too_small_for_any_passage_is_an_error(cli):
+    cli.file("long.md", "word " * 1000)
+    cli.ask("Which word?", "long.md", "--context", "200", window=4096).failed(4, "reads 200", "too many")
 
 
 def test_one_bad_file_among_good_ones(cli):

@@ -97,7 +97,7 @@ def test_the_instruction(asked):
         (["--max-tokens", "0"], ["--max-tokens", "1 or more"]),
         (["--context", "5"], ["--context", "16 or more"]),
         (["--device", "quantum"], ["--device", "'auto', 'cpu', 'gpu', 'tpu'"]),
-        (["--overflow", "map"], ["--overflow", "'auto', 'error'"]),
+        (["--overflow", "cut"], ["--overflow", "'auto', 'error', 'select'"]),
         (["--kv-bits", "8"], ["--kv-bits", "'16'"]),
         (["-o", "yaml"], ["'text', 'json', 'stream-json'"]),
         (["--frobnicate"], ["--frobnicate"]),
