@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -75,6 +76,8 @@ class Task:
             )
         if len(documents) > 1 and self._out is not None and self._out.is_file():
             raise UsageError(f"{self._out} is a file: {len(documents)} transcripts need a folder")
+        if self._out is not None and any(_same(self._out, Path(each.source)) for each in documents):
+            raise UsageError(f"{self._out} is what is listened to: it would be written over")
         return documents
 
     def run(self, documents: Sequence[Document], sound: Sound, emit: Emit) -> None:
@@ -146,19 +149,38 @@ def sounds(document: Document) -> list[Audio]:
     return [part for part in document.parts if isinstance(part, Audio)]
 
 
+def _same(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file that is there."""
+    try:
+        return one.is_file() and one.samefile(other)
+    except (OSError, ValueError):
+        return False
+
+
 def _of_frames(warning: str) -> bool:
     """Whether a warning is about frames, which nobody looks at here."""
     return "--max-frames" in warning
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a whole file in one step; its folder is made where it is missing."""
-    draft = path.with_name(path.name + ".part")
+    """Write a whole file in one step; its folder is made where it is missing.
+
+    A link is written through.  A device or a pipe takes the text as it is: a file in its place would take
+    it away from everyone.
+    """
+    whole = text if text.endswith("\n") or not text else text + "\n"
+    draft: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text if text.endswith("\n") or not text else text + "\n", "utf-8")
-        draft.replace(path)
+        if path.exists() and not path.is_file():
+            path.write_text(whole, "utf-8")
+            return
+        target = Path(os.path.realpath(path))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = target.with_name(f"{target.name}.{os.getpid()}.part")
+        draft.write_text(whole, "utf-8")
+        draft.replace(target)
     except OSError as error:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
+        if draft is not None:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
         raise GemcliError(f"cannot write {path}: {error.strerror or error}", "Check --out.") from error

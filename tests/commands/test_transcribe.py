@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import wave
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +163,31 @@ def test_a_place_that_cannot_be_written_to_is_said(run: Callable[..., str], tmp_
     (tmp_path / "taken").touch()
     with pytest.raises(Exception, match=r"cannot write taken/one\.txt"):
         run("one.wav", "--out", "taken/one.txt")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are no such pipes elsewhere")
+def test_a_pipe_or_a_device_is_written_to_and_not_replaced(run: Callable[..., str], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with ThreadPoolExecutor() as pool:
+        came = pool.submit((tmp_path / "pipe").read_text)
+        run("one.wav", "--out", "pipe")
+        assert came.result(10) == "Hello there.\nHow are you?\n"
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_link_is_written_through(run: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "real.txt").write_text("old")
+    (tmp_path / "link.txt").symlink_to("real.txt")
+    run("one.wav", "--out", "link.txt")
+    assert (tmp_path / "link.txt").is_symlink()
+    assert (tmp_path / "real.txt").read_text() == "Hello there.\nHow are you?\n"
+
+
+def test_a_recording_is_not_written_over(run: Callable[..., str], tmp_path: Path) -> None:
+    before = (tmp_path / "one.wav").read_bytes()
+    with pytest.raises(UsageError, match=r"one\.wav is what is listened to"):
+        run("./one.wav", "--out", "one.wav")
+    assert (tmp_path / "one.wav").read_bytes() == before
 
 
 def test_the_model_is_not_fetched_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
