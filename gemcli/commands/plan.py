@@ -14,7 +14,9 @@ from gemcli.commands.session import Session
 from gemcli.errors import UsageError
 
 BAR = 24
+_LEAST_BAR = 5
 FULL, EMPTY = "█", "░"
+_NUMBERS = 25  # columns of the tokens, their share, and the gaps
 
 
 def plan(
@@ -117,7 +119,7 @@ def _show(found: Mapping[str, Any]) -> None:
     from gemcli.ui.notes import styled
     from gemcli.ui.sanitize import clean_line
     from gemcli.ui.streams import Out
-    from gemcli.ui.terminal import ability
+    from gemcli.ui.terminal import ability, size
 
     out = Out()
     able = ability(out)
@@ -134,9 +136,11 @@ def _show(found: Mapping[str, Any]) -> None:
     widths = [max(cells(row[column]) for row in rows) for column in range(3)]
     most = max(found["window"], found["total_tokens"])
     over = not found["fits"]
+    room = min(BAR, size(out)[0] - sum(widths) - _NUMBERS)
+    barred = able.live and out.can_show(FULL + EMPTY) and room >= _LEAST_BAR
     for row in rows:
         texts = [row[column] + " " * (widths[column] - cells(row[column])) for column in range(3)]
-        bar = _bar(row[3] / most) if able.live and out.can_show(FULL + EMPTY) else ""
+        bar = _bar(row[3] / most, room) if barred else ""
         share = f"{row[3] / found['window']:>6.1%}"
         out.write(
             "  ".join([*texts, f"{row[3]:>9,}", share, styled(bar, "31" if over else "32", able)]).rstrip()
@@ -190,11 +194,18 @@ def _sums(found: Mapping[str, Any]) -> list[str]:
 
 def _count(parts: Sequence[Mapping[str, Any]]) -> str:
     """How many parts of which kind: ``12 pages``."""
-    kinds = {"page": "page", "line": "block", "seconds": "stretch", "cell": "range"}
-    kind = next((kinds[key] for part in parts for key in part["anchor"]), "part")
-    return f"{len(parts):,} {kind}{'' if len(parts) == 1 else 's'}"
+    kinds = {
+        "page": ("page", "pages"),
+        "line": ("block", "blocks"),
+        "seconds": ("stretch", "stretches"),
+        "cell": ("range", "ranges"),
+    }
+    key = next((key for part in parts for key in part["anchor"]), "")
+    one, many = kinds.get(key, ("part", "parts"))
+    count = len({part["anchor"].get("page") for part in parts}) if key == "page" else len(parts)
+    return f"{count:,} {one if count == 1 else many}"
 
 
-def _bar(share: float) -> str:
-    full = round(share * BAR)
-    return FULL * full + EMPTY * (BAR - full)
+def _bar(share: float, width: int) -> str:
+    full = round(share * width)
+    return FULL * full + EMPTY * (width - full)

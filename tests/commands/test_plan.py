@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from gemcli.commands.plan import _count
 from gemcli.commands.words import split_plan
 
 
@@ -66,21 +67,30 @@ def test_people_get_a_row_for_each_document(cli):
     assert done.err == ""
 
 
-def test_a_bar_on_a_terminal(cli):
+@pytest.mark.parametrize(("columns", "bar"), [(120, 24), (80, 10), (40, 0)])
+def test_a_bar_on_a_terminal_where_there_is_room(cli, columns, bar):
     import os
     import pty
 
     cli.file("a.md", "alpha\n" * 30)
     master, slave = pty.openpty()
     process = cli.start(
-        "plan", "-m", str(cli.model), "a.md", script={}, stdout=slave, env={"TERM": "xterm-256color"}
+        "plan",
+        "-m",
+        str(cli.model),
+        "a.md",
+        script={},
+        stdout=slave,
+        env={"TERM": "xterm-256color", "COLUMNS": str(columns)},
     )
     assert process.wait(timeout=30) == 0
     process.communicate()
     os.close(slave)
     shown = os.read(master, 65536).decode()
     os.close(master)
-    assert "\x1b[32m█" in shown
+    first = shown.splitlines()[0]
+    assert first.count("█") + first.count("░") == bar
+    assert ("\x1b[32m█" in first) == (bar == 24)
 
 
 def test_what_is_piped_in_is_planned(cli):
@@ -135,3 +145,11 @@ def test_only_what_can_be_nothing_else_is_the_question(tmp_path, monkeypatch, wo
     if sys.platform != "win32":
         (tmp_path / "here it is?").touch()
     assert split_plan(words) == (question, files)
+
+
+def test_pages_are_counted_not_their_passages():
+    page = [{"anchor": {"page": number}} for number in (1, 1, 2)]
+    assert _count(page) == "2 pages"
+    assert _count(page[:2]) == "1 page"
+    assert _count([{"anchor": {"seconds": [at, at + 1]}} for at in (0, 1)]) == "2 stretches"
+    assert _count([{"anchor": {}}]) == "1 part"
