@@ -87,6 +87,7 @@ class _Left:
         self.outside: list[str] = []
         self.special: list[str] = []
         self.archives: list[str] = []
+        self.notes: list[str] = []
         self.hidden = self.empty = 0
 
     def takes(self, name: str) -> bool:
@@ -101,6 +102,8 @@ class _Left:
 
     def tell(self, warn: Callable[[str], None]) -> None:
         """A sentence about each sort."""
+        for note in self.notes:
+            warn(f"{self.name}: {note}")
         for what, names in (
             ("names that point outside of it", self.outside),
             ("links and devices", self.special),
@@ -115,8 +118,8 @@ class _Left:
 
 def _zip(source: Source, left: _Left) -> Iterator[tuple[str, bytes]]:
     with open_zip(source) as archive:
-        for warning in archive.warnings:
-            left.outside += [warning] if "outside" in warning else []
+        left.outside += map(shown, archive.outside)
+        left.notes += [each for each in archive.warnings if "point outside" not in each]
         _check_count(source, len(archive.names))
         total = 0
         for name in archive.names:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import struct
 import zipfile
 from pathlib import PurePath
 from typing import BinaryIO
 
+from gemcli.errors import InputError
 from gemcli.ingest.decode import looks_like_text
 from gemcli.ingest.kinds import (
     BINARY,
@@ -20,6 +22,7 @@ from gemcli.ingest.kinds import (
     ZIP_MEMBERS,
 )
 from gemcli.ingest.source import Source
+from gemcli.ingest.zipped import check_directory
 
 #: Bytes at the start that are looked at.
 HEAD = 1 << 14
@@ -40,7 +43,7 @@ def sniff(source: Source) -> str:
     media_type = sniff_head(head, source.name)
     if media_type == ZIP:
         with source.open() as stream:
-            return _inside_zip(stream)
+            return _inside_zip(source.name, stream) or _torn_zip(head)
     return media_type
 
 
@@ -112,9 +115,13 @@ def _text(head: bytes, name: str) -> str:
     return "text/html" if named == PLAIN and _HTML.match(head) else named
 
 
-def _inside_zip(stream: BinaryIO) -> str:
-    """Office documents and e-books are zips: their first member or their folders tell."""
+def _inside_zip(name: str, stream: BinaryIO) -> str | None:
+    """Office documents and e-books are zips: their first member or their folders tell.
+
+    None where the list of contents cannot be read, or is too long to be.
+    """
     try:
+        check_directory(name, stream)
         with zipfile.ZipFile(stream) as archive:
             names = archive.namelist()
             if "mimetype" in names and archive.getinfo("mimetype").file_size <= _MIMETYPE_LIMIT:
@@ -122,8 +129,26 @@ def _inside_zip(stream: BinaryIO) -> str:
                 if declared.startswith("application/"):
                     return declared
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, ValueError):
-        return ZIP
+        return None
+    except (InputError, struct.error):
+        return None
     for member, media_type in ZIP_MEMBERS:
         if any(name.startswith(member) for name in names):
             return media_type
+    return ZIP
+
+
+def _torn_zip(head: bytes) -> str:
+    """What a zip without a list of contents was, told by its first members, so that its loss is named."""
+    name_length = int.from_bytes(head[26:28], "little")
+    extra_length = int.from_bytes(head[28:30], "little")
+    if head[30 : 30 + name_length] == b"mimetype" and head[8:10] == b"\0\0":
+        begin = 30 + name_length + extra_length
+        declared = head[begin : begin + int.from_bytes(head[18:22], "little")].decode("ascii", "replace")
+        if declared.startswith("application/") and len(declared) <= _MIMETYPE_LIMIT:
+            return declared.strip()
+    if head[30 : 30 + name_length] == b"[Content_Types].xml":
+        for member, media_type in ZIP_MEMBERS:
+            if member.encode() in head:
+                return media_type
     return ZIP

@@ -47,6 +47,7 @@ class BoundedZip:
 
     Attributes:
         names: members in the order of the file, without folders and without names that point outside.
+        outside: the names that do.
         warnings: what is odd about it, one sentence each.
     """
 
@@ -56,14 +57,14 @@ class BoundedZip:
         self._unpacked = 0
         self._members: dict[str, zipfile.ZipInfo] = {}
         self.warnings: list[str] = []
-        outside = 0
+        outside: list[str] = []
         counts: Counter[str] = Counter()
         for info in archive.infolist():
             name = info.filename.replace("\\", "/")  # some writers on Windows
             if name.endswith("/"):
                 continue
             if not is_inside(name):
-                outside += 1
+                outside.append(name)
                 continue
             counts[name] += 1
             self._members[name] = info
@@ -71,8 +72,9 @@ class BoundedZip:
         if twice:
             self.warnings.append(f"holds {twice[0]} more than once: the last of them is read")
         if outside:
-            self.warnings.append(f"holds {outside:,} names that point outside of it, not read")
+            self.warnings.append(f"holds {len(outside):,} names that point outside of it, not read")
         self.names = tuple(self._members)
+        self.outside = tuple(outside)
         self._folded = {name.casefold(): name for name in self.names}
 
     def __contains__(self, name: str) -> bool:
@@ -170,7 +172,7 @@ def open_zip(source: Source) -> Iterator[BoundedZip]:
     """
     with source.open() as stream:
         try:
-            _check_directory(source.name, stream)
+            check_directory(source.name, stream)
             archive = zipfile.ZipFile(stream)
         except OSError as error:
             raise unreadable(source.name, error) from error
@@ -197,10 +199,13 @@ def is_inside(name: str) -> bool:
     return ".." not in pieces and ":" not in pieces[0]
 
 
-def _check_directory(file: str, stream: BinaryIO) -> None:
+def check_directory(file: str, stream: BinaryIO) -> None:
     """Refuse a list of contents that would fill the memory before `zipfile` reads all of it.
 
     The record at the end of a zip says how long the list is (APPNOTE.TXT 4.3.16, 4.3.14 for zip64).
+
+    Raises:
+        InputError: it is too long, or not there.
     """
     size = stream.seek(0, os.SEEK_END)
     stream.seek(max(0, size - _MAX_COMMENT - _END_SIZE))

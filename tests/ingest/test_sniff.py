@@ -3,6 +3,7 @@ import zipfile
 
 import pytest
 
+import gemcli.ingest.zipped as zipped_module
 from gemcli.ingest.kinds import NAMES, SIGNATURES, TEXT_SUFFIXES, kind_name
 from gemcli.ingest.registry import HANDLERS, handler
 from gemcli.ingest.sniff import sniff, sniff_head, text_type
@@ -132,3 +133,24 @@ def handler_of(target: str):
 def test_a_suffix_says_which_text():
     assert text_type("a/b.tar.MD") == "text/markdown"
     assert text_type(".gitignore") == "text/plain"
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (zipped("[Content_Types].xml", "word/document.xml"), "wordprocessingml.document"),
+        (zipped("[Content_Types].xml", "xl/workbook.xml"), "spreadsheetml.sheet"),
+        (zipped("OEBPS/1.xhtml", mimetype="application/epub+zip"), "application/epub+zip"),
+        (zipped("a.txt", "b.txt"), "application/zip"),
+    ],
+)
+def test_a_zip_cut_short_is_what_it_began_as(source, data, kind):
+    for missing in (1, 30, 60):
+        assert sniff(source(data[:-missing])).endswith(kind)
+
+
+def test_an_endless_list_of_contents_is_not_read(source, monkeypatch):
+    data = zipped(*(f"{number}.txt" for number in range(20)))
+    monkeypatch.setattr(zipped_module, "MAX_MEMBERS", 10)
+    monkeypatch.setattr("zipfile.ZipFile", None)
+    assert sniff(source(data)) == "application/zip"
