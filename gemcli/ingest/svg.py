@@ -40,9 +40,13 @@ _PROOF_SIDE = 256
 
 #: Draws what stands in standard input; its own paths and sizes come as JSON in the first argument.
 _PROGRAM = """
-import json, sys
+import json, signal, sys
 task = json.loads(sys.argv[1])
 sys.path[:] = task["path"]
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+if sys.platform == "linux":
+    import ctypes
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: when nobody waits for the picture
 try:
     import resource
     resource.setrlimit(resource.RLIMIT_AS, (task["memory"], task["memory"]))

@@ -1,5 +1,8 @@
 import random
+import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -215,3 +218,46 @@ def test_damage_never_gets_through(monkeypatch):
     assert outcomes["refused"] > 5
     assert len(drawn) > 50
     assert "resvg_py" not in sys.modules
+
+
+_WAITS = """
+import sys
+from pathlib import Path
+from gemcli.ingest import svg
+from gemcli.ingest.source import Source
+svg.read(Source(sys.argv[1], Path(sys.argv[1]), "image/svg+xml"), lambda done, total: None)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends the orphans")
+def test_nothing_goes_on_drawing_when_nobody_waits(tmp_path):
+    noise = '<feTurbulence numOctaves="1000000"/>'
+    endless = f'<filter id="f">{noise}</filter><rect width="99" height="49" filter="url(#f)"/>'
+    (tmp_path / "a.svg").write_bytes(drawing(endless))
+    waits = subprocess.Popen([sys.executable, "-c", _WAITS, str(tmp_path / "a.svg")])
+    child = _soon(lambda: _child(waits.pid))
+    _soon(lambda: b"resvg" in Path(f"/proc/{child}/maps").read_bytes())
+    waits.kill()
+    waits.wait()
+    _soon(lambda: _status(child)[0] == "Z")
+
+
+def _status(process):
+    """State and parent of a process; a zombie, none, where it is gone."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[:2]
+    except (FileNotFoundError, ProcessLookupError):
+        return ["Z", ""]
+
+
+def _child(process):
+    all_of_them = (each.name for each in Path("/proc").iterdir() if each.name.isdecimal())
+    return next((each for each in all_of_them if _status(each)[1] == str(process)), None)
+
+
+def _soon(found):
+    until = time.monotonic() + 15
+    while not (value := found()):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    return value
