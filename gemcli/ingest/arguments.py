@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from gemcli.errors import InputError, UsageError
 from gemcli.ingest.ranges import split_fragment
+from gemcli.ingest.source import shown_url
 
 _SUFFIX_AT_END = re.compile(r"[^\s/]\.[A-Za-z][A-Za-z0-9]{0,5}(?:#\S*)?\Z")
 _URL = re.compile(r"(?:https?|file)://\S+", re.IGNORECASE)
@@ -93,12 +94,12 @@ def looks_like_path(word: str) -> bool:
 
 def _no_question(arguments: Sequence[str], named: Sequence[bool]) -> UsageError:
     if not all(named):
-        what = f"{arguments[list(named).index(False)]}: no such file, and there is no question"
+        what = f"{shown_url(arguments[list(named).index(False)])}: no such file, and there is no question"
     elif len(arguments) == 1:
-        what = f"{arguments[0]} is a file; what is the question?"
+        what = f"{shown_url(arguments[0])} is a file; what is the question?"
     else:
         what = "every argument is a file; what is the question?"
-    files = [_quoted(word) for word in arguments[:3]] + ["…"] * (len(arguments) > 3)
+    files = [_quoted(shown_url(word)) for word in arguments[:3]] + ["…"] * (len(arguments) > 3)
     return UsageError(what, " ".join(['ask one: gemcli "What is this about?"', *files]))
 
 

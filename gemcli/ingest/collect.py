@@ -12,7 +12,7 @@ from gemcli.errors import InputError, UsageError
 from gemcli.events import Event, Progress, Warning
 from gemcli.ingest import stdin as standard_input
 from gemcli.ingest.kept import read_or_recall
-from gemcli.ingest.kinds import BINARY, PLAIN, is_archive, kind_name
+from gemcli.ingest.kinds import BINARY, PDF, PLAIN, is_archive, kind_name
 from gemcli.ingest.locate import STDIN, identity, is_stream, locate
 from gemcli.ingest.ranges import check_clip, parse
 from gemcli.ingest.registry import READABLE, handler
@@ -20,7 +20,7 @@ from gemcli.ingest.sniff import sniff
 from gemcli.ingest.source import EmptyError, KindError, Source, read_bounded, unreadable
 from gemcli.ingest.wants import Wants
 from gemcli.keep import Keep
-from gemcli.parts import Document
+from gemcli.parts import Document, Image
 
 #: ``auto``: read stdin when no file is given or ``-`` is named; ``never``: it serves something else.
 StdinPolicy = Literal["auto", "never"]
@@ -28,6 +28,7 @@ StdinPolicy = Literal["auto", "never"]
 _REPORT_EVERY = 0.1  # seconds
 _NO_KEEP = Keep("parsed", on=False)
 _KEEP_GOING = "--keep-going leaves out what cannot be read"
+_CHANGED = "was changed while it was read: what was read may be incomplete"
 
 
 def collect(
@@ -81,7 +82,7 @@ def collect(
     ]
     documents = run.read(sources)
     if files and not documents:
-        raise InputError(f"none of {len(files)} inputs could be read")
+        raise InputError(f"none of {len(files)} inputs could be read" if files[1:] else "nothing was read")
     _unused(documents, pages, wants, on_event)
     return documents
 
@@ -98,6 +99,15 @@ def _unused(
         on_event(Warning(f"--pages {pages} has no effect: no document has pages"))
     if (wants.start, wants.end) != (None, None) and not kinds & {"audio", "video"}:
         on_event(Warning("--start and --end have no effect: no document is a recording or a video"))
+    if wants.pdf != "auto" and all(each.media_type != PDF for each in documents):
+        on_event(Warning(f"--pdf {wants.pdf} has no effect: no document is a PDF"))
+    moving = any(
+        isinstance(part, Image) and part.anchor.seconds is not None
+        for each in documents
+        for part in each.parts
+    )
+    if wants.max_frames is not None and "video" not in kinds and not moving:
+        on_event(Warning("--max-frames has no effect: no document is a video"))
     if (wants.fps is not None or not wants.sound) and "video" not in kinds:
         on_event(Warning("--fps and --no-audio have no effect: no document is a video"))
 
@@ -130,6 +140,8 @@ class _Run:
                 continue
             for note in located.notes:
                 self._emit(Warning(note))
+            for error in located.failed:
+                self._failed(error)
             for source in located.sources:
                 if source.path is None and source.url is None and stdin == "never":
                     raise UsageError("- cannot be read here: stdin serves something else")
@@ -169,7 +181,11 @@ class _Run:
             if is_archive(source.media_type):
                 yield from self._archive(source, place, total)
                 return
+            before = source.stamp()
             document = _read(source, self._report(source, place, total), self._keep)
+            _check_times(source, document)
+            if source.stamp() != before:
+                document = replace(document, warnings=(*document.warnings, _CHANGED))
         except InputError as error:
             self._refused(source, error, total)
             return
@@ -190,8 +206,11 @@ class _Run:
             for member in expand(source, self._warn):
                 inner = replace(member, wants=source.wants, clip=source.clip, root=source.name)
                 yield from self._one(inner, place, total)
-        finally:
-            self._close_directory(source.name)
+        except InputError:
+            if self._directories[source.name].read:
+                self._close_directory(source.name)
+            raise
+        self._close_directory(source.name)
 
     def _warn(self, message: str) -> None:
         self._emit(Warning(message))
@@ -278,6 +297,19 @@ def _read(source: Source, report: Callable[[int, int], None], keep: Keep) -> Doc
         what = "binary, of no known kind" if source.media_type == BINARY else kind
         raise KindError(f"{source.name} is {what}; this version reads {READABLE}", kind)
     return read_or_recall(read, source, report, keep)
+
+
+def _check_times(source: Source, document: Document) -> None:
+    """Refuse a stretch of time that was asked of this very document, which knows no time.
+
+    Raises:
+        UsageError: it does not.
+    """
+    if source.clip in ((None, None), (source.wants.start, source.wants.end)):
+        return
+    if not any(part.anchor.seconds is not None for part in document.parts):
+        kind = kind_name(source.media_type)
+        raise UsageError(f"{source.name} is {kind}: there are no times in it", "leave #t= out")
 
 
 def _skipped(kinds: Counter[str]) -> str:

@@ -40,10 +40,10 @@ def read_or_recall(read: Read, source: Source, report: Report, keep: Keep) -> Do
     recalled = _document(keep.get(*key), source, restore)
     if recalled is not None:
         return recalled
-    began = time.perf_counter()
+    began, before = time.perf_counter(), source.stamp()
     document = read(source, report)
     whole = all(isinstance(part, Text) or (restore and isinstance(part, Image)) for part in document.parts)
-    changed = document.sha256 != sha256  # while it was read
+    changed = document.sha256 != sha256 or source.stamp() != before  # while it was read
     if whole and not changed and time.perf_counter() - began > _WORTH_IT:
         keep.put(_to_json(document), *key)
     return document

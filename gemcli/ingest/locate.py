@@ -12,7 +12,7 @@ from pathlib import Path
 from gemcli.errors import InputError, UsageError
 from gemcli.ingest.arguments import is_url
 from gemcli.ingest.ranges import Clip, Range, split_fragment
-from gemcli.ingest.source import Source, shown, unreadable
+from gemcli.ingest.source import Source, shown, shown_url, unreadable
 from gemcli.ingest.walk import walk
 
 STDIN = "stdin"
@@ -27,10 +27,12 @@ class Located:
     Attributes:
         sources: inputs in the order in which they are read.
         notes: what was left out of a directory, as sentences.
+        failed: what of a pattern's files cannot be read, such as links to nothing.
     """
 
     sources: tuple[Source, ...]
     notes: tuple[str, ...] = ()
+    failed: tuple[InputError, ...] = ()
 
 
 def locate(argument: str) -> Located:
@@ -53,7 +55,7 @@ def locate(argument: str) -> Located:
         return _at(argument, None)
     base, wanted = split_fragment(argument)
     if is_url(base):
-        return Located((_ranged(Source(shown(base), None, url=base), wanted),))
+        return Located((_ranged(Source(shown_url(base), None, url=base), wanted),))
     if base in _STDIN_NAMES:
         return Located((_ranged(Source(STDIN, None), wanted),))
     if wanted is not None and os.path.lexists(base):
@@ -137,11 +139,16 @@ def _matching(pattern: str, wanted: Range | None) -> Located:
         raise InputError(f"{shown(pattern)} matches no file", "check the pattern, or quote it less")
     sources: list[Source] = []
     notes: list[str] = []
+    failed: list[InputError] = []
     for name in names:
-        located = _at(name, wanted)
+        try:
+            located = _at(name, wanted)
+        except InputError as error:
+            failed.append(error)
+            continue
         sources += located.sources
         notes += located.notes
-    return Located(tuple(sources), tuple(notes))
+    return Located(tuple(sources), tuple(notes), tuple(failed))
 
 
 def _missing(name: str) -> InputError:

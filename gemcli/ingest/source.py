@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import BufferedReader, BytesIO
@@ -105,6 +106,21 @@ class Source:
             except OSError as error:
                 raise unreadable(self.name, error) from error
 
+    def stamp(self) -> tuple[int, int, int] | None:
+        """What tells whether the file became another meanwhile; None for a stream or one that has gone.
+
+        A text that only grew, as a log does, is none the worse: it has the stamp that it had.
+        """
+        if self.path is None or self.data is not None:
+            return None
+        try:
+            status = self.path.stat()
+        except OSError:
+            return None
+        if self.media_type.startswith("text/"):
+            return (status.st_ino, 0, 0)
+        return (status.st_ino, status.st_size, status.st_mtime_ns)
+
     def sha256(self) -> str:
         """Hex digest of all bytes, in bounded memory.
 
@@ -146,6 +162,11 @@ def unreadable(name: str, error: OSError) -> InputError:
     if isinstance(error, FileNotFoundError):
         return InputError(f"{name}: no such file")
     return InputError(f"{name}: {(error.strerror or str(error)).lower()}")
+
+
+def shown_url(url: str) -> str:
+    """A URL as it is shown: whoever reads it does not learn the name and the password in it."""
+    return re.sub(r"\A(\s*[A-Za-z]+://)[^/?#]*@", r"\1…@", shown(url))
 
 
 def shown(path: str) -> str:

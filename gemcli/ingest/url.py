@@ -16,7 +16,7 @@ from typing import NoReturn
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
 from gemcli.errors import InputError, UsageError
-from gemcli.ingest.source import Source, shown
+from gemcli.ingest.source import Source, shown_url
 from gemcli.ingest.url_host import Host, connect, host_of
 
 #: Bytes of one download, before and after it is unpacked.
@@ -60,7 +60,7 @@ def fetch(url: str, *, offline: bool = False) -> Source:
         InputError: it cannot be fetched, is too large or too slow, or leads to a private address.
         UsageError: it is no URL that can be fetched.
     """
-    name = shown(url)
+    name = shown_url(url)
     if offline:
         raise InputError(
             f"{name} is not fetched: --offline forbids it", "leave --offline away, or name a file"

@@ -4,13 +4,16 @@ import os
 import sys
 import tempfile
 import threading
+import zipfile
 from pathlib import Path
 
 import pytest
 
+import gemcli.ingest.collect as collect_module
 import gemcli.ingest.source as source_module
 from gemcli.errors import InputError, UsageError
 from gemcli.events import Progress
+from gemcli.ingest.wants import Wants
 
 DATA = Path(__file__).parents[1] / "data"
 UNREAD = b"SQLite format 3\0" + b"\0" * 50
@@ -264,3 +267,43 @@ def test_odd_names_are_shown_safely(gather, here):
     (here / name).write_text("words")
     (document,) = gather(".")
     assert document.source == "a\\x1b[2J\\xe9.txt"
+
+
+def test_times_are_refused_where_there_are_none(gather, files, pdf):
+    files(a_txt="words", s_srt="1\n00:00:01,000 --> 00:00:02,000\nHello\n")
+    pdf("b.pdf", ["words"])
+    for name in ("a.txt", "b.pdf"):
+        with pytest.raises(UsageError, match="there are no times in it"):
+            gather(f"{name}#t=1,2")
+    assert gather("s.srt#t=1,2").names == ["s.srt"]
+    assert gather("a.txt", wants=Wants(start=1.0)).names == ["a.txt"]
+
+
+def test_choices_without_effect_are_said(gather, files):
+    files(a_txt="words")
+    assert gather("a.txt", wants=Wants(pdf="images", max_frames=3)).warnings == [
+        "--pdf images has no effect: no document is a PDF",
+        "--max-frames has no effect: no document is a video",
+    ]
+
+
+def test_a_file_that_changes_while_it_is_read_is_said(gather, files, here, monkeypatch):
+    files(a_log="one line\n", b_json='{"a": 1}')
+    read = collect_module._read
+
+    def meddle(source, *rest):
+        document = read(source, *rest)
+        (here / source.name).write_text('{"a": 1, "b": 2}')
+        return document
+
+    monkeypatch.setattr(collect_module, "_read", meddle)
+    said = "b.json: was changed while it was read: what was read may be incomplete"
+    assert gather("b.json").warnings == [said]
+    assert gather("a.log").warnings == []
+
+
+def test_an_archive_that_breaks_off_says_why(gather, here):
+    with zipfile.ZipFile(here / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.txt", b"0" * (9 << 20))
+    with pytest.raises(InputError, match="is taken for an attack"):
+        gather("bomb.zip", wants=Wants(archive=True))

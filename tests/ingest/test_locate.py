@@ -157,3 +157,18 @@ def test_pipes_are_streams(here):
 def test_names_are_made_visible():
     assert shown("a\x1b[31m\nb\tc") == "a\\x1b[31m\\nb\\tc"
     assert shown("caf\udce9 ü") == "caf\\xe9 ü"
+
+
+def test_a_link_to_nothing_costs_a_pattern_one_file(here):
+    (here / "sub" / "lost.txt").symlink_to("nowhere")
+    located = locate("sub/*.txt")
+    assert [source.name for source in located.sources] == ["sub/a.txt", "sub/b.txt"]
+    assert "sub/lost.txt is a link to nowhere" in str(located.failed[0])
+
+
+def test_a_login_in_a_url_is_not_shown():
+    (source,) = locate("https://bob:hunter2@example.org/a?b=c@d").sources
+    assert source.name == "https://…@example.org/a?b=c@d"
+    assert source.url == "https://bob:hunter2@example.org/a?b=c@d"
+    (source,) = locate("https://example.org/@someone").sources
+    assert source.name == "https://example.org/@someone"
