@@ -234,8 +234,10 @@ def _as_taken(
     unseen = [each for each in made if each.meta.get("unseen")]
     if made and len(unseen) == len(made):
         names = ", ".join(each.source for each in unseen[:3]) + (" …" if len(unseen) > 3 else "")
+        notes = [part.text for part in unseen[0].parts if isinstance(part, Text)]
+        why = f": {notes[0].strip('()')}" if len(unseen) == 1 and len(notes) == 1 else ""
         raise InputError(
-            f"{names}: there is nothing in it that this model can take",
+            f"{names}: there is nothing in it that this model can take{why}",
             "It reads text and what OCR and speech recognition make of pictures and sound; "
             "a model that sees or hears is given by -m.",
         )

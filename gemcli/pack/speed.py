@@ -89,8 +89,11 @@ def remember(
         path = _path()
         make_private(path.parent)
         draft = path.with_name(f"{path.name}.{os.getpid()}")
-        draft.write_text(json.dumps(known, indent=1), "utf-8")
-        draft.replace(path)
+        try:
+            draft.write_text(json.dumps(known, indent=1), "utf-8")
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
 
 
 def _path() -> Path:
