@@ -14,7 +14,7 @@ from gemcli.commands.session import Session
 from gemcli.main import end, execute
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("ask", "plan", "pull", "models", "bench", "doctor", "completions")
+COMMANDS = ("ask", "plan", "transcribe", "pull", "models", "bench", "doctor", "completions")
 
 
 def run(*arguments, **options):
