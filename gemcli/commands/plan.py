@@ -182,6 +182,8 @@ def _sums(found: Mapping[str, Any]) -> list[str]:
     times = found["estimate"]
     if times["first_token_s"] is None and found["read"]["overflow"] == "map":
         lines.append("time      not known beforehand: every window is read and noted")
+    elif times["first_token_s"] is None and not found["prompt_tokens"]:
+        lines.append("time      depends on the question, which says what is read")
     elif times["first_token_s"] is None:
         lines.append("time      not known: this model has not answered on this machine yet")
     else:
