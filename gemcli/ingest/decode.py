@@ -8,7 +8,11 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from gemcli.ingest.kinds import BINARY, kind_name
+from gemcli.ingest.source import KindError
 
 _BOMS = (  # the longer mark first: that of UTF-32 begins with that of UTF-16
     (codecs.BOM_UTF8, "utf-8"),
@@ -65,6 +69,20 @@ def decode(data: bytes) -> Decoded:
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return Decoded(text, found.encoding, found.warning)
+
+
+def decode_named(name: str, data: bytes, decoder: Callable[[bytes], Decoded] = decode) -> Decoded:
+    """Decode the bytes of the file that is shown as `name`.
+
+    Raises:
+        KindError: `decoder` finds no text in them.
+    """
+    try:
+        return decoder(data)
+    except UndecodableError:
+        raise KindError(
+            f"{name} is no text: its bytes make none in any known encoding", kind_name(BINARY)
+        ) from None
 
 
 def looks_like_text(head: bytes) -> bool:

@@ -17,10 +17,9 @@ from dataclasses import dataclass
 
 from gemcli.errors import InputError, UsageError
 from gemcli.ingest.cells import Row
-from gemcli.ingest.decode import UndecodableError, decode
-from gemcli.ingest.kinds import BINARY, kind_name
+from gemcli.ingest.decode import decode_named
 from gemcli.ingest.rows import MAX_CELLS, Blocks
-from gemcli.ingest.source import EmptyError, KindError, Report, Source
+from gemcli.ingest.source import EmptyError, Report, Source
 from gemcli.parts import Document, Part
 
 #: Bytes of a table at most.
@@ -68,12 +67,7 @@ def read(source: Source, report: Report) -> Document:
             f"{source.name} is a table of more than {MAX_BYTES >> 20} MiB: that cannot be read at once",
             f"give the rows that matter: head -n 50000 {source.name}",
         )
-    try:
-        decoded = decode(data)
-    except UndecodableError:
-        raise KindError(
-            f"{source.name} is no text: its bytes make none in any known encoding", kind_name(BINARY)
-        ) from None
+    decoded = decode_named(source.name, data)
     sha256 = hashlib.sha256(data).hexdigest()
     del data
     if not decoded.text.strip("\n\t ,;|"):

@@ -14,14 +14,13 @@ from urllib.parse import unquote_to_bytes
 
 from gemcli.errors import UsageError
 from gemcli.ingest.blocks import blocks
-from gemcli.ingest.decode import Decoded, UndecodableError, decode
+from gemcli.ingest.decode import Decoded, decode, decode_named
 from gemcli.ingest.embedded import Pictures
 from gemcli.ingest.headings import Heading, under
-from gemcli.ingest.kinds import BINARY, kind_name
 from gemcli.ingest.markup import Rendered, render
 from gemcli.ingest.markup_lines import HeadingLine
 from gemcli.ingest.markup_source import is_xhtml
-from gemcli.ingest.source import EmptyError, KindError, Report, Source
+from gemcli.ingest.source import EmptyError, Report, Source
 from gemcli.parts import Document, Image, Part
 
 _MAX_PICTURE = 32 << 20  # bytes, as they are written in the page
@@ -57,12 +56,7 @@ def read(source: Source, report: Report) -> Document:
     data = source.read()
     if not data.strip():
         raise EmptyError(f"{source.name} is empty")
-    try:
-        decoded = decode_html(data)
-    except UndecodableError:
-        raise KindError(
-            f"{source.name} is no text: its bytes make none in any known encoding", kind_name(BINARY)
-        ) from None
+    decoded = decode_named(source.name, data, decode_html)
     sha256 = hashlib.sha256(data).hexdigest()
     del data  # it may be large
     pictures = PagePictures()

@@ -6,11 +6,10 @@ import hashlib
 import json
 
 from gemcli.ingest.blocks import count_lines
-from gemcli.ingest.decode import UndecodableError, decode
+from gemcli.ingest.decode import decode_named
 from gemcli.ingest.json_layout import lay_out
-from gemcli.ingest.kinds import BINARY, kind_name
 from gemcli.ingest.ranges import compact
-from gemcli.ingest.source import EmptyError, KindError, Report, Source
+from gemcli.ingest.source import EmptyError, Report, Source
 from gemcli.ingest.text import wanted_blocks
 from gemcli.parts import Document
 
@@ -30,12 +29,7 @@ def read(source: Source, report: Report) -> Document:
     data = source.read()
     if not data:
         raise EmptyError(f"{source.name} is empty")
-    try:
-        decoded = decode(data)
-    except UndecodableError:
-        raise KindError(
-            f"{source.name} is no text: its bytes make none in any known encoding", kind_name(BINARY)
-        ) from None
+    decoded = decode_named(source.name, data)
     sha256 = hashlib.sha256(data).hexdigest()
     del data  # it may be large
     text = decoded.text

@@ -14,9 +14,8 @@ from dataclasses import replace
 from gemcli.errors import InputError, UsageError
 from gemcli.ingest import text
 from gemcli.ingest.cues import Cue, passages, plain
-from gemcli.ingest.decode import UndecodableError, decode
-from gemcli.ingest.kinds import BINARY, kind_name
-from gemcli.ingest.source import EmptyError, KindError, Report, Source
+from gemcli.ingest.decode import decode_named
+from gemcli.ingest.source import EmptyError, Report, Source
 from gemcli.ingest.times import clock
 from gemcli.parts import Document
 
@@ -38,12 +37,7 @@ def read(source: Source, report: Report) -> Document:
     data = source.read()
     if not data:
         raise EmptyError(f"{source.name} is empty")
-    try:
-        decoded = decode(data)
-    except UndecodableError:
-        raise KindError(
-            f"{source.name} is no text: its bytes make none in any known encoding", kind_name(BINARY)
-        ) from None
+    decoded = decode_named(source.name, data)
     lines = decoded.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     found = list(_ass(lines) if "[Events]" in decoded.text else _timed(lines))
     cues = [each for each in found if each is not None]

@@ -6,10 +6,9 @@ import hashlib
 
 from gemcli.errors import UsageError
 from gemcli.ingest.blocks import blocks, count_lines
-from gemcli.ingest.decode import UndecodableError, decode
+from gemcli.ingest.decode import decode_named
 from gemcli.ingest.headings import headings, under
-from gemcli.ingest.kinds import BINARY, kind_name
-from gemcli.ingest.source import EmptyError, KindError, Report, Source
+from gemcli.ingest.source import EmptyError, Report, Source
 from gemcli.parts import Document, Text
 
 
@@ -25,12 +24,7 @@ def read(source: Source, report: Report) -> Document:
     data = source.read()
     if not data:
         raise EmptyError(f"{source.name} is empty")
-    try:
-        decoded = decode(data)
-    except UndecodableError:
-        raise KindError(
-            f"{source.name} is no text: its bytes make none in any known encoding", kind_name(BINARY)
-        ) from None
+    decoded = decode_named(source.name, data)
     sha256 = hashlib.sha256(data).hexdigest()
     del data  # it may be large
     if not decoded.text or decoded.text.isspace():

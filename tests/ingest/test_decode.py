@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gemcli.ingest.decode import UndecodableError, decode, looks_like_text
+from gemcli.ingest.decode import Decoded, UndecodableError, decode, decode_named, looks_like_text
+from gemcli.ingest.kinds import BINARY, kind_name
+from gemcli.ingest.source import KindError
 
 GERMAN = "Der Fluß überquert die Brücke, so schön ist es; müde Männer grüßen höflich. " * 5
 RUSSIAN = "Все счастливые семьи похожи друг на друга, каждая несчастлива по-своему. " * 3
@@ -116,6 +118,14 @@ def test_junk_is_no_text(size):
         junk = generator.randbytes(size)
         with pytest.raises(UndecodableError):
             decode(junk)
+
+
+def test_junk_under_a_name_is_told_with_it():
+    with pytest.raises(KindError, match=r"^a\.txt is no text: its bytes make none") as caught:
+        decode_named("a.txt", bytes(range(256)) * 40)
+    assert caught.value.kind == kind_name(BINARY)
+    assert decode_named("a.txt", b"words") == decode(b"words")
+    assert decode_named("a.txt", b"words", lambda data: Decoded(data.decode()[::-1], "x")).text == "sdrow"
 
 
 def test_zero_bytes_in_text_are_junk():
