@@ -83,7 +83,8 @@ def watch(source: Source, picture: ImageFile, report: Report) -> Motion:
     Raises:
         InputError: no frame can be decoded, or none lies within the time asked for.
     """
-    start, end = _clip(source)
+    start, end = source.stretch
+    start = start or 0.0
     step = 1 / source.wants.fps if source.wants.fps else 0.0
     motion = Motion(declared=int(getattr(picture, "n_frames", 0)) if picture.format != "GIF" else 0)
     repeats = Repeats()
@@ -133,12 +134,6 @@ def watch(source: Source, picture: ImageFile, report: Report) -> Motion:
     differing = [replace(each, end=end) for each, end in zip(differing, ends, strict=True)]
     motion.kept = _spread(differing, source.wants.max_frames or MAX_FRAMES)
     return motion
-
-
-def _clip(source: Source) -> tuple[float, float | None]:
-    start, end = source.clip
-    start = source.wants.start if start is None else start
-    return start or 0.0, source.wants.end if end is None else end
 
 
 def _duration(picture: ImageFile) -> float:

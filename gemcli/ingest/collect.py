@@ -71,15 +71,7 @@ def collect(
     else:
         data = standard_input.read_implied(on_event) if stdin == "auto" else None
         sources = [] if data is None or not data.strip() else [Source(STDIN, None, data=data)]
-    sources = [
-        replace(
-            each,
-            selection=each.selection or selection,
-            clip=(wants.start, wants.end) if each.clip == (None, None) else each.clip,
-            wants=wants,
-        )
-        for each in sources
-    ]
+    sources = [replace(each, selection=each.selection or selection, wants=wants) for each in sources]
     documents = run.read(sources)
     if files and not documents:
         raise InputError(f"none of {len(files)} inputs could be read" if files[1:] else "nothing was read")
@@ -305,9 +297,7 @@ def _check_times(source: Source, document: Document) -> None:
     Raises:
         UsageError: it does not.
     """
-    if source.clip in ((None, None), (source.wants.start, source.wants.end)):
-        return
-    if not any(part.anchor.seconds is not None for part in document.parts):
+    if source.clip != (None, None) and not any(part.anchor.seconds is not None for part in document.parts):
         kind = kind_name(source.media_type)
         raise UsageError(f"{source.name} is {kind}: there are no times in it", "leave #t= out")
 

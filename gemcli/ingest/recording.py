@@ -90,14 +90,14 @@ def _moment(part: Part) -> tuple[float, int]:
 
 def _stretch(source: Source, found: Survey) -> tuple[float, float]:
     """Start and end of what is wanted, within the recording."""
-    clip = source.clip if source.clip != (None, None) else (source.wants.start, source.wants.end)
-    start, end = clip[0] or 0.0, found.end if clip[1] is None else clip[1]
+    first, last = source.stretch
+    start, end = first or 0.0, found.end if last is None else last
     if start >= found.end:
         raise UsageError(
             f"{source.name} lasts {clock(found.end)}: nothing of it comes after {clock(start)}",
             "ask for an earlier start",
         )
-    if end > found.end + 1 and clip[1] is not None:
+    if end > found.end + 1:
         found.warnings.append(f"lasts {clock(found.end)}: nothing comes between then and {clock(end)}")
     return start, min(end, found.end)
 

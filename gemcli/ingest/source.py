@@ -51,7 +51,8 @@ class Source:
         media_type: what it was found to be; "" until then.
         data: the bytes of a stream that was read to its end; None for a file on disk.
         selection: the pages or lines that are wanted; None for all.
-        clip: start and end in seconds of what is wanted of a recording or video; None for its own ends.
+        clip: start and end in seconds that were asked of this very source, as by ``#t=``; both None where
+            none were.  `stretch` is what is read.
         wants: how it is to be read.
         root: the directory as it was given in which the file was found; None when it was named itself.
     """
@@ -65,6 +66,14 @@ class Source:
     wants: Wants = field(default_factory=Wants)
     root: str | None = None
     url: str | None = None
+
+    @property
+    def stretch(self) -> tuple[float | None, float | None]:
+        """Start and end in seconds of what is wanted of a recording or video; None for its own ends.
+
+        Those of the source itself are stronger than those of all sources.
+        """
+        return (self.wants.start, self.wants.end) if self.clip == (None, None) else self.clip
 
     def open(self) -> BufferedReader | BytesIO:
         """A binary, seekable stream from the start.

@@ -120,8 +120,8 @@ def _seconds(fields: tuple[str | None, ...]) -> float:
 
 
 def _within(source: Source, cues: list[Cue]) -> list[Cue]:
-    clip = source.clip if source.clip != (None, None) else (source.wants.start, source.wants.end)
-    start, end = clip[0] or 0.0, float("inf") if clip[1] is None else clip[1]
+    start, end = source.stretch
+    start, end = start or 0.0, float("inf") if end is None else end
     last = max(cue.end for cue in cues)
     if start > last:
         raise UsageError(
