@@ -15,6 +15,7 @@ from gemcli.bridge.speech import passages
 from gemcli.events import Event, Warning
 from gemcli.keep import Keep
 from gemcli.parts import Anchor, Audio, Document, Image, Part, Text
+from gemcli.plural import counted
 
 FRAMES = 60
 """Frames of one video in which text is looked for, unless the person says otherwise."""
@@ -103,7 +104,7 @@ class _Job:
         if self._told:
             count = len(self._told)
             self._warn(
-                f"the pictures of {count:,} page{'s' if count > 1 else ''} are left out, since this model "
+                f"the pictures of {counted(count, 'page')} are left out, since this model "
                 "cannot see: only their own text is read; --ocr reads the text in the pictures too"
             )
         by_place: dict[int, list[Part]] = {}

@@ -12,6 +12,7 @@ from gemcli.commands import options, words
 from gemcli.commands.ask import warn
 from gemcli.commands.session import Session
 from gemcli.errors import UsageError
+from gemcli.plural import counted
 
 BAR = 24
 _LEAST_BAR = 5
@@ -205,7 +206,7 @@ def _count(parts: Sequence[Mapping[str, Any]]) -> str:
     key = next((key for part in parts for key in part["anchor"]), "")
     one, many = kinds.get(key, ("part", "parts"))
     count = len({part["anchor"].get("page") for part in parts}) if key == "page" else len(parts)
-    return f"{count:,} {one if count == 1 else many}"
+    return counted(count, one, many)
 
 
 def _bar(share: float, width: int) -> str:

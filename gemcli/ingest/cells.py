@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
 
+from gemcli.plural import counted, plural
+
 #: A row: its number from 1, and (column from 1, text) of its filled cells, in order.
 Row = tuple[int, list[tuple[int, str]]]
 
@@ -117,17 +119,12 @@ def cell_range(sheet: str, first: tuple[int, int], last: tuple[int, int]) -> str
     return f"{name}!{':'.join(corners)}"
 
 
-def counted(count: int, word: str) -> str:
-    """``1 row``, ``1,200 rows``."""
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
-
-
 def hidden_note(rows: int, columns: int) -> list[str]:
     """A sentence about filled rows and columns that a sheet's program does not show, if there are any."""
     said = [counted(count, word) for count, word in ((rows, "row"), (columns, "column")) if count]
     if not said:
         return []
-    return [f"{' and '.join(said)} {'is' if rows + columns == 1 else 'are'} hidden or filtered out, but read"]
+    return [f"{' and '.join(said)} {plural(rows + columns, 'is', 'are')} hidden or filtered out, but read"]
 
 
 def external_note(count: int) -> str:

@@ -21,6 +21,7 @@ from gemcli.ingest.source import EmptyError, KindError, Source, read_bounded, un
 from gemcli.ingest.wants import Wants
 from gemcli.keep import Keep
 from gemcli.parts import Document, Image
+from gemcli.plural import counted
 
 #: ``auto``: read stdin when no file is given or ``-`` is named; ``never``: it serves something else.
 StdinPolicy = Literal["auto", "never"]
@@ -307,5 +308,4 @@ def _skipped(kinds: Counter[str]) -> str:
     if not kinds:
         return ""
     names = ", ".join(f"{count:,} × {kind.split(' ', 1)[1]}" for kind, count in kinds.most_common())
-    total = kinds.total()
-    return f"{total:,} file{'s' if total != 1 else ''} ({names})"
+    return f"{counted(kinds.total(), 'file')} ({names})"

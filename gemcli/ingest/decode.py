@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from gemcli.ingest.kinds import BINARY, kind_name
 from gemcli.ingest.source import KindError
+from gemcli.plural import plural
 
 _BOMS = (  # the longer mark first: that of UTF-32 begins with that of UTF-16
     (codecs.BOM_UTF8, "utf-8"),
@@ -258,4 +259,5 @@ _ODD = frozenset({"Cc", "Cn", "Co", "Cs"})
 
 
 def _lost(count: int, encoding: str) -> str:
-    return f"{count} character{'s are' if count != 1 else ' is'} not valid {encoding.upper()}; shown as �"
+    are = plural(count, "character is", "characters are")
+    return f"{count} {are} not valid {encoding.upper()}; shown as �"

@@ -16,7 +16,7 @@ from gemcli.ingest.epub_package import Package, chapters, encrypted, package, ro
 from gemcli.ingest.html import decode_html
 from gemcli.ingest.markup import Rendered, render
 from gemcli.ingest.markup_lines import HeadingLine
-from gemcli.ingest.ranges import compact
+from gemcli.ingest.ranges import compact, numbered
 from gemcli.ingest.source import EmptyError, Report, Source
 from gemcli.ingest.zipped import BoundedZip, open_zip
 from gemcli.parts import Document, Image, Part
@@ -170,7 +170,7 @@ class _Book:
             (self._odd, "characters in a wrong or guessed encoding"),
         ):
             if numbers:
-                said.append(f"{what}: page{'s' if len(numbers) > 1 else ''} {compact(numbers)}")
+                said.append(f"{what}: {numbered('page', numbers)}")
         said += self._pictures.warnings()
         if self._left:
             said.append(f"pictures beyond the first {_MAX_PICTURES:,}, not read: {self._left:,}")

@@ -22,6 +22,7 @@ from gemcli.ingest.markup_lines import HeadingLine
 from gemcli.ingest.markup_source import is_xhtml
 from gemcli.ingest.source import EmptyError, Report, Source
 from gemcli.parts import Document, Image, Part
+from gemcli.plural import plural
 
 _MAX_PICTURE = 32 << 20  # bytes, as they are written in the page
 _MAX_PICTURES = 1_000
@@ -181,9 +182,9 @@ def _meta(page: Rendered, encoding: str) -> dict[str, object]:
 def _left_out(page: Rendered) -> list[str]:
     said: list[str] = []
     if page.navigation:
-        said.append(f"{page.navigation} block{'s' if page.navigation > 1 else ''} of navigation links")
+        said.append(f"{page.navigation} {plural(page.navigation, 'block')} of navigation links")
     if page.hidden:
-        said.append(f"{page.hidden} hidden element{'s' if page.hidden > 1 else ''}")
+        said.append(f"{page.hidden} {plural(page.hidden, 'hidden element')}")
     return said
 
 

@@ -11,7 +11,7 @@ from gemcli.ingest.animation import Motion, watch
 from gemcli.ingest.camera import caption, facts
 from gemcli.ingest.flatten import LYING, orientation
 from gemcli.ingest.kinds import kind_name
-from gemcli.ingest.ranges import compact
+from gemcli.ingest.ranges import compact, numbered
 from gemcli.ingest.raster import check_size, draft, load, opened
 from gemcli.ingest.reel import Reel, still
 from gemcli.ingest.source import EmptyError, Report, Source
@@ -111,7 +111,7 @@ def _pages(source: Source, sha256: str, picture: ImageFile, report: Report) -> D
         parts.append(Image(width, height, pixels, anchor, f"{sha256}#{frame}", caption(picture), role))
     report(len(wanted), len(wanted))
     if damaged:
-        pages = f"page{'s' if len(damaged) > 1 else ''} {compact(damaged)}"
+        pages = numbered("page", damaged)
         if not parts:
             raise InputError(f"{source.name} is damaged: {pages} cannot be decoded")
         said.append(f"damaged or too large, and not read: {pages}")

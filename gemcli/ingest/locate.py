@@ -14,6 +14,7 @@ from gemcli.ingest.arguments import is_url
 from gemcli.ingest.ranges import Clip, Range, split_fragment
 from gemcli.ingest.source import Source, shown, shown_url, unreadable
 from gemcli.ingest.walk import walk
+from gemcli.plural import counted
 
 STDIN = "stdin"
 
@@ -118,7 +119,7 @@ def _below(name: str, wanted: Range | None) -> Located:
     root = shown(name)
     notes: list[str] = []
     if found.outside:
-        notes.append(f"{root}: {_count(found.outside, 'link')} out of the directory not followed")
+        notes.append(f"{root}: {counted(found.outside, 'link')} out of the directory not followed")
     for folder in found.closed:
         notes.append(f"{shown(str(folder))}: permission denied; what is below it was not read")
     if not found.files:
@@ -172,7 +173,3 @@ def _near(path: Path) -> str | None:
     if not near:
         return None
     return "did you mean " + " or ".join(shown(str(path.with_name(folded[name]))) for name in near) + "?"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' if number != 1 else ''}"

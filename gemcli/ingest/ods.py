@@ -15,7 +15,6 @@ from gemcli.ingest.cells import (
     Row,
     Sheet,
     comment_text,
-    counted,
     external_note,
     hidden_note,
     number_text,
@@ -24,6 +23,7 @@ from gemcli.ingest.cells import (
 from gemcli.ingest.odf_text import paragraph_text
 from gemcli.ingest.safe_xml import members
 from gemcli.ingest.zipped import BoundedZip
+from gemcli.plural import counted
 
 #: Bytes of ``content.xml``; it is read as it is unpacked.
 MAX_CONTENT = 1 << 30

@@ -16,9 +16,10 @@ from gemcli.errors import InputError, UsageError
 from gemcli.ingest.pdf_heading import Headings, by_looks
 from gemcli.ingest.pdf_image import page_image, picture
 from gemcli.ingest.pdf_pool import PdfPages, UnopenedError
-from gemcli.ingest.ranges import compact
+from gemcli.ingest.ranges import compact, numbered
 from gemcli.ingest.source import Report, Source
 from gemcli.parts import Anchor, Document, Image, Part, Text
+from gemcli.plural import plural
 
 _LINEARIZED = re.compile(rb"/Linearized.{0,200}?/L\s+(\d{1,15})", re.DOTALL)
 _HEAD = 2048
@@ -158,7 +159,7 @@ class _Found:
         if self.textless:
             return InputError(
                 f"{name} has no text layer: {_pages(self.textless)} "
-                f"{'hold' if len(self.textless) > 1 else 'holds'} only pictures, perhaps scans",
+                f"{plural(len(self.textless), 'holds', 'hold')} only pictures, perhaps scans",
                 "let them be looked at or read with OCR: --pdf auto, --ocr; "
                 "or make them text first: ocrmypdf IN.pdf OUT.pdf",
             )
@@ -234,7 +235,7 @@ def _is_garbled(text: str) -> bool:
 
 
 def _pages(numbers: list[int]) -> str:
-    return f"page{'s' if len(numbers) > 1 else ''} {compact(numbers)}"
+    return numbered("page", numbers)
 
 
 __all__ = ["picture", "read"]

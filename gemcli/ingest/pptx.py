@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element
 from gemcli.errors import InputError, UsageError
 from gemcli.ingest.embedded import Pictures
 from gemcli.ingest.opc import Package
-from gemcli.ingest.ranges import compact
+from gemcli.ingest.ranges import compact, numbered
 from gemcli.ingest.slide import Slide, paragraphs, read_slide
 from gemcli.ingest.source import EmptyError, Report, Source
 from gemcli.ingest.zipped import open_zip
@@ -210,4 +210,4 @@ def _title(package: Package) -> str:
 
 
 def _on(pages: list[int]) -> str:
-    return f"slide{'s' if len(pages) > 1 else ''} {compact(sorted(set(pages)))}"
+    return numbered("slide", sorted(set(pages)))

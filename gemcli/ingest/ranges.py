@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from gemcli.errors import UsageError
 from gemcli.ingest.times import clock, seconds
+from gemcli.plural import counted, plural
 
 Unit = Literal["page", "line"]
 
@@ -47,8 +48,7 @@ class Selection:
         inside = [(first, last) for first, last in inside if first <= last]
         if not inside or (self.exact and self._reaches_past(count)):
             raise UsageError(
-                f"{name} has {count:,} {self.unit}{'s' if count != 1 else ''}: "
-                f"{self.unit} range {self.text} is not in it",
+                f"{name} has {counted(count, self.unit)}: {self.unit} range {self.text} is not in it",
                 f"ask for {self.unit}s between 1 and {count}" if count else None,
             )
         return inside
@@ -160,6 +160,11 @@ def compact(numbers: Iterable[int]) -> str:
         else:
             runs.append([number, number])
     return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
+
+
+def numbered(noun: str, numbers: Sequence[int]) -> str:
+    """Rising numbers behind what they number: ``page 7``, ``pages 1-3, 7``."""
+    return f"{plural(len(numbers), noun)} {compact(numbers)}"
 
 
 def _merge(spans: list[tuple[int, int | None]]) -> tuple[tuple[int, int | None], ...]:
