@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from gemcli.commands import options
-from gemcli.commands.session import Session
+from gemcli.commands.session import begin
 from gemcli.errors import UsageError
 from gemcli.events import Error, Event, Note, Warning
 
@@ -65,9 +65,7 @@ def ask(
     cannot be read, 4 it does not fit, 5 model missing or damaged, 6 out of memory, 130 interrupted, 141 the
     reader of stdout went away.
     """
-    session: Session = ctx.obj
-    session.debug |= debug
-    session.output = "json" if json else output_format
+    session = begin(ctx, output_format, json, debug)
 
     from gemcli.assistant import answer
     from gemcli.hub.notes import notes_to
@@ -121,7 +119,7 @@ def ask(
         started=session.started,
     )
     with (
-        open_ui(session.output, raw=raw, quiet=quiet, verbose=verbose, usage=usage) as ui,
+        open_ui("json" if json else output_format, raw=raw, quiet=quiet, verbose=verbose, usage=usage) as ui,
         notes_to(ui.say if verbose else None),
     ):
         session.printed = True  # from here on the last thing on stdout is the ui's to say

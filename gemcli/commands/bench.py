@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gemcli.commands import options
-from gemcli.commands.session import Session
+from gemcli.commands.session import begin
 
 if TYPE_CHECKING:
     from gemcli.bench.ceiling import Ceiling
@@ -79,9 +79,7 @@ def speed(
     and of 16-bit keys and values that each token needs; "of best" compares them with a matrix product and a
     read of memory, measured first.
     """
-    session: Session = ctx.obj
-    session.debug |= debug
-    session.output = "json" if json else output_format
+    session = begin(ctx, output_format, json, debug)
 
     from gemcli.bench import speed as bench
     from gemcli.bench import table
@@ -156,9 +154,7 @@ def answers(
     the answer matches every expression whatever its case; or it has "absent": true, right when the answer
     says that it is not in the documents, and nothing else.
     """
-    session: Session = ctx.obj
-    session.debug |= debug
-    session.output = "json" if json else output_format
+    session = begin(ctx, output_format, json, debug)
 
     from time import perf_counter
 

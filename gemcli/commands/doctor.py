@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from gemcli.commands import options
-from gemcli.commands.session import Session
+from gemcli.commands.session import begin
 
 
 def doctor(
@@ -18,9 +18,7 @@ def doctor(
     debug: options.Debug = False,
 ) -> None:
     """Report devices, versions, memory, models and folders, and what to do about what is amiss."""
-    session: Session = ctx.obj
-    session.debug |= debug
-    session.output = "json" if json else output_format
+    session = begin(ctx, output_format, json, debug)
 
     from gemcli.checkup import checkup
     from gemcli.ui import emit_json, emit_text, show_warning

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gemcli.commands import options
-from gemcli.commands.session import Session
+from gemcli.commands.session import begin
 
 if TYPE_CHECKING:
     from gemcli.hub.store import Installed
@@ -25,7 +25,7 @@ def list_(
     debug: options.Debug = False,
 ) -> None:
     """List the models that are known by name and those that are installed."""
-    _begin(ctx, output_format, json, debug)
+    begin(ctx, output_format, json, debug)
 
     from gemcli.hub.size import size_text
     from gemcli.ui import emit_json, emit_table
@@ -66,7 +66,7 @@ def show(
     debug: options.Debug = False,
 ) -> None:
     """Show a model's file, sources and licence, and once it is installed, what it is made of."""
-    _begin(ctx, output_format, json, debug)
+    begin(ctx, output_format, json, debug)
 
     from gemcli.ui import emit_json, emit_text
 
@@ -97,7 +97,7 @@ def rm(
     debug: options.Debug = False,
 ) -> None:
     """Delete models from this machine, with what unfinished downloads have left of them."""
-    _begin(ctx, output_format, json, debug)
+    begin(ctx, output_format, json, debug)
 
     from gemcli.errors import UsageError
     from gemcli.hub import store
@@ -127,12 +127,6 @@ def _laid_out(name: str) -> int:
 
     found = store.find_installed(name)
     return remove_copies(cache_dir() / "weights", found.path) if found else 0
-
-
-def _begin(ctx: typer.Context, output_format: options.Report, json: bool, debug: bool) -> None:
-    session: Session = ctx.obj
-    session.debug |= debug
-    session.output = "json" if json else output_format
 
 
 def _rows() -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import typer
 from gemcli import worker
 from gemcli.commands import options, words
 from gemcli.commands.ask import warn
-from gemcli.commands.session import Session
+from gemcli.commands.session import begin
 from gemcli.errors import UsageError
 from gemcli.plural import counted
 
@@ -57,9 +57,7 @@ def plan(
     Loads no weights.  FILES and flags are those of ask, and a QUESTION is counted when there is one: the
     total is exactly what ask would send.  Exit code 0, whether it fits or not.
     """
-    session: Session = ctx.obj
-    session.debug |= debug
-    session.output = "json" if json else output_format
+    session = begin(ctx, output_format, json, debug)
     question, files = words.split_plan(arguments or [])
     files += attach or []
 

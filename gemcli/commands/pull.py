@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gemcli.commands import options
-from gemcli.commands.session import Session
+from gemcli.commands.session import begin
 
 if TYPE_CHECKING:
     from gemcli.hub.catalog import Entry
@@ -32,9 +32,7 @@ def pull(
 
     The path of each file goes to stdout.
     """
-    session: Session = ctx.obj
-    session.debug |= debug
-    session.output = "json" if json else output_format
+    session = begin(ctx, output_format, json, debug)
 
     from gemcli.hub.notes import notes_to
     from gemcli.ui import emit_json, emit_text, open_ui

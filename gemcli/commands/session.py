@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Literal
 
+import typer
+
 Output = Literal["text", "json", "stream-json"]
 
 
@@ -28,3 +30,11 @@ class Session:
     output: Output | None = None
     printed: bool = False
     told: bool = False
+
+
+def begin(ctx: typer.Context, output_format: Output, json: bool, debug: bool) -> Session:
+    """The session of the command that begins, which learns of the flags that every command has."""
+    session: Session = ctx.obj
+    session.debug |= debug
+    session.output = "json" if json else output_format
+    return session

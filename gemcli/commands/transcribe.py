@@ -11,7 +11,7 @@ import typer
 from gemcli import worker
 from gemcli.commands import options
 from gemcli.commands.ask import warn
-from gemcli.commands.session import Session
+from gemcli.commands.session import begin
 
 Format = Literal["txt", "srt", "vtt", "json"]
 Names = Literal["whisper-base", "whisper-tiny.en", "base", "tiny.en"]
@@ -76,9 +76,7 @@ def transcribe(
     the name before each, several as subtitles go into a folder (--out).  An interrupted transcription goes on
     where it stopped.
     """
-    session: Session = ctx.obj
-    session.debug |= debug
-    session.output = "json" if json else output_format
+    session = begin(ctx, output_format, json, debug)
     if session.output != "text":
         form = "json"
     if form == "json" and out is None:
