@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,14 +28,14 @@ class Task:
         self,
         names: Sequence[str],
         stdin: Literal["auto", "never"],
-        clip: tuple[float | None, float | None],
+        wants: Wants,
         form: Form,
         out: Path | None,
         keep_going: bool,
     ) -> None:
         self._names = names
         self._stdin: Literal["auto", "never"] = stdin
-        self._clip = clip
+        self._wants = replace(wants, max_frames=1)  # nobody looks at them
         self._form: Form = form
         self._out = out
         self._keep_going = keep_going
@@ -42,22 +43,20 @@ class Task:
         self.rows: list[dict[str, Any]] = []
         self.written: list[Path] = []
 
-    def read(self, emit: Emit, offline: bool) -> list[Document]:
+    def read(self, emit: Emit) -> list[Document]:
         """The inputs that hold sound.
 
         Raises:
             InputError: one cannot be read, or holds no sound.
             UsageError: there is none, or they do not suit the output.
         """
-        start, end = self._clip
 
         def tell(event: Event) -> None:
             if not (isinstance(event, Warning) and _of_frames(event.message)):
                 emit(event)
 
-        wants = Wants(start=start, end=end, max_frames=1, offline=offline)
         read = collect(
-            self._names, on_event=tell, stdin=self._stdin, wants=wants, keep_going=self._keep_going
+            self._names, on_event=tell, stdin=self._stdin, wants=self._wants, keep_going=self._keep_going
         )
         if not read:
             raise UsageError("there is nothing to listen to", "Name files: gemcli transcribe talk.mp3")

@@ -71,7 +71,6 @@ def ask(
     from gemcli.hub.notes import notes_to
     from gemcli.ingest.arguments import split_question
     from gemcli.ingest.file_list import read_list
-    from gemcli.ingest.wants import Wants
     from gemcli.request import Request
     from gemcli.ui import open_ui
 
@@ -91,16 +90,7 @@ def ask(
         model=model,
         system=None if system is None else as_text(system),
         pages=pages,
-        wants=Wants(
-            pdf=pdf,
-            start=options.as_seconds(start),
-            end=options.as_seconds(end),
-            fps=fps,
-            max_frames=max_frames,
-            sound=not no_audio,
-            archive=archive,
-            offline=offline,
-        ),
+        wants=options.as_wants(pdf, start, end, fps, max_frames, no_audio, archive, offline),
         ocr=ocr,
         keep_going=keep_going,
         keep=not no_cache,

@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from gemcli.ingest.wants import PdfMode, Wants
+
 Format = Literal["text", "json", "stream-json"]
 Report = Format  # of a command that gives no answer: its one object is a stream of one line
 
@@ -58,9 +60,19 @@ def _time(value: str | None) -> str | None:
         raise typer.BadParameter(str(error)) from None
 
 
-def as_seconds(value: str | None) -> float | None:
-    """The value of `Start` or `End`, which the parser has checked."""
-    return None if value is None else float(value)
+def as_wants(
+    pdf: PdfMode = "auto",
+    start: str | None = None,
+    end: str | None = None,
+    fps: float | None = None,
+    max_frames: int | None = None,
+    no_audio: bool = False,
+    archive: bool = False,
+    offline: bool = False,
+) -> Wants:
+    """How files are to be read, from the flags of the same names, which the parser has checked."""
+    first, last = (None if time is None else float(time) for time in (start, end))
+    return Wants(pdf, first, last, fps, max_frames, not no_audio, archive, offline)
 
 
 Model = Annotated[
@@ -113,7 +125,7 @@ Pages = Annotated[
     ),
 ]
 Pdf = Annotated[
-    Literal["auto", "text", "images"],
+    PdfMode,
     typer.Option(
         "--pdf",
         metavar="auto|text|images",

@@ -62,7 +62,6 @@ def plan(
     files += attach or []
 
     from gemcli.ingest.file_list import read_list
-    from gemcli.ingest.wants import Wants
     from gemcli.request import Request, prepare
     from gemcli.ui import emit_json, open_ui
 
@@ -76,16 +75,7 @@ def plan(
         model=model,
         system=system,
         pages=pages,
-        wants=Wants(
-            pdf=pdf,
-            start=options.as_seconds(start),
-            end=options.as_seconds(end),
-            fps=fps,
-            max_frames=max_frames,
-            sound=not no_audio,
-            archive=archive,
-            offline=offline,
-        ),
+        wants=options.as_wants(pdf, start, end, fps, max_frames, no_audio, archive, offline),
         ocr=ocr,
         keep_going=keep_going,
         keep=not no_cache,

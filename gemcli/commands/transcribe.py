@@ -92,7 +92,7 @@ def transcribe(
     task = Task(
         names,
         "never" if files_from == "-" else "auto",
-        (options.as_seconds(start), options.as_seconds(end)),
+        options.as_wants(start=start, end=end, offline=offline),
         form,
         None if out is None else Path(out).expanduser(),
         keep_going,
@@ -104,7 +104,7 @@ def transcribe(
         from gemcli.keep import Keep
 
         name = resolve_speech(model, offline=offline, on_event=emit).name
-        documents = task.read(emit, offline)
+        documents = task.read(emit)
         total = sum(part.seconds for each in documents for part in sounds(each))
         keep = Keep("speech", on=not no_cache)
         sound = Sound(keep, emit, total, offline=offline, model=name, language=language and language.lower())

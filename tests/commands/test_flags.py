@@ -7,7 +7,9 @@ import sys
 import pytest
 import scripted
 
+from gemcli.commands import options
 from gemcli.commands.session import Session
+from gemcli.ingest.wants import Wants
 from gemcli.main import execute
 
 
@@ -43,6 +45,13 @@ def test_every_flag_arrives(asked):
     )
     assert vars(call["sampling"]) == {"temperature": 0.7, "top_k": 40, "top_p": 0.9, "min_p": 0.05, "seed": 9}
     assert (call["max_tokens"], call["stop"]) == (33, ("END", "\n\n"))
+
+
+def test_flags_of_reading_are_what_is_wanted_of_files():
+    assert options.as_wants() == Wants()
+    assert options.as_wants("text", "1.5", "2.5", 3.0, 4, True, True, True) == Wants(
+        pdf="text", start=1.5, end=2.5, fps=3.0, max_frames=4, sound=False, archive=True, offline=True
+    )
 
 
 def test_flag_over_variable_over_file_over_default(asked, monkeypatch, tmp_path):
