@@ -35,6 +35,7 @@ def read_or_recall(read: Read, source: Source, report: Report, keep: Keep) -> Do
     if not keep.on:
         return read(source, report)
     restore: Restore | None = getattr(import_module(read.__module__), "picture", None)
+    source = source.hashed()
     sha256 = source.sha256()
     key = _key(source, sha256)
     recalled = _document(keep.get(*key), source, restore)

@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BufferedReader, BytesIO
 from pathlib import Path
 
@@ -40,6 +40,9 @@ class EmptyError(InputError):
     """A file without content."""
 
 
+_Stamp = tuple[int, int, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """One input, located.
@@ -55,6 +58,7 @@ class Source:
             none were.  `stretch` is what is read.
         wants: how it is to be read.
         root: the directory as it was given in which the file was found; None when it was named itself.
+        digest: the SHA-256 that `hashed` found, and what the file was then; None until then.
     """
 
     name: str
@@ -66,6 +70,7 @@ class Source:
     wants: Wants = field(default_factory=Wants)
     root: str | None = None
     url: str | None = None
+    digest: tuple[str, _Stamp | None] | None = field(default=None, compare=False, repr=False)
 
     @property
     def stretch(self) -> tuple[float | None, float | None]:
@@ -115,20 +120,32 @@ class Source:
             except OSError as error:
                 raise unreadable(self.name, error) from error
 
-    def stamp(self) -> tuple[int, int, int] | None:
+    def stamp(self) -> _Stamp | None:
         """What tells whether the file became another meanwhile; None for a stream or one that has gone.
 
         A text that only grew, as a log does, is none the worse: it has the stamp that it had.
         """
+        state = self._state()
+        return (state[0], 0, 0) if state and self.media_type.startswith("text/") else state
+
+    def _state(self) -> _Stamp | None:
+        """The file's number, size and time; None for a stream or one that has gone."""
         if self.path is None or self.data is not None:
             return None
         try:
             status = self.path.stat()
         except OSError:
             return None
-        if self.media_type.startswith("text/"):
-            return (status.st_ino, 0, 0)
         return (status.st_ino, status.st_size, status.st_mtime_ns)
+
+    def hashed(self) -> Source:
+        """The same source with its digest: `sha256` reads the file again only when it became another.
+
+        Raises:
+            InputError: the file cannot be read.
+        """
+        state = self._state()  # before it is read: what changes meanwhile must not look known
+        return replace(self, digest=(self.sha256(), state))
 
     def sha256(self) -> str:
         """Hex digest of all bytes, in bounded memory.
@@ -136,6 +153,8 @@ class Source:
         Raises:
             InputError: the file cannot be read.
         """
+        if self.digest is not None and self.digest[1] == self._state():
+            return self.digest[0]
         if self.data is not None:
             return hashlib.sha256(self.data).hexdigest()
         with self.open() as stream:

@@ -1,11 +1,14 @@
 import dataclasses
+import hashlib
 import sys
+from pathlib import Path
 
 import office
 import pytest
 
 from gemcli.errors import InputError
 from gemcli.ingest import kept
+from gemcli.ingest.collect import collect
 from gemcli.ingest.kept import read_or_recall
 from gemcli.ingest.ranges import Selection, parse
 from gemcli.ingest.registry import handler
@@ -14,6 +17,7 @@ from gemcli.keep import Keep
 from gemcli.parts import Anchor, Audio, Document, Image, Text
 
 OOXML = "application/vnd.openxmlformats-officedocument."
+DATA = Path(__file__).parents[1] / "data"
 PARTS = (
     Text("# One\n\nwords, ünïcode, \U0001f600, a\tb\x00c\n", Anchor(page=3), "One › Two"),
     Text("lines", Anchor(lines=(4, 9))),
@@ -261,3 +265,18 @@ def test_documents_of_the_handlers_of_text_come_back(source, home, media_type, d
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Keep, "put", lambda *_: pytest.fail("it was read again"))
         assert recall(read, what) == first
+
+
+@pytest.mark.parametrize("name", ["a.pdf", "a.docx", "a.png", "address.ogg"])
+def test_a_file_is_read_for_its_hash_once(pdf, home, tmp_path, monkeypatch, name):
+    path = tmp_path / name
+    if name == "a.pdf":
+        pdf(name, ["words"])
+    else:
+        made = {"a.docx": office.word, "a.png": office.png}
+        path.write_bytes(made[name]() if name in made else (DATA / name).read_bytes())
+    digest, hashed = hashlib.file_digest, []
+    monkeypatch.setattr(hashlib, "file_digest", lambda *given: hashed.append(name) or digest(*given))
+    (document,) = collect([str(path)], on_event=lambda event: None, keep=Keep("parsed"))
+    assert hashed == [name]
+    assert document.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
