@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import numpy as np
     import PIL.Image
 
+#: Between the headings that a text stands under, outermost first.
+JOINT = " › "
+
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
@@ -61,7 +64,7 @@ class Text:
     Attributes:
         text: what is said.
         anchor: where.
-        heading: the headings that it stands under, outermost first, joined by `` › ``; ``""`` where the
+        heading: the headings that it stands under, outermost first, joined by `JOINT`; ``""`` where the
             document has none.  They are found again in the text of an earlier part, or of this one.
         via: how it was made where it is not the document's own text: ``ocr``, ``speech``, or ``note``, which
             says what stood there and could not be read.

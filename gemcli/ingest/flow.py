@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from gemcli.ingest.blocks import blocks, count_lines
-from gemcli.parts import Anchor, Image, Part
+from gemcli.parts import JOINT, Anchor, Image, Part
 
 _ENOUGH = 1_500
 _MUCH = 6_000
@@ -56,7 +56,7 @@ class Flow:
                 self._path.pop()
             self._path.append((level, text.lstrip("#").strip()))
         if not self._pending:
-            self._heading = " › ".join(words for _, words in self._path)
+            self._heading = JOINT.join(words for _, words in self._path)
         elif tight and self._tight:
             self._pending[-1] = self._pending[-1][:-1]  # takes the blank line back
         self._tight = tight

@@ -6,9 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from gemcli.parts import Text
-
-SEPARATOR = " › "
+from gemcli.parts import JOINT, Text
 
 _MAX_TITLE = 120  # characters; longer ones are paragraphs in a heading's clothes
 _MAX_DEPTH = 6
@@ -71,7 +69,7 @@ def under(parts: Iterable[Text], found: Sequence[Heading]) -> Iterator[Text]:
 def joined(titles: Iterable[str]) -> str:
     """Headings, outermost first, as one line; those that are too long are cut, too many shortened."""
     kept = [" ".join(title.split()) for title in titles][:_MAX_DEPTH]
-    return SEPARATOR.join(
+    return JOINT.join(
         title if len(title) <= _MAX_TITLE else title[: _MAX_TITLE - 1] + "…" for title in kept if title
     )
 

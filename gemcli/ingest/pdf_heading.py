@@ -12,8 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-#: Between the headings of a path.
-ARROW = " › "
+from gemcli.parts import JOINT
 
 #: Level from 0, page from 1, title.
 Entry = tuple[int, int, str]
@@ -71,7 +70,7 @@ class Headings:
         self._path.append((level, title))
 
     def _label(self) -> str:
-        return ARROW.join(title for _, title in self._path)
+        return JOINT.join(title for _, title in self._path)
 
 
 def by_looks(pages: Mapping[int, dict[str, Any]]) -> list[Entry]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from gemcli.ingest.cells import Aside, Row, cell_range, column_name
 from gemcli.ingest.pipes import pipe_cell
-from gemcli.parts import Anchor, Part, Text
+from gemcli.parts import JOINT, Anchor, Part, Text
 
 #: Filled cells that are read at most of one file; as text they are some ten million tokens.
 MAX_CELLS = 5_000_000
@@ -71,7 +71,7 @@ class Blocks:
     def name_columns(self, rows: list[Row]) -> None:
         """Tell the first rows, where they are not the first that are added: for the names of the columns."""
         left = min((cells[0][0] for _, cells in rows), default=1)
-        self._heading = " › ".join(filter(None, (self.name, column_names(rows, left))))
+        self._heading = JOINT.join(filter(None, (self.name, column_names(rows, left))))
 
     def finish(self) -> None:
         """Make a text of the rows that wait."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from gemcli.pack.index import JOINT, Index
+from gemcli.pack.index import Index
 from gemcli.pack.passages import Passage, joined_anchor
-from gemcli.parts import Document, Part, Text
+from gemcli.parts import JOINT, Document, Part, Text
 
 Count = Callable[[str], int]
 

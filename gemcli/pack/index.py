@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from gemcli.pack import passages as cutting
 from gemcli.pack import terms as spelling
 from gemcli.pack.passages import Passage, passages
-from gemcli.parts import Document, Part, Text
+from gemcli.parts import JOINT, Document, Part, Text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,9 +31,6 @@ VERSION = 1
 
 HEADING, OUTER = 2.0, 0.5
 """How often a word of a heading counts in each passage under it, and one of the headings that it is under."""
-
-JOINT = " › "
-"""Between the headings of a text, outermost first."""
 
 K1, B = 1.2, 0.6
 LISTING = 0.3

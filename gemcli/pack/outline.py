@@ -11,10 +11,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gemcli.parts import Document, Text
+from gemcli.parts import JOINT, Document, Text
 
 _LONGEST = 100  # characters of a heading
-_SEPARATOR = " › "
 _FREE_TEXT = {"text/plain", "application/pdf", "text/x-rst"}
 _DATA = {"application/json", "application/x-ndjson", "application/yaml", "application/toml"}
 
@@ -86,7 +85,7 @@ def _known(document: int, parts: Sequence[tuple[int, Text]]) -> Iterator[Heading
     """Where the parts' own headings change."""
     before: list[str] = []
     for number, part in parts:
-        path = part.heading.split(_SEPARATOR) if part.heading else []
+        path = part.heading.split(JOINT) if part.heading else []
         same = next((at for at, (a, b) in enumerate(zip(path, before, strict=False)) if a != b), None)
         first = min(len(path), len(before)) if same is None else same
         for level, title in enumerate(path[first:], first + 1):
