@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,8 @@ from gemcli.ingest.collect import collect
 from gemcli.ingest.wants import Wants
 from gemcli.parts import Audio, Document
 from gemcli.worker import Emit
+
+_SILENT = "no speech was found in it"
 
 
 class Task:
@@ -89,23 +91,22 @@ class Task:
                 shown = self._form != "json"
                 if shown and self._form == "txt" and not single:
                     emit(Token(("\n" if place else "") + f"==> {document.source} <==\n"))
-                text = self._one(document, sound, (lambda piece: emit(Token(piece))) if shown else None)
+                self._one(document, sound, emit, shown=shown)
                 continue
             path = self._target(document, single, taken)
-            text = self._one(document, sound, None)
-            _write(path, text)
+            _write(path, self._one(document, sound, emit, shown=False))
             self.written.append(path)
 
-    def _one(self, document: Document, sound: Sound, emit: Callable[[str], None] | None) -> str:
-        """The transcript of one input; `emit` gets it piece by piece."""
+    def _one(self, document: Document, sound: Sound, emit: Emit, *, shown: bool) -> str:
+        """The transcript of one input; where it is to be `shown`, `emit` gets it piece by piece instead."""
         writer = Writer(self._form)
         pieces: list[str] = []
 
         def put(text: str) -> None:
-            if emit is None:
+            if not shown:
                 pieces.append(text)
             elif text:
-                emit(text)
+                emit(Token(text))
 
         heard: list[Heard] = []
         put(writer.head())
@@ -116,13 +117,17 @@ class Task:
                 raise InputError(f"{document.source}: its sound cannot be read{done}: {said.problem}")
             heard.append(said)
         segments: list[Segment] = [each for said in heard for each in said.segments]
+        warnings = [each for each in document.warnings if not _of_frames(each)]
+        if not segments:
+            warnings.append(_SILENT)
+            emit(Warning(f"{document.source}: {_SILENT}"))
         row = {
             "source": document.source,
             "sha256": document.sha256,
             "seconds": round(sum(part.seconds for part in sounds(document)), 3),
             "language": next((said.language for said in heard if said.language), None),
             **to_json(segments),
-            "warnings": [each for each in document.warnings if not _of_frames(each)],
+            "warnings": warnings,
         }
         self.rows.append(row)
         if self._form == "json":

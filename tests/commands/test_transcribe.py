@@ -38,9 +38,12 @@ class Listener:
 
     def __init__(self) -> None:
         self.failure: Exception | None = None
+        self.silent = False
 
     def listen(self, audio: Any, *, keep: Any, report: Callable[[float], None]):
         start = audio.anchor.seconds[0]
+        if self.silent:
+            return
         yield Segment(start, start + 1.0, "Hello there.")
         if self.failure:
             raise self.failure
@@ -149,6 +152,35 @@ def test_sound_that_breaks_off_gives_what_was_before_and_fails(
     ):
         run("one.wav")
     assert capsys.readouterr().out == "Hello there.\n"
+
+
+@pytest.mark.parametrize("form", ["txt", "srt", "vtt", "json"])
+def test_a_recording_without_speech_is_said_to_have_none(
+    listener: Listener, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    listener.silent = True
+    execute(["transcribe", "one.wav", "-f", form], Session())
+    out, err = capsys.readouterr()
+    assert "warning: one.wav: no speech was found in it\n" in err
+    if form == "json":
+        (row,) = json.loads(out)["files"]
+        assert (row["segments"], row["warnings"]) == ([], ["no speech was found in it"])
+    else:
+        assert out.split() == (["WEBVTT"] if form == "vtt" else [])
+
+
+def test_of_several_recordings_the_one_without_speech_is_named(
+    run: Callable[..., str], listener: Listener, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    listener.silent = True
+    execute(["transcribe", "one.wav", "two.wav", "-f", "srt", "--out", "subs"], Session())
+    out, err = capsys.readouterr()
+    assert out == "subs/one.srt\nsubs/two.srt\n"
+    assert [line for line in err.splitlines() if "no speech" in line] == [
+        "gemcli: warning: one.wav: no speech was found in it",
+        "gemcli: warning: two.wav: no speech was found in it",
+    ]
+    assert (tmp_path / "subs/one.srt").read_text() == ""
 
 
 def test_no_file_at_all_is_a_mistake(run: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
