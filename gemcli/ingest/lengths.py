@@ -23,6 +23,11 @@ _STREAMED = 0xFFFFFF00
 #: Bytes that may be missing of one: padding that some programs count and do not write.
 _RIFF_SLACK = 64
 
+#: The layout of an Ogg page (RFC 3533, 6): its head is followed by the lengths of its segments, at most 255.
+_OGG_HEAD = 27
+_OGG_LARGEST = _OGG_HEAD + 255 + 255 * 255
+_OGG_LAST = 0x04
+
 
 def missing_end(
     source: Source, container: InputContainer, end: float, origin: float, damage: str
@@ -45,6 +50,8 @@ def missing_end(
     declared = (container.duration or 0) / av.time_base if declares else 0.0
     # Some count from the clock's zero, some from the first frame.
     lasts = end + max(0.0, origin)
+    if kind == "ogg" and _is_unfinished_ogg(source):
+        return [f"ends early, it seems: its end is not marked as such; what follows {clock(end)} is missing"]
     if declared - lasts > max(_SLACK, 0.02 * min(declared, end)):
         whole = clock(declared + 0.1)
         return [f"ends early: it says that it lasts {whole}, but what follows {clock(end)} is missing"]
@@ -57,6 +64,21 @@ def _riff_bytes(source: Source) -> tuple[int, int]:
         head = stream.read(8)
         size = stream.seek(0, os.SEEK_END)
     return (int.from_bytes(head[4:], "little") + 8 if head.startswith(b"RIFF") else 0), size
+
+
+def _is_unfinished_ogg(source: Source) -> bool:
+    """Whether the last page of an Ogg file is not all there, or not the last of its stream."""
+    with source.open() as stream:
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(max(0, size - 2 * _OGG_LARGEST))  # the last page, and a tag that some write behind it
+        tail = stream.read()
+    at = tail.rfind(b"OggS\0")
+    page = tail[at:] if at >= 0 else b""
+    if len(page) < _OGG_HEAD:
+        return True
+    segments = page[_OGG_HEAD : _OGG_HEAD + page[26]]
+    whole = len(segments) == page[26] and len(page) >= _OGG_HEAD + len(segments) + sum(segments)
+    return not (whole and page[5] & _OGG_LAST)
 
 
 def _counts_frames(source: Source) -> bool:

@@ -274,7 +274,14 @@ def test_a_video_that_ends_early_is_read_and_it_is_said_where(name: str, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("name", "codec"), [("a.wav", "pcm_s16le"), ("a.flac", "flac"), ("a.mp3", "libmp3lame"), ("a.m4a", "aac")]
+    ("name", "codec"),
+    [
+        ("a.wav", "pcm_s16le"),
+        ("a.flac", "flac"),
+        ("a.mp3", "libmp3lame"),
+        ("a.m4a", "aac"),
+        ("a.ogg", "libopus"),
+    ],
 )
 def test_a_recording_that_ends_early_is_read_or_refused(name: str, codec: str, tmp_path: Path) -> None:
     whole = recording(tmp_path / name, tone(20), codec).read_bytes()
@@ -288,6 +295,23 @@ def test_a_recording_that_ends_early_is_read_or_refused(name: str, codec: str, t
         assert "ends early" in document.warnings[0]
         assert re.search("what follows 00:00:(09|1[0-4])", document.warnings[0])
         assert 5 < len(heard(document)) / 16_000 < 15
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.opus", "libopus"), ("a.ogg", "flac")])
+def test_an_ogg_file_is_whole_when_its_last_page_is(name: str, codec: str, tmp_path: Path) -> None:
+    path = recording(tmp_path / name, tone(20), codec)
+    whole = path.read_bytes()
+    last = whole.rindex(b"OggS")
+    for data, ends_early in (
+        (whole, False),
+        (whole + b"TAG" + bytes(125), False),
+        (whole[:-1], True),
+        (whole[: last + 30], True),
+        (whole[: last + 10], True),
+        (whole[:last], True),
+    ):
+        path.write_bytes(data)
+        assert ("ends early" in " ".join(seen(path).warnings)) is ends_early, len(data)
 
 
 def test_what_cannot_be_played_is_refused_in_words(tmp_path: Path) -> None:
