@@ -41,7 +41,7 @@ _gemcli() {
     case "$path" in
         '')
             case "$prev" in
-                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m whisper-base whisper-tiny.en" -- "$cur")); return ;;
+                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m" -- "$cur")); return ;;
                 -s | --system) _gemcli_none; return ;;
                 -a | --attach) return ;;
                 --files-from) return ;;
@@ -69,7 +69,7 @@ _gemcli() {
             ;;
         ask)
             case "$prev" in
-                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m whisper-base whisper-tiny.en" -- "$cur")); return ;;
+                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m" -- "$cur")); return ;;
                 -s | --system) _gemcli_none; return ;;
                 -a | --attach) return ;;
                 --files-from) return ;;
@@ -96,7 +96,7 @@ _gemcli() {
             ;;
         plan)
             case "$prev" in
-                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m whisper-base whisper-tiny.en" -- "$cur")); return ;;
+                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m" -- "$cur")); return ;;
                 -s | --system) _gemcli_none; return ;;
                 -a | --attach) return ;;
                 --files-from) return ;;
@@ -169,7 +169,7 @@ _gemcli() {
             ;;
         'bench speed')
             case "$prev" in
-                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m whisper-base whisper-tiny.en" -- "$cur")); return ;;
+                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m" -- "$cur")); return ;;
                 --peer) COMPREPLY=($(compgen -W "llama.cpp transformers" -- "$cur")); return ;;
                 --prompt-tokens) _gemcli_none; return ;;
                 --tokens) _gemcli_none; return ;;
@@ -184,7 +184,7 @@ _gemcli() {
         'bench answers')
             case "$prev" in
                 --folder) _gemcli_none; return ;;
-                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m whisper-base whisper-tiny.en" -- "$cur")); return ;;
+                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m" -- "$cur")); return ;;
                 -s | --system) _gemcli_none; return ;;
                 --pages) _gemcli_none; return ;;
                 --context) _gemcli_none; return ;;

@@ -39,6 +39,8 @@ LINES = [
     ("gemcli ask --model gem", ["gemma-3-270m"]),
     ("gemcli pull qwen", MODELS[:2]),
     ("gemcli models rm ge", ["gemma-3-270m"]),
+    ("gemcli ask -m whis", []),
+    ("gemcli pull whis", MODELS[4:]),
     ("gemcli transcribe -m ", ["whisper-base", "whisper-tiny.en"]),
     ("gemcli transcribe --format ", ["txt", "srt", "vtt", "json"]),
     ("gemcli transcribe note", ["notes.md"]),
@@ -74,6 +76,20 @@ def test_everything_that_can_be_said_is_there():
     assert spelt == real | {"-h", "--help"}
     assert spelt <= {name for flag in top.flags for name in flag.names}
     assert {flag.value.kind for flag in ask.flags} == {"none", "text", "file", "model", "words"}
+
+
+def test_only_models_that_answer_are_proposed_to_be_asked():
+    top = read(command_tree(), ["a"], ["b"])
+    proposed = {
+        (each.line, value.words)
+        for each in top.all()
+        for value in (each.arguments, *(flag.value for flag in each.flags))
+        if {"a", "b"}.intersection(value.words)
+    }
+    assert proposed == {
+        *((line, ("a",)) for line in ("", "ask", "plan", "bench speed", "bench answers")),
+        *((line, ("a", "b")) for line in ("pull", "models show", "models rm")),
+    }
 
 
 def test_a_sentence():

@@ -27,4 +27,6 @@ def script(shell: Shell) -> str:
     from gemcli.hub.catalog import CATALOG
 
     maker = import_module(f"gemcli.completion.{shell}")
-    return maker.script(read(command_tree(), [entry.name for entry in CATALOG]))
+    models = [entry.name for entry in CATALOG if entry.task == "answer"]
+    others = [entry.name for entry in CATALOG if entry.task != "answer"]
+    return maker.script(read(command_tree(), models, others))

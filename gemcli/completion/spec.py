@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,6 +16,9 @@ DEFAULT = "ask"
 
 _FILES = ("FILE", "QUESTION | FILES")
 _NAMES = ("NAME", "NAMES", "NAME...")
+
+Names = Mapping[str, tuple[str, ...]]
+"""What to propose for an argument with this metavar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ class Command:
         return [self, *(each for below in self.commands for each in below.all())]
 
 
-def read(group: TyperGroup, models: Sequence[str]) -> Command:
+def read(group: TyperGroup, models: Sequence[str], others: Sequence[str] = ()) -> Command:
     """The program as it can be completed.
 
     Where no command is named the default command runs, so the program takes its flags and arguments too.
@@ -78,8 +81,10 @@ def read(group: TyperGroup, models: Sequence[str]) -> Command:
     Args:
         group: the commands.
         models: names to propose for a model.
+        others: names of models that answer nothing: proposed only where a model need not answer.
     """
-    top = _command(group, (), tuple(models))
+    names = {"MODEL": tuple(models)} | dict.fromkeys(_NAMES, (*models, *others))
+    top = _command(group, (), names)
     default = next(each for each in top.commands if each.path == (DEFAULT,))
     taken = {name for flag in top.flags for name in flag.names}
     more = tuple(flag for flag in default.flags if not taken.intersection(flag.names))
@@ -92,32 +97,31 @@ def sentence(text: str) -> str:
     return re.split(r"\.(?:\s|$)", line, maxsplit=1)[0].partition(" [")[0].strip()
 
 
-def _command(command: Any, path: tuple[str, ...], models: tuple[str, ...]) -> Command:
+def _command(command: Any, path: tuple[str, ...], names: Names) -> Command:
     flags, arguments = [], Value("none")
     for param in command.params:
         if param.param_type_name == "argument":
-            arguments = _value(param, models)
+            arguments = _value(param, names)
         elif not param.hidden:
-            flags.append(_flag(param, models))
-    names = ("-h", "--help")
-    flags.append(Flag(names, Value("none"), "Show what there is to know, and exit", False))
+            flags.append(_flag(param, names))
+    flags.append(Flag(("-h", "--help"), Value("none"), "Show what there is to know, and exit", False))
     below = command.commands if isinstance(command, TyperGroup) else {}
     return Command(
         path,
         sentence(command.short_help or command.help or ""),
         tuple(flags),
         arguments,
-        tuple(_command(each, (*path, name), models) for name, each in below.items()),
+        tuple(_command(each, (*path, name), names) for name, each in below.items()),
     )
 
 
-def _flag(param: Any, models: tuple[str, ...]) -> Flag:
-    value = Value("none") if param.is_flag or param.count else _value(param, models)
-    names = tuple(sorted((*param.opts, *param.secondary_opts), key=len))
-    return Flag(names, value, sentence(param.help or ""), bool(param.multiple or param.count))
+def _flag(param: Any, names: Names) -> Flag:
+    value = Value("none") if param.is_flag or param.count else _value(param, names)
+    spelt = tuple(sorted((*param.opts, *param.secondary_opts), key=len))
+    return Flag(spelt, value, sentence(param.help or ""), bool(param.multiple or param.count))
 
 
-def _value(param: Any, models: tuple[str, ...]) -> Value:
+def _value(param: Any, names: Names) -> Value:
     metavar = param.metavar or param.name.upper()
     choices = param.type_descriptor.choices
     if choices:
@@ -127,5 +131,5 @@ def _value(param: Any, models: tuple[str, ...]) -> Value:
     if metavar in _FILES:
         return Value("file")
     if metavar == "MODEL":
-        return Value("model", models)
-    return Value("words", models) if metavar in _NAMES else Value("text")
+        return Value("model", names[metavar])
+    return Value("words", names[metavar]) if metavar in names else Value("text")
