@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,18 +26,35 @@ from gemcli.settings import cache_dir, make_private
 from gemcli.worker import Emit
 
 if TYPE_CHECKING:
-    from model.load import Generation
+    from model.load import Generation, Model
 
 SCHEMA_VERSION = 1
 
 
-def answer(request: Request) -> Generator[Event]:
+@dataclass(slots=True)
+class Loaded:
+    """The model that was loaded last, which stays for the next request if that asks for the same file.
+
+    Attributes:
+        path: its file; None while there is no model.
+        model: the model.
+        load_s: seconds that it took.
+    """
+
+    path: Path | None = None
+    model: Model | None = None
+    load_s: float = 0.0
+
+
+def answer(request: Request, loaded: Loaded | None = None) -> Generator[Event]:
     """Answer a request: `Init`, `Progress`, `Warning` and `Token` events, then one `Result`.
+
+    `loaded` is for requests that come one after the other: the model is loaded for the first of them.
 
     When something fails or an interrupt is thrown in, an `Error` (not for an interrupt) and the `Result`
     with what there is come first, then the exception is raised.
     """
-    run = _Run(request)
+    run = _Run(request, loaded or Loaded())
     try:
         yield Init(run.id, run.find_name())
         with closing(worker.stream(run.work)) as events:
@@ -57,9 +75,10 @@ def answer(request: Request) -> Generator[Event]:
 class _Run:
     """One request on its way: what has been said and measured so far."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, loaded: Loaded) -> None:
         self.id = new_id()
         self._request = request
+        self._loaded = loaded
         self._model = request.model
         self._said: list[str] = []
         self._warnings: list[str] = []
@@ -91,18 +110,11 @@ class _Run:
         self._timings["ingest_s"] = prepared.ingest_s
         self._timings["import_s"] = arrays.wait()
 
-        from model.load import load
-
         began = time.perf_counter()
-        emit(Progress("load", 0, None, "weights", self._model))
-        model = load(
-            prepared.card,
-            copies=_private("weights", emit),
-            progress=lambda done, total: emit(Progress("load", done, total, "weights", prepared.model.name)),
-        )
+        model, spared_s = self._load(prepared, emit)
         now = time.perf_counter()
         self._timings["load_s"] = now - began
-        start_s = now - request.started - prepared.resolve_s
+        start_s = now - request.started - prepared.resolve_s + spared_s
         if prepared.packed.how == "map":
             prepared = self._prepared = read_in_windows(prepared, request, model, emit)
         prompt = prepared.packed.prompt
@@ -124,6 +136,25 @@ class _Run:
         finally:
             generation.close()
         self._finished(request, prepared, generation, start_s, emit)
+
+    def _load(self, prepared: Prepared, emit: Emit) -> tuple[Model, float]:
+        """The model, and the seconds that were spared because it was there already."""
+        from model.load import load
+
+        loaded, path = self._loaded, prepared.card.path
+        if loaded.model is not None and loaded.path == path:
+            return loaded.model, loaded.load_s
+        loaded.path = loaded.model = None  # there may be no room for two
+        name = prepared.model.name
+        emit(Progress("load", 0, None, "weights", name))
+        began = time.perf_counter()
+        loaded.model = load(
+            prepared.card,
+            copies=_private("weights", emit),
+            progress=lambda done, total: emit(Progress("load", done, total, "weights", name)),
+        )
+        loaded.path, loaded.load_s = path, time.perf_counter() - began
+        return loaded.model, 0.0
 
     def _finished(
         self, request: Request, prepared: Prepared, generation: Generation, start_s: float, emit: Emit

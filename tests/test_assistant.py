@@ -8,9 +8,10 @@ import time
 import pytest
 import scripted
 
-from gemcli.assistant import answer
+from gemcli.assistant import Loaded, answer
 from gemcli.errors import InputError
 from gemcli.events import Error, Init, Progress, Result, Token, Warning
+from gemcli.pack import speed
 from gemcli.request import Request
 
 
@@ -39,6 +40,33 @@ def test_the_order_of_events(ask):
     result = events[-1].data
     assert (result["answer"], result["id"], result["model"]) == ("Hello world.", events[0].id, "m.gguf")
     assert result["warnings"] == [event.message for event in events if isinstance(event, Warning)]
+
+
+def test_a_model_stays_for_the_next_request_of_the_same_file(ask, home, monkeypatch, tmp_path):
+    ask()  # the scripted model is in place
+    (tmp_path / "n.gguf").touch()
+    module = sys.modules["model.load"]
+    load, paths = module.load, []
+
+    def slow(card, **options):
+        paths.append(card.path.name)
+        time.sleep(0.2)
+        return load(card, **options)
+
+    monkeypatch.setattr(module, "load", slow)
+    loaded, results = Loaded(), []
+    for name in ("m", "m", "n", "m"):
+        request = Request("What? " * 20, stdin="never", model=f"{name}.gguf")
+        *events, last = answer(request, loaded)
+        results.append(last.data)
+        stages = [event.stage for event in events if isinstance(event, Progress)]
+        assert ("load" in stages) == (len(results) != 2)
+    assert paths == ["m.gguf", "n.gguf", "m.gguf"]
+    assert [each["answer"] for each in results] == ["Hello world."] * 4
+    assert [each["timings"]["load_s"] >= 0.2 for each in results] == [True, False, True, True]
+    known = speed.recall("m.gguf")
+    assert known is not None
+    assert known.start_s >= 0.2, "what a request of its own takes"
 
 
 def test_a_failure_is_told_then_raised(ask):

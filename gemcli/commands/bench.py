@@ -156,9 +156,10 @@ def answers(
     """
     session = begin(ctx, output_format, json, debug)
 
+    from functools import partial
     from time import perf_counter
 
-    from gemcli.assistant import answer
+    from gemcli.assistant import Loaded, answer
     from gemcli.bench import answers as bench
     from gemcli.bench.table import answer_lines, answer_summary
     from gemcli.events import Progress
@@ -189,7 +190,7 @@ def answers(
         name = resolve(model, offline=offline, on_event=show).name
         began = perf_counter()
         show(Progress("measure", 0, len(asked), "questions", name))
-        for row in bench.run(asked, answer, request, show):
+        for row in bench.run(asked, partial(answer, loaded=Loaded()), request, show):
             rows.append(row)
             show(Progress("measure", len(rows), len(asked), "questions", name))
     said = bench.report(rows, model=name, seconds=perf_counter() - began)

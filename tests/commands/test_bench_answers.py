@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
+
+import scripted
+
+from gemcli.commands.session import Session
+from gemcli.main import execute
 
 
 def run(cli, *arguments: str, **script: Any):
@@ -52,3 +58,17 @@ def test_a_bad_line(cli):
     path = cli.file("asked.jsonl", '{"files": ["a"], "question": "?"}')
     done = run(cli, path)
     done.failed(3, "asked.jsonl, line 1", "expect")
+
+
+def test_the_model_is_loaded_once(cli, monkeypatch, capsys):
+    path = questions(cli)
+    module = scripted.module(scripted.Script())
+    load, loads = module.load, []
+    module.load = lambda card, **options: loads.append(card.path) or load(card, **options)
+    monkeypatch.setitem(sys.modules, "model.load", module)
+    monkeypatch.setitem(sys.modules, "model.sampling.sampler", scripted.sampling_module())
+    monkeypatch.chdir(cli.folder)
+    execute(["bench", "answers", "-m", str(cli.model), path, "--folder", ".", "-o", "json"], Session())
+    found = json.loads(capsys.readouterr().out)
+    assert [each["error"] is None for each in found["rows"]] == [True, True, False, True]
+    assert loads == [cli.model]
