@@ -144,8 +144,10 @@ def split_fragment(argument: str) -> tuple[str, Range | None]:
         return match["base"], parse_clip(match["value"])
     unit = _UNITS.get(key)
     if unit is None:
+        from gemcli.ingest.source import shown_url  # which needs this module
+
         raise UsageError(
-            f"{argument}: #{match['key']}= is not a range this version knows",
+            f"{shown_url(argument)}: #{match['key']}= is not a range this version knows",
             "ranges are FILE.pdf#page=3-9,12, FILE.txt#line=10-50 and FILE.mp4#t=10:00,12:30",
         )
     return match["base"], parse(match["value"], unit)
