@@ -172,6 +172,6 @@ def test_a_login_in_a_url_is_not_shown():
     assert source.url == "https://bob:hunter2@example.org/a?b=c@d"
     (source,) = locate("https://example.org/@someone").sources
     assert source.name == "https://example.org/@someone"
-    with pytest.raises(UsageError, match="#slide= is not a range") as caught:
-        locate("https://bob:hunter2@example.org/a#slide=3")
+    with pytest.raises(UsageError, match="#chapter= is not a range") as caught:
+        locate("https://bob:hunter2@example.org/a#chapter=3")
     assert "hunter2" not in caught.value.message
