@@ -162,7 +162,9 @@ def prepare(compiled: Path | None, device: str = "auto") -> None:
     import jax
 
     import model.engine.engine
-    import model.weights.load  # noqa: F401
+    import model.native
+    import model.nn.packed
+    import model.weights.load
 
     if device != "auto":
         jax.config.update("jax_platforms", {"gpu": "cuda"}.get(device, device))
@@ -180,13 +182,14 @@ def prepare(compiled: Path | None, device: str = "auto") -> None:
         except Exception as error:
             why = " ".join(str(error).split()) or "the array library knows of none"
             raise DeviceError(f"there is no {device} to compute on: {why[:200]}") from error
+    model.native.enable(model.nn.packed.KERNEL, compiled)
 
 
 def load(
     card: ModelCard,
     *,
     context: int | None = None,
-    precision: Precision = "quantized",
+    precision: Precision | None = None,
     copies: Path | None = None,
     progress: Progress | None = None,
 ) -> Model:
@@ -195,8 +198,8 @@ def load(
     Args:
         card: from `describe`.
         context: tokens that a prompt and its answer may take; None: the trained window.
-        precision: ``quantized`` (fast, the default) or ``float32`` (exactly the file's weights, for
-            measurements).
+        precision: None: the fastest that this machine has of ``packed`` and ``quantized``; ``float32``:
+            exactly the file's weights, for measurements.
         copies: folder that keeps the quantized weights laid out, so that the next load maps them.
         progress: called with weights read and in all; not at all when a kept copy is mapped.
 
@@ -209,9 +212,13 @@ def load(
     from model.decoder.decoder import Decoder
     from model.engine.engine import Engine
     from model.formats.gguf import open_gguf
-    from model.nn.qarray import Numerics
+    from model.native import enable
+    from model.nn.linear import Numerics
+    from model.nn.packed import KERNEL
     from model.weights.load import load_params
 
+    if precision is None:
+        precision = "quantized" if enable(KERNEL, None) else "packed"
     with open_gguf(card.path) as file:
         params = load_params(file, card.config, precision=precision, copies=copies, report=progress)
     exact = precision == "float32"

@@ -10,9 +10,9 @@ from jax import Array, lax
 from model.attention import api
 from model.cache.layer import LayerCache
 from model.config import LayerSpec, RopeSpec
+from model.nn.linear import Numerics, linear, outputs
 from model.nn.mlp import gated_mlp
 from model.nn.norm import rms_norm
-from model.nn.qarray import Numerics, linear, outputs
 from model.nn.rope import rotate
 from model.weights.params import LayerParams
 

@@ -13,8 +13,9 @@ from model.cache.layer import LayerCache
 from model.cache.state import State
 from model.config import ModelConfig, RopeSpec
 from model.decoder.block import Chunk, layer
+from model.nn.linear import DEFAULT, Numerics, linear, rows
 from model.nn.norm import rms_norm
-from model.nn.qarray import DEFAULT, Numerics, QArray, linear
+from model.nn.packed import PackedArray
 from model.nn.rope import RopeTable, rope_table
 from model.weights.params import LayerParams, Params, Stack, stacks
 
@@ -82,7 +83,7 @@ class Decoder:
             key: table.angles(jnp.maximum(at, 0)) for key, table in zip(self._rope_keys(), ropes, strict=True)
         }
         chunk = Chunk(at, angles, self.numerics, self.implementation)
-        x = _embed(params.embed, tokens) * self.config.embed_scale
+        x = rows(params.embed, tokens) * self.config.embed_scale
         caches = []
         groups = stacks(self.config)
         for stack, weights, memory in zip(groups, params.stacks, state.caches, strict=True):
@@ -111,7 +112,7 @@ class Decoder:
         ) -> tuple[tuple[Array, tuple[LayerCache, ...]], None]:
             x, caches = carry
             # Taken out one by one: a slice of all but the last round's weights would be a copy of them.
-            here = jax.tree.map(lambda part: lax.dynamic_index_in_dim(part, index, keepdims=False), weights)
+            here = jax.tree.map(lambda part: _in_stack(part, index), weights, is_leaf=_is_packed)
             new = []
             for place, (spec, params, cache) in enumerate(zip(stack.specs, here, caches, strict=True)):
                 row = only if place == len(stack.specs) - 1 else None
@@ -129,5 +130,11 @@ class Decoder:
         )
 
 
-def _embed(table: Array | QArray, tokens: Array) -> Array:
-    return table.rows(tokens) if isinstance(table, QArray) else table[tokens].astype(jnp.float32)
+def _is_packed(part: object) -> bool:
+    return isinstance(part, PackedArray)
+
+
+def _in_stack(part: Array | PackedArray, index: Array) -> Array | PackedArray:
+    if isinstance(part, PackedArray):
+        return part.at(index)
+    return lax.dynamic_index_in_dim(part, index, keepdims=False)

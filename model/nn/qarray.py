@@ -1,7 +1,6 @@
-"""Quantized weights as one pytree, and the one product that layers call.
+"""Weights in 16 bits as one pytree: what the array library multiplies fastest without a kernel of our own.
 
-Layers never ask how a weight is stored: `linear` takes a plain array or a `QArray` and picks the product that
-is fast for the number of rows.  A `QArray` holds every number as two int8: the rounded value and what
+A `QArray` holds every number as two int8: the rounded value and what
 rounding left over, about 16 bits in all.  One int8 a weight would do for speed but not for truth: with one
 scale a row it moves the likelihoods of small models by 0.005 nats, enough to change what they say; two bring
 that under 1e-4.
@@ -15,7 +14,6 @@ many rows the weights are widened once and a float product runs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -43,31 +41,9 @@ class QArray:
         coarse, fine = (part[index].astype(jnp.float32) for part in self.values)
         return (coarse + fine / _FINE) * self.scales[index][..., None]
 
-
-Weight = Array | QArray
-
-
-def outputs(weight: Weight, start: int, stop: int) -> Weight:
-    """Rows start … stop of a matrix [out, in]: the weight of some of its outputs."""
-    if not isinstance(weight, QArray):
-        return weight[start:stop]
-    return QArray(weight.values[:, start:stop], weight.scales[start:stop])
-
-
-@dataclass(frozen=True, slots=True)
-class Numerics:
-    """Which product types to use; static, part of a compiled program's identity.
-
-    Attributes:
-        gemm: type of the operands where there are many rows; the sum is always f32.
-        integer_rows: with at most this many rows a `QArray` goes through the integer product; 0: never.
-    """
-
-    gemm: Literal["float32", "bfloat16"] = "float32"
-    integer_rows: int = 2
-
-
-DEFAULT = Numerics()
+    def outputs(self, start: int, stop: int) -> QArray:
+        """Rows start … stop of a matrix."""
+        return QArray(self.values[:, start:stop], self.scales[start:stop])
 
 
 def quantize(weight: Array) -> QArray:
@@ -76,24 +52,10 @@ def quantize(weight: Array) -> QArray:
     return QArray(jnp.stack(parts, axis=-3), scales[..., 0])
 
 
-def linear(x: Array, weight: Weight, numerics: Numerics) -> Array:
-    """``x @ weight.T`` with an f32 result.
-
-    Args:
-        x: f32 [T, in].
-        weight: [out, in].
-        numerics: which product to use.
-
-    Returns:
-        f32 [T, out].
-    """
-    if not isinstance(weight, QArray):
-        return _float_product(x, weight, numerics)
-    if x.shape[0] <= numerics.integer_rows:
-        return _integer_product(x, weight)
+def whole(weight: QArray) -> tuple[Array, Array]:
+    """Whole numbers f32 [out, in], below 2^15 and so exact, and the factor f32 [out] of each row's sum."""
     coarse, fine = (part.astype(jnp.float32) for part in weight.values)
-    # Whole numbers below 2^15: exact in f32, and the scale costs one product a row.
-    return _float_product(x, coarse * _FINE + fine, numerics) * (weight.scales / _FINE)[None]
+    return coarse * _FINE + fine, weight.scales / _FINE
 
 
 def _split(x: Array) -> tuple[tuple[Array, Array], Array]:
@@ -106,19 +68,8 @@ def _split(x: Array) -> tuple[tuple[Array, Array], Array]:
     return (coarse.astype(jnp.int8), fine.astype(jnp.int8)), scale
 
 
-def _float_product(x: Array, weight: Array, numerics: Numerics) -> Array:
-    kind = jnp.dtype(numerics.gemm)
-    precision = jax.lax.Precision.HIGHEST if kind == jnp.float32 else None
-    return jax.lax.dot_general(
-        x.astype(kind),
-        weight.astype(kind),
-        (((1,), (1,)), ((), ())),
-        precision=precision,
-        preferred_element_type=jnp.float32,
-    )
-
-
-def _integer_product(x: Array, weight: QArray) -> Array:
+def integer_product(x: Array, weight: QArray) -> Array:
+    """``x @ weight.T`` f32 [T, out] of few rows f32 [T, in], in integers."""
     rows = x.shape[0]
     (coarse, fine), scale = _split(x)
     columns = weight.values.shape[1]

@@ -17,7 +17,7 @@ from model.cache.layer import empty
 from model.cache.state import State, init_state
 from model.config import ModelConfig
 from model.decoder.decoder import Decoder
-from model.nn.qarray import Numerics
+from model.nn.linear import Numerics
 from model.weights.params import Params, stacks
 
 LENGTH = 75  # more than nine windows, and no multiple of anything

@@ -16,7 +16,7 @@ from model.engine import engine as module
 from model.engine import plan
 from model.engine.engine import Engine
 from model.errors import ContextOverflowError, FormatError
-from model.nn.qarray import Numerics
+from model.nn.linear import Numerics
 from model.sampling.sampler import Sampling
 
 GREEDY = Sampling()

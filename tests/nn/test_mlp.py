@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from model.nn.linear import Numerics
 from model.nn.mlp import ACTIVATIONS, gated_mlp
-from model.nn.qarray import Numerics, quantize
+from model.nn.qarray import quantize
 
 EXACT = Numerics(integer_rows=0)
 mlp = jax.jit(gated_mlp, static_argnums=(3, 4))

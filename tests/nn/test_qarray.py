@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
 
-from model.nn.qarray import Numerics, QArray, linear, quantize
+from model.nn.linear import Numerics, linear
+from model.nn.qarray import QArray, quantize
 
 FINE = 254 * 127  # steps from zero to a row's largest number
 FLOATS = st.floats(-1e4, 1e4, width=32, allow_subnormal=False)

@@ -1,0 +1,78 @@
+"""The one product that layers call.  They never ask how a weight is stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from model.nn.packed import PackedArray, product
+from model.nn.qarray import QArray, integer_product, whole
+
+Weight = Array | QArray | PackedArray
+
+
+@dataclass(frozen=True, slots=True)
+class Numerics:
+    """Which product types to use; static, part of a compiled program's identity.
+
+    Attributes:
+        gemm: type of the operands where there are many rows; the sum is always f32.
+        integer_rows: with at most this many rows a `QArray` goes through the integer product; 0: never.
+    """
+
+    gemm: Literal["float32", "bfloat16"] = "float32"
+    integer_rows: int = 2
+
+
+DEFAULT = Numerics()
+
+
+def linear(x: Array, weight: Weight, numerics: Numerics) -> Array:
+    """``x @ weight.T`` with an f32 result.
+
+    Args:
+        x: f32 [T, in].
+        weight: [out, in].
+        numerics: which product to use.
+
+    Returns:
+        f32 [T, out].
+    """
+    if isinstance(weight, PackedArray):
+        return product(x, weight)
+    if not isinstance(weight, QArray):
+        return _float_product(x, weight, numerics)
+    if x.shape[0] <= numerics.integer_rows:
+        return integer_product(x, weight)
+    matrix, scales = whole(weight)
+    return _float_product(x, matrix, numerics) * scales[None]
+
+
+def outputs(weight: Weight, start: int, stop: int) -> Weight:
+    """Rows start … stop of a matrix [out, in]: the weight of some of its outputs."""
+    if isinstance(weight, (QArray, PackedArray)):
+        return weight.outputs(start, stop)
+    return weight[start:stop]
+
+
+def rows(table: Weight, index: Array) -> Array:
+    """Rows f32 [T, in] of a matrix at `index` int [T]; an embedding look-up."""
+    if isinstance(table, (QArray, PackedArray)):
+        return table.rows(index)
+    return table[index].astype(jnp.float32)
+
+
+def _float_product(x: Array, weight: Array, numerics: Numerics) -> Array:
+    kind = jnp.dtype(numerics.gemm)
+    precision = jax.lax.Precision.HIGHEST if kind == jnp.float32 else None
+    return jax.lax.dot_general(
+        x.astype(kind),
+        weight.astype(kind),
+        (((1,), (1,)), ((), ())),
+        precision=precision,
+        preferred_element_type=jnp.float32,
+    )
