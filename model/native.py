@@ -133,9 +133,9 @@ def _register(library: Path, kernel: Kernel) -> None:
 
 def _identity(kernel: Kernel) -> str:
     """Changes with the code, the compiler, the array library and the processor."""
-    import jaxlib
+    from jaxlib.version import __version__ as version
 
-    about = [kernel.source.read_text(encoding="utf-8"), *_FLAGS, jaxlib.__version__, _processor()]
+    about = [kernel.source.read_text(encoding="utf-8"), *_FLAGS, version, _processor()]
     about += _compiler() or ["none"]
     return hashlib.sha256("\n".join(about).encode()).hexdigest()[:16]
 
