@@ -22,6 +22,7 @@ from pathlib import Path
 
 _FLAGS = ("-O3", "-march=native", "-std=c11", "-shared", "-fPIC")
 _COMPILERS = ("cc", "gcc", "clang")
+_HEADER = Path(__file__).with_name("native.h")
 _SECONDS = 60  # for a compiler; it takes one or two
 
 Check = Callable[[], str | None]
@@ -102,7 +103,8 @@ def _compile(source: Path, to: Path) -> str | None:
     compiler = _compiler()
     if compiler is None:
         return "there is no C compiler (cc, gcc or clang)"
-    command = [*compiler, *_FLAGS, f"-I{jax.ffi.include_dir()}", "-o", str(to), str(source), "-lm"]
+    folders = [f"-I{folder}" for folder in (_HEADER.parent, jax.ffi.include_dir())]
+    command = [*compiler, *_FLAGS, *folders, "-o", str(to), str(source), "-lm"]
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SECONDS, check=False
@@ -135,7 +137,8 @@ def _identity(kernel: Kernel) -> str:
     """Changes with the code, the compiler, the array library and the processor."""
     from jaxlib.version import __version__ as version
 
-    about = [kernel.source.read_text(encoding="utf-8"), *_FLAGS, version, _processor()]
+    about = [file.read_text(encoding="utf-8") for file in (kernel.source, _HEADER)]
+    about += [*_FLAGS, version, _processor()]
     about += _compiler() or ["none"]
     return hashlib.sha256("\n".join(about).encode()).hexdigest()[:16]
 

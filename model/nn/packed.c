@@ -6,18 +6,12 @@
 
 #include <immintrin.h>
 #include <math.h>
-#include <sched.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "xla/ffi/api/c_api.h"
-
-#if !defined(__AVX2__) || !defined(__FMA__) || !defined(__F16C__)
-#error "this kernel is written for processors with AVX2, FMA and F16C"
-#endif
+#include "native.h"
 
 #define ROWS 8         /* of a tile */
 #define CHUNK 32       /* weights of a row that are stored, and activations that are scaled, together */
@@ -51,74 +45,6 @@ typedef struct {
   float scale, sum;
   int32_t low, high;
 } Scale;
-
-/* ---- work on all cores ---- */
-
-typedef struct {
-  atomic_long next, finished;
-  atomic_int users;
-  long items;
-  void (*run)(const void *context, long item);
-  const void *context;
-} Job;
-
-static void take_items(Job *job) {
-  for (;;) {
-    long item = atomic_fetch_add(&job->next, 1);
-    if (item >= job->items) return;
-    job->run(job->context, item);
-    atomic_fetch_add(&job->finished, 1);
-  }
-}
-
-static void leave(Job *job) {
-  if (atomic_fetch_sub(&job->users, 1) == 1) free(job);
-}
-
-/* A task may come late, when all is done and the caller has gone on: it then only lets go of the job. */
-static void helper(void *data) {
-  take_items(data);
-  leave(data);
-}
-
-static void in_parallel(XLA_FFI_CallFrame *frame, long items, void (*run)(const void *, long),
-                        const void *context) {
-  int64_t threads = 1;
-  XLA_FFI_ThreadPool_NumThreads_Args ask = {XLA_FFI_ThreadPool_NumThreads_Args_STRUCT_SIZE, NULL, frame->ctx,
-                                            &threads};
-  XLA_FFI_Error *error = items > 1 ? frame->api->XLA_FFI_ThreadPool_NumThreads(&ask) : NULL;
-  Job *job = items > 1 && !error && threads > 1 ? malloc(sizeof *job) : NULL;
-  if (error) {
-    XLA_FFI_Error_Destroy_Args drop = {XLA_FFI_Error_Destroy_Args_STRUCT_SIZE, NULL, error};
-    frame->api->XLA_FFI_Error_Destroy(&drop);
-  }
-  if (!job) {
-    for (long item = 0; item < items; item++) run(context, item);
-    return;
-  }
-  long helpers = (threads < items ? threads : items) - 1;
-  atomic_init(&job->next, 0);
-  atomic_init(&job->finished, 0);
-  atomic_init(&job->users, (int)helpers + 1);
-  job->items = items;
-  job->run = run;
-  job->context = context;
-  for (long i = 0; i < helpers; i++) {
-    XLA_FFI_ThreadPool_Schedule_Args schedule = {XLA_FFI_ThreadPool_Schedule_Args_STRUCT_SIZE, NULL, frame->ctx,
-                                                 helper, job};
-    XLA_FFI_Error *refused = frame->api->XLA_FFI_ThreadPool_Schedule(&schedule);
-    if (refused) {
-      XLA_FFI_Error_Destroy_Args drop = {XLA_FFI_Error_Destroy_Args_STRUCT_SIZE, NULL, refused};
-      frame->api->XLA_FFI_Error_Destroy(&drop);
-      leave(job);
-    }
-  }
-  take_items(job);
-  for (long waited = 0; atomic_load(&job->finished) < items; waited++)
-    if (waited < 1000) _mm_pause();
-    else sched_yield(); /* the other thread may want this very core */
-  leave(job);
-}
 
 /* ---- activations ---- */
 
@@ -161,19 +87,19 @@ static void quantize(const float *x, long columns, int16_t *values, Scale *scale
 
 /* ---- one tile ---- */
 
-static inline __attribute__((always_inline)) int data_bytes(int bits) { return bits * ROWS * CHUNK / 8; }
+INLINE int data_bytes(int bits) { return bits * ROWS * CHUNK / 8; }
 
-static inline __attribute__((always_inline)) long chunk_bytes(int bits, int group, int mins) {
+INLINE long chunk_bytes(int bits, int group, int mins) {
   return data_bytes(bits) + (1 + mins) * (CHUNK / group) * ROWS * 2;
 }
 
-static inline __attribute__((always_inline)) __m256i shifted(__m256i words, int right) {
+INLINE __m256i shifted(__m256i words, int right) {
   return right >= 0 ? _mm256_srli_epi16(words, right) : _mm256_slli_epi16(words, -right);
 }
 
 /* Half a quad of 8 rows as 16-bit integers: its even (`odd` = 0) or odd columns.  Of less than 8 bits they are
    not centred on zero. */
-static inline __attribute__((always_inline)) __m256i weights_of(const uint8_t *chunk, int quad, int odd, int bits) {
+INLINE __m256i weights_of(const uint8_t *chunk, int quad, int odd, int bits) {
   if (bits == 8) {
     __m256i bytes = _mm256_loadu_si256((const __m256i *)(chunk + 32 * quad));
     return _mm256_srai_epi16(odd ? bytes : _mm256_slli_epi16(bytes, 8), 8);
@@ -188,21 +114,18 @@ static inline __attribute__((always_inline)) __m256i weights_of(const uint8_t *c
 }
 
 /* Two activations for each of 8 rows. */
-static inline __attribute__((always_inline)) __m256i two_of(const int16_t *activations) {
+INLINE __m256i two_of(const int16_t *activations) {
   int32_t word;
   memcpy(&word, activations, sizeof word);
   return _mm256_set1_epi32(word);
 }
 
-static inline __attribute__((always_inline)) __m256 halves_of(const uint8_t *factors) {
+INLINE __m256 halves_of(const uint8_t *factors) {
   return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)factors));
 }
 
-/* Compilers like to compute all products first, more than there are registers, and to add them up later. */
-#define KEEP(vector) __asm__("" : "+x"(vector))
-
 /* Sums of 8 rows over `chunks` chunks, for `count` tokens. */
-static inline __attribute__((always_inline)) void few(const uint8_t *tile, const int16_t *const *activations,
+INLINE void few(const uint8_t *tile, const int16_t *const *activations,
                                                       const Scale *const *scales, long chunks, int bits,
                                                       int group, int mins, int count, __m256 *out) {
   const __m256 multiplier = _mm256_loadu_ps((const float *)tile);
@@ -244,7 +167,7 @@ static inline __attribute__((always_inline)) void few(const uint8_t *tile, const
 }
 
 /* The same of two tiles made plain, for four tokens: out[4 * t + c] is of tile t and token c. */
-static inline __attribute__((always_inline)) void many(const uint8_t *const *tiles, const uint8_t *const *plain,
+INLINE void many(const uint8_t *const *tiles, const uint8_t *const *plain,
                                                        const int16_t *const *activations,
                                                        const Scale *const *scales, long chunks, int bits,
                                                        int group, int mins, __m256 *out) {
@@ -376,18 +299,6 @@ static void store(const Product *p, long token, long row, long valid, __m256 sum
   }
 }
 
-/* A thread's own room; it lives as long as the thread. */
-static uint8_t *room(size_t bytes) {
-  static _Thread_local uint8_t *held;
-  static _Thread_local size_t size;
-  if (size < bytes) {
-    free(held);
-    held = aligned_alloc(64, (bytes + 63) / 64 * 64);
-    size = held ? bytes : 0;
-  }
-  return held;
-}
-
 /* Rows from … to of y, in the tiles of one segment whose first row is row `begins` of y. */
 static void part_of_segment(const Product *p, const Segment *segment, long begins, long from, long to) {
   const Kind *kind = kind_of(segment);
@@ -436,27 +347,7 @@ static void some_tiles(const void *context, long item) {
   }
 }
 
-/* ---- what XLA calls ---- */
-
-static XLA_FFI_Error *problem(XLA_FFI_CallFrame *frame, const char *message) {
-  XLA_FFI_Error_Create_Args args = {XLA_FFI_Error_Create_Args_STRUCT_SIZE, NULL, message,
-                                    XLA_FFI_Error_Code_INVALID_ARGUMENT};
-  return frame->api->XLA_FFI_Error_Create(&args);
-}
-
-static int described(XLA_FFI_CallFrame *frame) {
-  XLA_FFI_Extension_Base *extension = frame->extension_start;
-  if (!extension || extension->type != XLA_FFI_Extension_Metadata) return 0;
-  XLA_FFI_Metadata *metadata = ((XLA_FFI_Metadata_Extension *)extension)->metadata;
-  metadata->api_version.major_version = XLA_FFI_API_MAJOR;
-  metadata->api_version.minor_version = XLA_FFI_API_MINOR;
-  metadata->traits = 0;
-  return 1;
-}
-
-static const XLA_FFI_Buffer *argument(XLA_FFI_CallFrame *frame, int i) { return frame->args.args[i]; }
-
-static XLA_FFI_Buffer *result(XLA_FFI_CallFrame *frame, int i) { return frame->rets.rets[i]; }
+/* ---- what the array library calls ---- */
 
 /* Arguments: x f32 [T, in], matrices u8 [layers, bytes], layer s32 [].  Results: y f32 [T, out], scratch u8.
    Attribute: first, the row of the matrix where y begins. */

@@ -25,11 +25,11 @@ _ROWS = 64
 def most_divergence() -> float:
     """Nats of divergence that the default path may have on this backend.
 
-    1e-2 is promised.  On a CPU, where products are of f32, it has less than 1e-5.
+    1e-2 is promised.  On a CPU it has less than 2e-4, since the compiled kernel rounds scales to f16.
     """
     import jax
 
-    return 1e-4 if jax.default_backend() == "cpu" else 1e-2
+    return 5e-4 if jax.default_backend() == "cpu" else 1e-2
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
