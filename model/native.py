@@ -13,9 +13,11 @@ import os
 import platform
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,9 @@ _FLAGS = ("-O3", "-march=native", "-std=c11", "-shared", "-fPIC")
 _COMPILERS = ("cc", "gcc", "clang")
 _HEADER = Path(__file__).with_name("native.h")
 _SECONDS = 60  # for a compiler; it takes one or two
+_RETRY = 86_400  # seconds until what failed is tried again: a full disk or a busy machine may have been why
+_OLD_DRAFT = 3600  # seconds
+_SEAL = 32  # bytes: the digest of a kept library, behind it, where loaders do not look
 
 Check = Callable[[], str | None]
 
@@ -78,23 +83,56 @@ def _enable(kernel: Kernel, folder: Path | None) -> str | None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         name = f"{kernel.source.stem}-{_identity(kernel)}"
         library, failure = folder / f"{name}.so", folder / f"{name}.failed"
-        if library.exists():
-            _register(library, kernel)
+        if _is_whole(library) and _load(library, kernel) is None:
             return None
-        if failure.exists():
-            return failure.read_text(encoding="utf-8")
+        if (why := _remembered(failure)) is not None:
+            return why
+        _remove_old_drafts(folder)
         handle, draft = tempfile.mkstemp(dir=folder, prefix=name, suffix=".part")
         os.close(handle)
         stack.callback(Path(draft).unlink, missing_ok=True)
         why = _compile(kernel.source, Path(draft))
         if why is None:
-            _register(Path(draft), kernel)
-            why = kernel.check()
+            _seal(Path(draft))
+            why = _load(Path(draft), kernel) or _checked(kernel)
         if why is None:
             Path(draft).replace(library)
         else:
             failure.write_text(why, encoding="utf-8")
         return why
+
+
+def _seal(library: Path) -> None:
+    digest = hashlib.sha256(library.read_bytes()).digest()
+    with library.open("ab") as file:
+        file.write(digest)
+
+
+def _is_whole(library: Path) -> bool:
+    """Whether a kept library is as it was written: to load one that a crash cut short ends the process."""
+    try:
+        data = library.read_bytes()
+    except OSError:
+        return False
+    return hashlib.sha256(data[:-_SEAL]).digest() == data[-_SEAL:]
+
+
+def _remembered(failure: Path) -> str | None:
+    """Why it failed lately; None where it did not."""
+    try:
+        if time.time() - failure.stat().st_mtime > _RETRY:
+            return None
+        return failure.read_text(encoding="utf-8", errors="replace") or None
+    except OSError:
+        return None
+
+
+def _remove_old_drafts(folder: Path) -> None:
+    """Drop what ended processes left; a draft that is being compiled is younger."""
+    for draft in folder.glob("*.part"):
+        with contextlib.suppress(OSError):
+            if time.time() - draft.stat().st_mtime > _OLD_DRAFT:
+                draft.unlink()
 
 
 def _compile(source: Path, to: Path) -> str | None:
@@ -105,32 +143,60 @@ def _compile(source: Path, to: Path) -> str | None:
         return "there is no C compiler (cc, gcc or clang)"
     folders = [f"-I{folder}" for folder in (_HEADER.parent, jax.ffi.include_dir())]
     command = [*compiler, *_FLAGS, *folders, "-o", str(to), str(source), "-lm"]
-    try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return f"{compiler[0]} took longer than {_SECONDS} s"
-    if done.returncode:
-        errors = [line for line in done.stderr.splitlines() if "error" in line]
-        return f"{compiler[0]} refuses it: {(errors or done.stderr.splitlines() or ['no word why'])[0]}"
+    # In a group of its own: what it started ends with it, and an interrupt of ours is no error in the code.
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        env=os.environ | {"LC_ALL": "C"},
+        start_new_session=True,
+    ) as process:
+        try:
+            said = process.communicate(timeout=_SECONDS)[1].splitlines()
+        except subprocess.TimeoutExpired:
+            return f"{compiler[0]} took longer than {_SECONDS} s"
+        finally:
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
+    if process.returncode:
+        errors = [line for line in said if "error" in line]
+        return f"{compiler[0]} refuses it: {(errors or said or ['no word why'])[0]}"
     return None
 
 
 def _compiler() -> list[str] | None:
-    asked = shlex.split(os.environ.get("CC", ""))
+    try:
+        asked = shlex.split(os.environ.get("CC", ""))
+    except ValueError:  # a quote without its end: not the name of a compiler
+        asked = []
     for words in (asked, *([name] for name in _COMPILERS)):
         if words and (found := shutil.which(words[0])):
             return [found, *words[1:]]
     return None
 
 
-def _register(library: Path, kernel: Kernel) -> None:
+def _load(library: Path, kernel: Kernel) -> str | None:
+    """Hand its functions to the array library; why that is impossible, or None."""
     import jax
 
-    functions = ctypes.CDLL(str(library))
-    for name in kernel.functions:
-        jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(getattr(functions, name)), platform="cpu")
+    try:
+        functions = ctypes.CDLL(str(library))
+        found = [getattr(functions, name) for name in kernel.functions]
+        for name, function in zip(kernel.functions, found, strict=True):
+            jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(function), platform="cpu")
+    except (OSError, AttributeError, RuntimeError, ValueError) as error:
+        return f"it cannot be loaded: {str(error).removeprefix(f"{library}: ")}"
+    return None
+
+
+def _checked(kernel: Kernel) -> str | None:
+    try:
+        return kernel.check()
+    except RuntimeError as error:  # whatever the array library met
+        return f"it does not run on this processor: {str(error).splitlines()[0]}"
 
 
 def _identity(kernel: Kernel) -> str:
