@@ -188,7 +188,8 @@ def _load(library: Path, kernel: Kernel) -> str | None:
         for name, function in zip(kernel.functions, found, strict=True):
             jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(function), platform="cpu")
     except (OSError, AttributeError, RuntimeError, ValueError) as error:
-        return f"it cannot be loaded: {str(error).removeprefix(f"{library}: ")}"
+        why = str(error).removeprefix(str(library)).removeprefix(": ")
+        return f"it cannot be loaded: {why}"
     return None
 
 
