@@ -261,7 +261,8 @@ static const Kind kinds[] = {ENTRY(bits4, 4, 0),      ENTRY(bits4_mins, 4, 1), E
 
 static const Kind *kind_of(const Segment *segment) {
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-    if (kinds[i].bits == segment->bits && kinds[i].mins == segment->mins) return &kinds[i];
+    if (kinds[i].bits == segment->bits && kinds[i].mins == segment->mins)
+      return segment->group == (segment->bits == 6 ? CHUNK / 2 : CHUNK) ? &kinds[i] : NULL;
   return NULL;
 }
 
@@ -278,6 +279,20 @@ typedef struct {
 
 static long tile_bytes(const Segment *segment, long columns) {
   return ROWS * sizeof(float) + columns / CHUNK * chunk_bytes(segment->bits, segment->group, segment->mins);
+}
+
+/* How many rows a matrix of these columns and bytes has; -1 where its header describes no such matrix. */
+static long rows_of(const Header *header, long columns, long bytes) {
+  long rows = 0;
+  if (bytes < HEADER || columns < CHUNK || columns % CHUNK || header->columns != columns) return -1;
+  if (header->segments > MAX_SEGMENTS) return -1;
+  for (int i = 0; i < header->segments; i++) {
+    const Segment *s = &header->segment[i];
+    if (!kind_of(s) || s->rows < 0 || s->first_unit < 0 || rows % ROWS) return -1;
+    if (64L * s->first_unit + (s->rows + ROWS - 1L) / ROWS * tile_bytes(s, columns) > bytes) return -1;
+    rows += s->rows;
+  }
+  return rows;
 }
 
 static void quantize_some(const void *context, long item) {
@@ -356,7 +371,9 @@ XLA_FFI_Error *gemcli_packed_product(XLA_FFI_CallFrame *frame) {
   const XLA_FFI_Buffer *x = argument(frame, 0), *matrices = argument(frame, 1);
   XLA_FFI_Buffer *y = result(frame, 0), *scratch = result(frame, 1);
   Product p = {0};
-  p.matrix = (const uint8_t *)matrices->data + *(const int32_t *)argument(frame, 2)->data * matrices->dims[1];
+  long layer = *(const int32_t *)argument(frame, 2)->data, bytes = matrices->dims[1];
+  if (layer < 0 || layer >= matrices->dims[0]) return problem(frame, "packed product: there is no such layer");
+  p.matrix = (const uint8_t *)matrices->data + layer * bytes;
   p.x = x->data;
   p.y = y->data;
   p.tokens = x->dims[0];
@@ -366,10 +383,10 @@ XLA_FFI_Error *gemcli_packed_product(XLA_FFI_CallFrame *frame) {
   const Header *header = (const Header *)p.matrix;
   long chunks = p.columns / CHUNK, lines = (p.tokens + 3) / 4 * 4;
   long needed = lines * (p.columns * (long)sizeof(int16_t) + chunks * (long)sizeof(Scale));
-  if (header->columns != p.columns || header->segments > MAX_SEGMENTS || scratch->dims[0] < needed)
+  long held = rows_of(header, p.columns, bytes);
+  if (held < 0 || p.first < 0 || p.first % ROWS || p.first + p.rows > held || scratch->dims[0] < needed)
     return problem(frame, "packed product: the matrix is not of this shape");
-  for (int i = 0; i < header->segments; i++)
-    if (!kind_of(&header->segment[i])) return problem(frame, "packed product: weights of an unknown kind");
+  if (!p.rows) return NULL;
   p.scales = scratch->data;
   p.values = (int16_t *)(p.scales + lines * chunks);
   /* Lines behind the last token are computed with and never stored. */
@@ -391,7 +408,7 @@ XLA_FFI_Error *gemcli_packed_rows(XLA_FFI_CallFrame *frame) {
   const Header *header = (const Header *)matrix;
   XLA_FFI_Buffer *out = result(frame, 0);
   long columns = out->dims[1];
-  if (header->columns != columns || header->segments > MAX_SEGMENTS)
+  if (rows_of(header, columns, argument(frame, 1)->dims[1]) < 0)
     return problem(frame, "packed rows: the matrix is not of this shape");
   for (long t = 0; t < wanted->dims[0]; t++) {
     long row = ((const int32_t *)wanted->data)[t], begins = 0;

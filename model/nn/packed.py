@@ -236,11 +236,12 @@ class PackedArray:
         return replace(self, layer=layer)
 
     def rows(self, index: Array) -> Array:
-        """Rows f32 [T, in] at `index` int [T]; an embedding look-up."""
+        """Rows f32 [T, in] at `index` int [T]; an embedding look-up, of a matrix that is in no stack."""
+        assert self.layer is None, "the rows of a stack's first matrix would be taken"
         call = jax.ffi.ffi_call(
             "gemcli_packed_rows", jax.ShapeDtypeStruct((index.shape[0], self.shape[1]), jnp.float32)
         )
-        return call(jnp.clip(index.astype(jnp.int32), 0, self.shape[0] - 1), self.data)
+        return call(self.first + jnp.clip(index.astype(jnp.int32), 0, self.shape[0] - 1), self.data)
 
     def outputs(self, start: int, stop: int) -> PackedArray:
         """Rows start … stop; `start` is the first of a tile."""
