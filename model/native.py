@@ -196,7 +196,7 @@ def _load(library: Path, kernel: Kernel) -> str | None:
 def _checked(kernel: Kernel) -> str | None:
     try:
         return kernel.check()
-    except RuntimeError as error:  # whatever the array library met
+    except (RuntimeError, ValueError) as error:  # a kernel's own errors, outside and inside of programs
         return f"it does not run on this processor: {str(error).splitlines()[0]}"
 
 

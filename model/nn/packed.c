@@ -285,7 +285,7 @@ static long tile_bytes(const Segment *segment, long columns) {
 static long rows_of(const Header *header, long columns, long bytes) {
   long rows = 0;
   if (bytes < HEADER || columns < CHUNK || columns % CHUNK || header->columns != columns) return -1;
-  if (header->segments > MAX_SEGMENTS) return -1;
+  if (header->segments < 0 || header->segments > MAX_SEGMENTS) return -1;
   for (int i = 0; i < header->segments; i++) {
     const Segment *s = &header->segment[i];
     if (!kind_of(s) || s->rows < 0 || s->first_unit < 0 || rows % ROWS) return -1;
