@@ -161,6 +161,7 @@ def prepare(compiled: Path | None, device: str = "auto") -> None:
     # Imported here for their time alone: what `load` and the first answer need is then in place.
     import jax
 
+    import model.attention.compiled
     import model.engine.engine
     import model.native
     import model.nn.packed
@@ -182,7 +183,8 @@ def prepare(compiled: Path | None, device: str = "auto") -> None:
         except Exception as error:
             why = " ".join(str(error).split()) or "the array library knows of none"
             raise DeviceError(f"there is no {device} to compute on: {why[:200]}") from error
-    model.native.enable(model.nn.packed.KERNEL, compiled)
+    for kernel in (model.nn.packed.KERNEL, model.attention.compiled.KERNEL):
+        model.native.enable(kernel, compiled)
 
 
 def load(
@@ -209,6 +211,7 @@ def load(
     """
     import jax
 
+    from model.attention import compiled
     from model.decoder.decoder import Decoder
     from model.engine.engine import Engine
     from model.formats.gguf import open_gguf
@@ -227,10 +230,12 @@ def load(
         gemm="float32" if exact or jax.default_backend() == "cpu" else "bfloat16",
         integer_rows=0 if exact else 2,
     )
+    attends = all(compiled.can_attend(spec.head_dim) for spec in card.config.layers)
+    implementation = "blocked" if exact or not attends or enable(compiled.KERNEL, None) else "compiled"
     return Model(
         card,
         Engine(
-            Decoder(card.config, numerics),
+            Decoder(card.config, numerics, implementation),
             params,
             window=context or card.window,
             cache_bits=32 if exact else 16,

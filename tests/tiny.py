@@ -6,6 +6,7 @@ mask, everything in f64 numpy, written from the papers and not from the code und
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -16,7 +17,9 @@ import gguf
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
+from model import native
 from model.config import LayerSpec, ModelConfig, RopeSpec
 from model.nn.qarray import QArray, quantize
 from model.weights.params import ArrayInfo, LayerParams, Params, abstract
@@ -27,6 +30,15 @@ QUICK = {"xla_backend_optimization_level": 0}
 """For `jax.jit(compiler_options=…)`: machine code that is made in half the time, of the same operations."""
 
 WINDOW = 8
+
+
+def needs_kernel(kernel: native.Kernel) -> None:
+    """Compile a kernel for this process; without a compiler the test is skipped, where that may be."""
+    why = native.enable(kernel, None)
+    if why is not None and "no C compiler" in why and os.environ.get("CI") != "true":
+        pytest.skip(why)
+    assert why is None, why
+
 
 _LLAMA = LayerSpec(heads=4, kv_heads=2, head_dim=8, ffw=64, rope=RopeSpec(10_000.0), query_scale=8**-0.5)
 _GLOBAL = LayerSpec(

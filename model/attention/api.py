@@ -7,11 +7,11 @@ from typing import Literal
 import jax.numpy as jnp
 from jax import Array, lax
 
-from model.attention import blocked, reference
+from model.attention import blocked, compiled, reference
 from model.attention.mask import EMPTY
 from model.cache.layer import LayerCache, decode, encode
 
-Implementation = Literal["reference", "blocked"]
+Implementation = Literal["reference", "blocked", "compiled"]
 
 _KEYS_A_BLOCK = 256  # with many queries: the scores of a block stay in the second-level cache
 _KEYS_A_BLOCK_ONE_QUERY = 1024  # with one, the loop's own cost counts
@@ -60,11 +60,29 @@ def attend(
                 queries, near_keys, near_values, asking, near_at, scale=scale, window=window
             )
             return mixed, cache
+        if implementation == "compiled":
+            near_keys, near_values, near_at = near
+            mixed = compiled.attention(
+                queries,
+                near_keys[None],
+                near_values[None],
+                jnp.int32(0),
+                asking,
+                near_at,
+                scale=scale,
+                window=window,
+            )
+            return mixed, cache
         return _slide(queries, near, asking, at, scale=scale, window=window), cache
     cache = cache.write(layer, keys, values, at)
     if implementation == "reference":
         stored = cache.layer(layer)
         mixed = reference.attention(queries, *stored, asking, cache.positions, scale=scale, window=window)
+        return mixed, cache
+    if implementation == "compiled":
+        mixed = compiled.attention(
+            queries, cache.keys, cache.values, layer, asking, cache.positions, scale=scale, window=window
+        )
         return mixed, cache
     size = min(_KEYS_A_BLOCK if queries.shape[0] > 1 else _KEYS_A_BLOCK_ONE_QUERY, cache.slots)
 

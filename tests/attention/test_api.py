@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import tiny
 
+from model.attention import compiled
 from model.attention.api import attend
 from model.attention.mask import EMPTY
 from model.cache.layer import LayerCache, empty
 
-HEADS, KV_HEADS, SIZE, SCALE = 4, 2, 8, 0.4
+HEADS, KV_HEADS, SIZE, SCALE = 4, 2, 16, 0.4
 LAYERS, LAYER = 2, 1
 
 
@@ -71,8 +72,18 @@ def check(
     assert not np.asarray(cache.keys[1 - LAYER]).any(), "other layers of the stack are left alone"
 
 
-@pytest.fixture(params=["reference", "blocked"])
+@pytest.fixture(params=["reference", "blocked", "compiled"])
 def implementation(request: pytest.FixtureRequest) -> str:
+    if request.param == "compiled":
+        tiny.needs_kernel(compiled.KERNEL)
+    return request.param
+
+
+@pytest.fixture(params=["blocked", "compiled"])
+def cutting(request: pytest.FixtureRequest) -> str:
+    """The implementations that cut keys and queries into blocks."""
+    if request.param == "compiled":
+        tiny.needs_kernel(compiled.KERNEL)
     return request.param
 
 
@@ -101,20 +112,20 @@ def test_rings_of_one_and_longer_than_a_chunk(implementation: str, window: int) 
 # What only a cut into blocks and slices can get wrong.
 
 
-def test_many_blocks_of_keys() -> None:
+def test_many_blocks_of_keys(cutting: str) -> None:
     """More than a block for chunks and for single tokens, to the end of slots that blocks do not divide."""
     chunks = [(1, 1), *[(300, 300)] * 6, (1, 1), (1, 1)]
-    check(chunks, slots=1850, window=None, implementation="blocked")
+    check(chunks, slots=1850, window=None, implementation=cutting)
 
 
 @pytest.mark.parametrize("window", [8, 200])
-def test_chunks_of_many_slices(window: int) -> None:
+def test_chunks_of_many_slices(window: int, cutting: str) -> None:
     """A sliding layer cuts a long chunk; the window is smaller and larger than a slice."""
     chunks = [(300, 300), (100, 300), (300, 300)]
-    check(chunks, slots=window, window=window, ring=True, implementation="blocked")
+    check(chunks, slots=window, window=window, ring=True, implementation=cutting)
 
 
-def test_one_token_over_a_long_ring() -> None:
+def test_one_token_over_a_long_ring(cutting: str) -> None:
     """Longer than a block, which does not divide it; not yet full, and gone round."""
     chunks = [*[(100, 100)] * 14, (1, 1), (1, 1), *[(100, 100)] * 5, (1, 1), (1, 1)]
-    check(chunks, slots=1500, window=1500, ring=True, implementation="blocked")
+    check(chunks, slots=1500, window=1500, ring=True, implementation=cutting)

@@ -12,7 +12,7 @@ import pytest
 import tiny
 from jax import lax
 
-from model.attention import blocked, reference
+from model.attention import blocked, compiled, reference
 from model.attention.mask import EMPTY
 
 Attention = Callable[..., jax.Array]
@@ -31,25 +31,39 @@ def in_blocks(q, k, v, at, key_at, *, scale, window, size):
 
     def read(index):
         start = index * size
-        parts = (lax.dynamic_slice_in_dim(part, start, size, axis=1) for part in (k, v))
-        return *parts, lax.dynamic_slice_in_dim(key_at, start, size)
+        keys, values = (lax.dynamic_slice_in_dim(part, start, size, axis=1) for part in (k, v))
+        return keys, values, lax.dynamic_slice_in_dim(key_at, start, size)
 
     return blocked.attention(q, read, (0, len(key_at) // size), at, scale=scale, window=window)
+
+
+@partial(jax.jit, static_argnames=("scale", "window", "half"), compiler_options=tiny.QUICK)
+def in_c(q, k, v, at, key_at, *, scale, window, half):
+    """The second of two layers; the first must not be looked at."""
+    keys, values = (jnp.stack([jnp.full_like(part, jnp.nan), part]) for part in (k, v))
+    if half:
+        keys, values = (
+            lax.bitcast_convert_type(part.astype(jnp.float16), jnp.uint16) for part in (keys, values)
+        )
+    return compiled.attention(q, keys, values, jnp.int32(1), at, key_at, scale=scale, window=window)
 
 
 IMPLEMENTATIONS: dict[str, Attention] = {
     "reference": plain,
     "blocked": partial(in_blocks, size=16),
+    "compiled": partial(in_c, half=False),
 }
 
 
 @pytest.fixture(params=IMPLEMENTATIONS)
 def attention(request: pytest.FixtureRequest) -> Attention:
+    if request.param == "compiled":
+        tiny.needs_kernel(compiled.KERNEL)
     return IMPLEMENTATIONS[request.param]
 
 
 def inputs(
-    tokens: int, slots: int, heads: int = 4, kv_heads: int = 2, size: int = 8, seed: int = 0
+    tokens: int, slots: int, heads: int = 4, kv_heads: int = 2, size: int = 16, seed: int = 0
 ) -> tuple[np.ndarray, ...]:
     """q [T, N, H], k and v [S, K, H], f32; and positions: of a chunk at the end of a full cache."""
     rng = np.random.default_rng(seed)
@@ -73,7 +87,7 @@ def check(
 
 
 @pytest.mark.parametrize(
-    ("heads", "kv_heads", "size"), [(4, 1, 8), (4, 4, 8), (6, 2, 16)], ids=["MQA", "MHA", "GQA"]
+    ("heads", "kv_heads", "size"), [(4, 1, 16), (4, 4, 16), (6, 2, 32)], ids=["MQA", "MHA", "GQA"]
 )
 def test_heads(attention: Attention, heads: int, kv_heads: int, size: int) -> None:
     check(attention, inputs(13, 37, heads, kv_heads, size), None)
@@ -142,3 +156,34 @@ def test_positions_at_a_million(attention: Attention) -> None:
     q, k, v, at, key_at = inputs(13, 37)
     first = (1 << 20) - 37
     check(attention, (q, k, v, at + first, key_at + first), 8)
+
+
+@pytest.mark.parametrize("tokens", [1, 5, 9, 150])
+@pytest.mark.parametrize("window", [None, 300])
+def test_f16_is_read_where_it_lies(tokens: int, window: int | None) -> None:
+    """Pieces and blocks of keys, rows that do not fill register tiles, and the bits of f16."""
+    tiny.needs_kernel(compiled.KERNEL)
+    q, k, v, at, key_at = inputs(tokens, 1100, heads=14, kv_heads=2, size=64)
+    k, v = (part.astype(np.float16).astype(np.float32) for part in (k, v))
+    check(partial(in_c, half=True), (q, k, v, at, key_at), window)
+
+
+def test_one_query_is_computed_alike_alone_and_among_others() -> None:
+    tiny.needs_kernel(compiled.KERNEL)
+    q, k, v, at, key_at = inputs(8, 1100, heads=14, kv_heads=2, size=64)
+    run = partial(in_c, k=k.transpose(1, 0, 2), v=v.transpose(1, 0, 2), scale=0.35, window=None, half=True)
+    together = np.asarray(run(q, at=at, key_at=key_at))
+    for i in range(8):
+        alone = run(q[i : i + 1], at=at[i : i + 1], key_at=key_at)
+        np.testing.assert_array_equal(np.asarray(alone)[0], together[i])
+
+
+def test_what_is_no_number_stays_none() -> None:
+    tiny.needs_kernel(compiled.KERNEL)
+    for tokens in (2, 20):
+        q, k, v, at, key_at = inputs(tokens, 37)
+        q[-1, 0, 0] = np.nan
+        by_head = (jnp.asarray(part.transpose(1, 0, 2)) for part in (k, v))
+        got = np.asarray(in_c(q, *by_head, at, key_at, scale=0.35, window=None, half=False))
+        assert np.isnan(got[-1, 0]).all()
+        assert np.isfinite(got[:-1]).all()

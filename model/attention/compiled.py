@@ -1,0 +1,88 @@
+"""Attention by a compiled kernel (compiled.c), over the cache where it lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from model.attention import reference
+from model.native import Kernel
+
+_FEW = 8  # queries; the kernel's own numbers
+_PIECE = 512
+_LANES = 16
+
+
+def can_attend(head_dim: int) -> bool:
+    """Whether the kernel takes heads of this width."""
+    return head_dim % _LANES == 0
+
+
+def attention(
+    queries: Array,
+    keys: Array,
+    values: Array,
+    layer: Array,
+    at: Array,
+    key_at: Array,
+    *,
+    scale: float,
+    window: int | None,
+) -> Array:
+    """As `model.attention.reference.attention`, over one layer of a cache.
+
+    Args:
+        queries: f32 [T, N, H].
+        keys, values: f32 [L, K, S, H], or f16 as its bits in uint16.
+        layer: int [], which of the L.
+        at: int [T], positions of the queries.
+        key_at: int [S], positions of the keys.
+        scale, window: as there.
+
+    Returns:
+        f32 [T, N, H].
+    """
+    count, heads, size = queries.shape
+    partial = -(-keys.shape[2] // _PIECE) * count * heads * (size + 2) if count <= _FEW else 1
+    call = jax.ffi.ffi_call(
+        "gemcli_attention",
+        (jax.ShapeDtypeStruct(queries.shape, jnp.float32), jax.ShapeDtypeStruct((partial,), jnp.float32)),
+    )
+    return call(
+        queries,
+        keys,
+        values,
+        layer.astype(jnp.int32),
+        key_at.astype(jnp.int32),
+        at.astype(jnp.int32),
+        scale=np.float32(scale),
+        window=np.int64(window or 0),
+    )[0]
+
+
+def _check() -> str | None:
+    """What is wrong with the compiled kernel on this machine; None when it computes what is defined."""
+    draw = np.random.default_rng(0)
+    keys, values = (jnp.asarray(draw.standard_normal((2, 2, 70, 16)), jnp.float16) for _ in range(2))
+    key_at = jnp.where(jnp.arange(70) < 60, jnp.arange(70), -1)
+    wide = keys.astype(jnp.float32), values.astype(jnp.float32)
+    bits = (
+        jax.lax.bitcast_convert_type(keys, jnp.uint16),
+        jax.lax.bitcast_convert_type(values, jnp.uint16),
+    )
+    for count, window in ((1, None), (3, 20), (40, None), (40, 20)):
+        queries = jnp.asarray(draw.standard_normal((count, 6, 16)), jnp.float32)
+        at = jnp.arange(60 - count, 60)
+        want = reference.attention(queries, wide[0][1], wide[1][1], at, key_at, scale=0.5, window=window)
+        for stored in (wide, bits):
+            got = attention(queries, *stored, jnp.int32(1), at, key_at, scale=0.5, window=window)
+            if not np.allclose(got, want, rtol=0, atol=1e-4):
+                return f"its attention of {count} queries is wrong on this processor"
+    return None
+
+
+KERNEL = Kernel(Path(__file__).with_name("compiled.c"), ("gemcli_attention",), _check)
