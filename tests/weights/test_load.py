@@ -19,6 +19,8 @@ import tiny
 from model.config import ModelConfig
 from model.errors import FormatError
 from model.formats.gguf import open_gguf
+from model.nn import packed
+from model.nn.packed import PackedArray
 from model.nn.qarray import QArray
 from model.nn.rope import rope_table, rotate
 from model.weights.load import load_params
@@ -123,6 +125,159 @@ def test_super_blocks(tmp_path: Path, kind: Kind) -> None:
     assert_near(load(tmp_path / "m.gguf", config, "quantized"), exact)
 
 
+# --- in the file's own bits -------------------------------------------------------------------------------
+
+SPEC = replace(LLAMA.layers[0], heads=4, kv_heads=2, head_dim=64, ffw=256)
+WIDE = replace(LLAMA, width=256, layers=(SPEC,) * 3)  # rows of super-blocks
+SUPER = {Kind.Q4_K: ([0, 2], [1.0, 7.5]), Kind.Q5_K: ([0, 2], [1.0, 15.5]), Kind.Q6_K: ([208], [1.0])}
+FLAT = (Kind.Q4_0, Kind.Q4_1, Kind.Q5_0, Kind.Q5_1, Kind.Q8_0)
+
+
+def is_packed(leaf: object) -> bool:
+    return isinstance(leaf, PackedArray)
+
+
+def plain(params: Params) -> Params:
+    """The same parameters, packed ones as f32."""
+
+    def stacked(leaf: Any) -> Any:
+        return np.stack([packed.unpack(each) for each in np.asarray(leaf.data)]) if is_packed(leaf) else leaf
+
+    def single(leaf: Any) -> Any:
+        return stacked(leaf)[0] if is_packed(leaf) else leaf
+
+    tree = jax.tree.map(stacked, params, is_leaf=is_packed)
+    return replace(tree, embed=single(params.embed), output=single(params.output))
+
+
+def stored_as(params: Params) -> dict[str, type]:
+    """How the matrices of the first layer of the pattern, and those that stand alone, are stored."""
+    found = {"embed": params.embed, "output": params.output} | vars(params.stacks[0][0])
+    return {name: type(leaf) for name, leaf in found.items() if isinstance(leaf, (PackedArray, QArray))}
+
+
+def encoded(weight: np.ndarray, kind: Kind, seed: int) -> np.ndarray:
+    """Rows in a file's bytes: of these numbers, or random ones of their size where there is no encoder."""
+    if kind not in SUPER:
+        return gguf.quantize(weight, kind)
+    elements, size = gguf.GGML_QUANT_SIZES[kind]
+    draw = np.random.default_rng(seed)
+    raw = draw.integers(0, 256, (*weight.shape[:-1], weight.shape[-1] // elements, size), np.uint8)
+    factor = 2e-3 / {Kind.Q4_K: 4.6, Kind.Q5_K: 9.2, Kind.Q6_K: 20}[kind]
+    for at, share in zip(*SUPER[kind], strict=True):
+        scales = (factor * share * draw.uniform(0.5, 1, raw.shape[:-1])).astype(np.float16)
+        raw[..., at : at + 2] = scales[..., None].view(np.uint8)
+    return raw.reshape(*weight.shape[:-1], -1)
+
+
+def write_kinds(path: Path, config: ModelConfig, kind: Kind, **kinds: Kind) -> Path:
+    """A file whose matrices are of one type but for some, by the tensor's name with __ for the dots."""
+    others = {name.replace("__", "."): each for name, each in kinds.items()}
+    writer = gguf.GGUFWriter(path, config.architecture)
+    tensors = tiny.tensors_of(config, tiny.random_params(config))
+    assert others.keys() <= tensors.keys()
+    for number, (name, weight) in enumerate(tensors.items()):
+        if weight.ndim == 2:
+            its = others.get(name, kind)
+            writer.add_tensor(name, encoded(weight, its, number), raw_dtype=its)
+        else:
+            writer.add_tensor(name, weight)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def assert_kept(got: Params, want: Params) -> None:
+    """What is packed to f16's rounding of super-blocks' scales; what is not as in `assert_near`."""
+    flat = [jax.tree.leaves(each, is_leaf=is_quantized) for each in (plain(got), want)]
+    for left, right in zip(*flat, strict=True):
+        if is_quantized(left):
+            bound = np.abs(right).max(-1, keepdims=True) * (0.5 / 127 / 254 + 1e-6)
+            assert (np.abs(tiny.f64(left) - right) <= bound).all()
+        else:
+            assert left.shape == right.shape
+            bound = np.abs(right).max(-1, keepdims=True) * 2e-3
+            assert (np.abs(np.asarray(left) - right) <= bound).all()
+
+
+@pytest.mark.parametrize("kind", [*FLAT, *SUPER], ids=lambda kind: kind.name)
+def test_packed_is_the_file(tmp_path: Path, kind: Kind) -> None:
+    path = write_kinds(tmp_path / "m.gguf", WIDE, kind)
+    got, want = load(path, WIDE, "packed"), load(path, WIDE)
+    assert set(stored_as(got).values()) == {PackedArray}
+    assert set(stored_as(got)) == {"embed", "qkv", "attn_out", "gate_up", "down"}
+    if kind in FLAT:
+        assert_same(plain(got), want)
+    else:
+        assert_kept(got, want)
+
+
+@pytest.mark.parametrize("config", [LLAMA, tiny.qwen()], ids=["pairs", "biases"])
+def test_packed_without_super_blocks(tmp_path: Path, config: ModelConfig) -> None:
+    """Narrow rows, rows reordered by heads, an output of its own whose rows end within a tile."""
+    path = write(tmp_path / "m.gguf", config, Kind.Q8_0)
+    got = load(path, config, "packed")
+    assert set(stored_as(got).values()) == {PackedArray}
+    assert_same(plain(got), load(path, config))
+
+
+def test_types_that_differ_within_a_matrix_and_within_a_stack(tmp_path: Path) -> None:
+    """As files are that spend more bits where it counts: on values, on some layers, on the output."""
+    path = write_kinds(
+        tmp_path / "m.gguf",
+        WIDE,
+        Kind.Q4_K,
+        token_embd__weight=Kind.Q6_K,
+        blk__0__attn_v__weight=Kind.Q6_K,
+        blk__1__attn_v__weight=Kind.Q8_0,
+        blk__0__ffn_down__weight=Kind.Q6_K,
+        blk__2__ffn_up__weight=Kind.Q5_0,
+        blk__2__attn_output__weight=Kind.Q5_1,
+    )
+    got, want = load(path, WIDE, "packed"), load(path, WIDE)
+    assert set(stored_as(got).values()) == {PackedArray}
+    assert_kept(got, want)
+    exact = plain(got).stacks[0][0]
+    np.testing.assert_array_equal(exact.attn_out[2], want.stacks[0][0].attn_out[2], "what is f16 in the file")
+
+
+@pytest.mark.parametrize("kind", [Kind.F16, Kind.BF16, Kind.F32])
+def test_a_tensor_of_floats_keeps_its_matrix_from_being_packed_and_no_other(
+    tmp_path: Path, kind: Kind
+) -> None:
+    path = write_kinds(
+        tmp_path / "m.gguf", WIDE, Kind.Q4_K, blk__1__attn_k__weight=kind, token_embd__weight=kind
+    )
+    got = load(path, WIDE, "packed")
+    assert stored_as(got) == {
+        "embed": QArray,
+        "qkv": QArray,
+        "attn_out": PackedArray,
+        "gate_up": PackedArray,
+        "down": PackedArray,
+    }
+    assert_kept(got, load(path, WIDE))
+
+
+def test_rows_that_do_not_fill_tiles_keep_their_matrix_from_being_packed(tmp_path: Path) -> None:
+    """Keys of four rows, between queries and values."""
+    spec = replace(LLAMA.layers[0], heads=8, kv_heads=1, head_dim=4)
+    config = replace(LLAMA, layers=(spec,) * 2)
+    path = write(tmp_path / "m.gguf", config, Kind.Q4_0)
+    got = load(path, config, "packed")
+    assert {name for name, kind in stored_as(got).items() if kind is QArray} == {"qkv"}
+    assert_kept(got, load(path, config))
+
+
+@pytest.mark.parametrize("kind", [Kind.F16, Kind.F32])
+def test_a_file_of_floats_is_quantized_all_over(tmp_path: Path, kind: Kind) -> None:
+    config = CONFIGS["gemma"]
+    path = write(tmp_path / "m.gguf", config, kind)
+    assert_same(load(path, config, "packed"), load(path, config, "quantized"))
+
+
 def interleaved(x: np.ndarray, positions: np.ndarray, theta: float) -> np.ndarray:
     """RoPE on the pairs (2i, 2i+1), as Llama's own code and llama.cpp do it on GGUF's rows: x [T, N, H]."""
     turned = x[..., 0::2] + 1j * x[..., 1::2]
@@ -217,29 +372,34 @@ def test_progress_counts_every_weight(tmp_path: Path) -> None:
 class Copies:
     """A model file and the folder of its copies; `load` says whether the weights were read anew."""
 
-    def __init__(self, folder: Path) -> None:
-        self.config = CONFIGS["gemma"]
-        self.path = write(folder / "model.gguf", self.config)
+    def __init__(self, folder: Path, precision: str) -> None:
+        self.precision = precision
+        self.config, self.kind = (LLAMA, Kind.Q8_0) if precision == "packed" else (CONFIGS["gemma"], Kind.F32)
+        self.path = write(folder / "model.gguf", self.config, self.kind)
         self.folder = folder / "copies"
 
-    def load(self) -> tuple[Params, bool]:
+    def load(self, precision: str | None = None) -> tuple[Params, bool]:
         reports: list[int] = []
         params = load(
             self.path,
             self.config,
-            "quantized",
+            precision or self.precision,
             copies=self.folder,
             report=lambda done, _: reports.append(done),
         )
         return params, bool(reports)
 
+    def fresh(self) -> Params:
+        """The weights without any copy."""
+        return load(self.path, self.config, self.precision)
+
     def names(self) -> list[str]:
         return sorted(each.name for each in self.folder.iterdir())
 
 
-@pytest.fixture
-def copies(tmp_path: Path) -> Copies:
-    return Copies(tmp_path)
+@pytest.fixture(params=["quantized", "packed"])
+def copies(tmp_path: Path, request: pytest.FixtureRequest) -> Copies:
+    return Copies(tmp_path, request.param)
 
 
 def test_a_second_load_maps_the_same_values(copies: Copies) -> None:
@@ -251,7 +411,7 @@ def test_a_second_load_maps_the_same_values(copies: Copies) -> None:
     second, read = copies.load()
     assert not read
     assert_same(second, first)
-    assert_same(second, load(copies.path, copies.config, "quantized"))
+    assert_same(second, copies.fresh())
 
 
 @pytest.mark.parametrize(
@@ -274,13 +434,24 @@ def test_a_damaged_copy_is_made_again(copies: Copies, damage: Callable[[Path], o
     assert not copies.load()[1]
 
 
+def test_a_copy_for_one_way_to_compute_is_not_taken_for_another(copies: Copies) -> None:
+    copies.load()
+    other = {"packed": "quantized", "quantized": "packed"}[copies.precision]
+    params, read = copies.load(other)
+    assert read
+    assert_same(params, load(copies.path, copies.config, other))
+    assert len(copies.names()) == 1
+    assert not copies.load(other)[1]
+
+
 def test_a_changed_model_gets_a_new_copy_and_the_old_one_goes(copies: Copies) -> None:
     copies.load()
     (old,) = copies.names()
-    write(copies.path, copies.config, token_embd__weight=np.ones((tiny.VOCAB, 32), np.float32))
+    ones = np.ones((tiny.VOCAB, 32), np.float32)
+    write(copies.path, copies.config, copies.kind, token_embd__weight=ones)
     changed, read = copies.load()
     assert read
-    np.testing.assert_allclose(tiny.f64(changed.embed), 1, rtol=1e-6)
+    np.testing.assert_allclose(tiny.f64(plain(changed).embed), 1, rtol=1e-3)
     (new,) = copies.names()
     assert new != old
 
@@ -289,7 +460,7 @@ def test_copies_of_models_that_are_gone_are_removed_and_others_kept(copies: Copi
     other, gone = (copies.path.with_name(name) for name in ("other.gguf", "gone.gguf"))
     for path in (other, gone):
         shutil.copy(copies.path, path)
-        load(path, copies.config, "quantized", copies=copies.folder)
+        load(path, copies.config, copies.precision, copies=copies.folder)
     gone.unlink()
     copies.load()
     assert [name.partition("-")[0] for name in copies.names()] == ["model", "other"]
@@ -319,7 +490,7 @@ def test_a_full_disk_costs_only_time(copies: Copies, monkeypatch: pytest.MonkeyP
     for _ in range(2):
         params, read = copies.load()
         assert read
-        assert_same(params, load(copies.path, copies.config, "quantized"))
+        assert_same(params, copies.fresh())
     assert copies.names() == []
 
 
@@ -327,7 +498,7 @@ def test_a_folder_that_cannot_be_made_costs_only_time(copies: Copies) -> None:
     copies.folder.write_text("a file in the way")
     params, read = copies.load()
     assert read
-    assert_same(params, load(copies.path, copies.config, "quantized"))
+    assert_same(params, copies.fresh())
 
 
 def test_float32_keeps_no_copy(copies: Copies) -> None:
@@ -337,7 +508,7 @@ def test_float32_keeps_no_copy(copies: Copies) -> None:
 
 def test_a_model_that_is_no_model_keeps_no_copy(copies: Copies) -> None:
     with pytest.raises(FormatError):
-        load(copies.path, tiny.gemma(7), "quantized", copies=copies.folder)
+        load(copies.path, tiny.gemma(7), copies.precision, copies=copies.folder)
     assert not copies.folder.exists()
 
 
