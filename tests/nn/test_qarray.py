@@ -146,21 +146,3 @@ def test_integer_sums_do_not_overflow() -> None:
         ones = np.ones((1, columns), np.float32)
         got = product(jnp.asarray(ones), quantized(np.ones((4, columns), np.float32)), Numerics())
         np.testing.assert_allclose(got, columns, rtol=1e-4)
-
-
-@pytest.mark.parametrize("rows", [1, 3])
-def test_plain_weights(rows: int) -> None:
-    x, weight = matrix(rows, 640, 1), matrix(48, 640)
-    want = x.astype(np.float64) @ weight.astype(np.float64).T
-    assert relative(product(jnp.asarray(x), jnp.asarray(weight), Numerics()), want) <= 1e-6
-
-
-def test_bfloat16_products_lose_what_bfloat16_loses_and_no_more() -> None:
-    x, weight = matrix(33, 640, 1), matrix(48, 640)
-    stored = quantized(weight)
-    want = x.astype(np.float64) @ tiny.f64(stored).T
-    got = product(jnp.asarray(x), stored, Numerics(gemm="bfloat16"))
-    assert got.dtype == jnp.float32
-    assert 1e-5 < relative(got, want) <= 1e-2
-    few = product(jnp.asarray(x[:2]), stored, Numerics(gemm="bfloat16"))
-    assert relative(few, want[:2]) <= 1e-4, "few rows are a product of integers all the same"
