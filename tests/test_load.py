@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import gguf
+import jax
 import numpy as np
 import pytest
 import tiny
 
+from model import native
 from model.errors import ContextOverflowError, FormatError
 from model.load import Generation, Model, describe, load
+from model.nn import packed
+from model.nn.packed import PackedArray
+from model.nn.qarray import QArray
 from model.sampling.sampler import Sampling
 
+ROOT = Path(__file__).parents[1]
 SAYING = "abc dé€🐝xyz"  # one to four bytes a character, every byte once
 SAID = SAYING.encode()
 PROMPT = [tiny.START]
@@ -190,6 +200,77 @@ def test_a_file_computes_what_its_weights_say(tmp_path: Path, name: str) -> None
         fast, again = (load(describe(file), copies=tmp_path / "copies").engine.score(ids) for _ in range(2))
         assert np.abs(fast - want).mean() < 0.002
         np.testing.assert_array_equal(again, fast)
+
+
+def matrices(model: Model) -> set[type]:
+    """How a model's matrices are stored."""
+    found = jax.tree.leaves(model.engine.params, is_leaf=lambda part: isinstance(part, (QArray, PackedArray)))
+    return {type(part) for part in found if isinstance(part, (QArray, PackedArray))}
+
+
+def test_with_the_kernel_weights_stay_in_the_files_bits(parrot: Model) -> None:
+    tiny.needs_kernel(packed.KERNEL)
+    assert matrices(parrot) == {PackedArray}
+
+
+def test_without_the_kernel_the_array_library_multiplies(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "enable", lambda kernel, folder: "there is no C compiler")
+    model = load(describe(path))
+    assert matrices(model) == {QArray}
+    assert "".join(stream(model)) == SAYING
+
+
+def test_what_is_asked_for_is_loaded_whatever_is_fastest(path: Path) -> None:
+    model = load(describe(path), precision="quantized")
+    assert matrices(model) == {QArray}
+    assert "".join(stream(model)) == SAYING
+    assert matrices(load(describe(path), precision="float32")) == set()
+
+
+@pytest.mark.parametrize("name", ["llama", "qwen"])
+@pytest.mark.parametrize("kind", ["Q8_0", "Q5_1", "Q4_0"])
+def test_packed_weights_compute_what_the_files_weights_say(tmp_path: Path, name: str, kind: str) -> None:
+    tiny.needs_kernel(packed.KERNEL)
+    config = {
+        "llama": tiny.llama(adjacent_pairs=True, vocab=tiny.PARROT_VOCAB),
+        "qwen": tiny.qwen(vocab=tiny.PARROT_VOCAB),
+    }[name]
+    file = tiny.write_gguf(
+        tmp_path / "m.gguf",
+        tiny.metadata_of(config) | tiny.byte_tokenizer(),
+        tiny.tensors_of(config, tiny.random_params(config)),
+        gguf.GGMLQuantizationType[kind],
+    )
+    ids = tiny.random_ids(30)
+    want = load(describe(file), precision="float32").engine.score(ids)
+    first, mapped = (load(describe(file), precision="packed", copies=tmp_path / "copies") for _ in range(2))
+    assert matrices(first) == matrices(mapped) == {PackedArray}
+    got = first.engine.score(ids)
+    assert np.abs(got - want).mean() < 0.002 * np.abs(want).std()
+    np.testing.assert_array_equal(mapped.engine.score(ids), got)
+
+
+def test_preparing_compiles_for_the_next_start(path: Path, tmp_path: Path) -> None:
+    """A process that is told a folder keeps the kernels there, and loads as fast as they can compute."""
+    tiny.needs_kernel(packed.KERNEL)
+    code = """
+import sys
+from pathlib import Path
+from model.load import describe, load, prepare
+prepare(Path(sys.argv[1]), "cpu")
+print(type(load(describe(Path(sys.argv[2]))).engine.params.embed).__name__)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "compiled", path],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stdout == "PackedArray\n", done.stderr
+    (library,) = (tmp_path / "compiled").glob("packed-*.so")
+    assert library.stat().st_size
 
 
 def test_a_model_without_a_tensor_is_refused(tmp_path: Path) -> None:
