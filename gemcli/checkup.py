@@ -21,28 +21,13 @@ FEATURES = (
 )  # fmt: skip
 PROBE_TIMEOUT_S = 60
 
-_PROBE = """
-import json, time
-began = time.perf_counter()
-import jax
-imported = time.perf_counter() - began
-devices = jax.devices()
-def describe(device):
-    stats = device.memory_stats() or {}
-    return {"id": device.id, "kind": device.device_kind, "memory_bytes": stats.get("bytes_limit")}
-print(json.dumps({
-    "backend": jax.default_backend(),
-    "devices": [describe(device) for device in devices],
-    "import_s": round(imported, 3),
-    "start_s": round(time.perf_counter() - began, 3),
-}))
-"""
-
 
 def checkup() -> dict[str, Any]:
     """The whole report, ready for JSON; ``problems`` holds a message and a hint for each thing amiss."""
-    arrays = probe_arrays()
+    arrays, kernels = probe()
     problems = [*array_problems(arrays), *_disk_problems()]
+    if "error" not in arrays:
+        problems += kernel_problems(kernels)
     return {
         "schema_version": 1,
         "gemcli": metadata.version("gemcli"),
@@ -52,6 +37,7 @@ def checkup() -> dict[str, Any]:
         "cpu": cpu(),
         "memory": memory(),
         "arrays": arrays,
+        "kernels": kernels,
         "folders": folders(),
         "models": models(),
         "settings": settings_in_force(),
@@ -59,29 +45,39 @@ def checkup() -> dict[str, Any]:
     }
 
 
-def probe_arrays(python: str = sys.executable) -> dict[str, Any]:
-    """What JAX finds, asked in a process of its own: a broken driver may crash or hang it.
+def probe(python: str = sys.executable) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What JAX finds and which kernels compute, asked in a process of its own (`gemcli.probe`).
 
     Returns:
-        backend, devices (id, kind, memory_bytes), import_s, start_s; or ``error``.
+        Its two answers; each is ``error`` alone where the process ended before it.
     """
+    from gemcli.settings import cache_dir
+
     try:
         done = subprocess.run(
-            [python, "-P", "-c", _PROBE],
+            [python, "-P", "-m", "gemcli.probe", str(cache_dir() / "compiled")],
             capture_output=True,
-            text=True,
             timeout=PROBE_TIMEOUT_S,
             stdin=subprocess.DEVNULL,
             check=False,
         )
-    except subprocess.TimeoutExpired:
-        return {"error": f"JAX did not start within {PROBE_TIMEOUT_S} seconds"}
+    except subprocess.TimeoutExpired as error:
+        said, why = error.stdout, f"no answer within {PROBE_TIMEOUT_S} seconds"
     except OSError as error:
-        return {"error": f"{python} cannot be run: {error.strerror}"}
-    if done.returncode == 0:
-        return json.loads(done.stdout.strip().splitlines()[-1])
-    last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-    return {"error": last}
+        said, why = b"", f"{python} cannot be run: {error.strerror}"
+    else:
+        said, why = done.stdout, _ending(done)
+    answers = [json.loads(line) for line in (said or b"").splitlines() if line.startswith(b"{")]
+    answers += [{"error": why}] * (2 - len(answers))
+    return answers[0], answers[1]
+
+
+def _ending(done: subprocess.CompletedProcess[bytes]) -> str:
+    """How a process ended, in a line: its own last word, where it had time for one."""
+    if done.returncode < 0:
+        return f"ended by signal {-done.returncode}"
+    lines = done.stderr.decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else f"exit status {done.returncode}"
 
 
 def cpu() -> dict[str, Any]:
@@ -188,6 +184,27 @@ def array_problems(arrays: Mapping[str, Any]) -> list[dict[str, str]]:
             }
         )
     return problems
+
+
+def kernel_problems(kernels: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What keeps the compiled kernels from being used, where something can be done about it."""
+    from model.native import NO_COMPILER
+
+    if "error" in kernels:
+        return [
+            {
+                "message": f"the compiled kernels cannot be tried: {kernels['error']}",
+                "hint": "Set the variable CC=false: answers then come without them, slower.",
+            }
+        ]
+    if any(kernel["why"] == NO_COMPILER for kernel in kernels.values()):
+        return [
+            {
+                "message": "there is no C compiler, so answers are slower than this machine could give them",
+                "hint": "Install gcc or clang; the next question then compiles what it needs, once.",
+            }
+        ]
+    return []
 
 
 def nvidia_driver(root: Path = Path("/")) -> str | None:

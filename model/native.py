@@ -24,6 +24,7 @@ from pathlib import Path
 
 _FLAGS = ("-O3", "-march=native", "-std=c11", "-shared", "-fPIC")
 _COMPILERS = ("cc", "gcc", "clang")
+NO_COMPILER = f"there is no C compiler ({', '.join(_COMPILERS[:-1])} or {_COMPILERS[-1]})"
 _HEADER = Path(__file__).with_name("native.h")
 _SECONDS = 60  # for a compiler; it takes one or two
 _RETRY = 86_400  # seconds until what failed is tried again: a full disk or a busy machine may have been why
@@ -70,13 +71,20 @@ def enable(kernel: Kernel, folder: Path | None) -> str | None:
     return _state[kernel.source]
 
 
-def _enable(kernel: Kernel, folder: Path | None) -> str | None:
+def obstacle() -> str | None:
+    """Why no kernel can be compiled on this machine; None when one would be tried."""
     import jax
 
     if jax.default_backend() != "cpu":
         return "it is for processors"
     if sys.platform not in ("linux", "darwin") or platform.machine().lower() not in ("x86_64", "amd64"):
         return f"it is not written for {platform.machine()} on {sys.platform}"
+    return None if _compiler() else NO_COMPILER
+
+
+def _enable(kernel: Kernel, folder: Path | None) -> str | None:
+    if (why := obstacle()) is not None:
+        return why
     with contextlib.ExitStack() as stack:
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -139,8 +147,7 @@ def _compile(source: Path, to: Path) -> str | None:
     import jax
 
     compiler = _compiler()
-    if compiler is None:
-        return "there is no C compiler (cc, gcc or clang)"
+    assert compiler, "without one there is an obstacle"
     folders = [f"-I{folder}" for folder in (_HEADER.parent, jax.ffi.include_dir())]
     command = [*compiler, *_FLAGS, *folders, "-o", str(to), str(source), "-lm"]
     # In a group of its own: what it started ends with it, and an interrupt of ours is no error in the code.
@@ -206,7 +213,7 @@ def _identity(kernel: Kernel) -> str:
 
     about = [file.read_text(encoding="utf-8") for file in (kernel.source, _HEADER)]
     about += [*_FLAGS, version, _processor()]
-    about += _compiler() or ["none"]
+    about += _compiler() or []
     return hashlib.sha256("\n".join(about).encode()).hexdigest()[:16]
 
 

@@ -191,9 +191,8 @@ def test_no_compiler(bare: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CC", raising=False)
     with monkeypatch.context() as patch:
         patch.setenv("PATH", str(bare.place))
-        assert bare.enable() == "there is no C compiler (cc, gcc or clang)"
-        assert bare.enable() == "there is no C compiler (cc, gcc or clang)"
-    assert bare.kept() == [".failed"]
+        assert bare.enable() == native.NO_COMPILER == "there is no C compiler (cc, gcc or clang)"
+    assert not bare.folder.exists(), "there is nothing to keep and nothing to remember"
 
 
 def test_a_compiler_that_comes_later_is_used(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:

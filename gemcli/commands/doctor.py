@@ -56,6 +56,12 @@ def _rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             "",
             f"JAX starts in {arrays['start_s']:.2f} s, of which its import takes {arrays['import_s']:.2f} s",
         )
+    kernels = found["kernels"]
+    if "error" in kernels:
+        yield "kernels", f"unknown: {kernels['error']}"
+    else:
+        for name, kernel in kernels.items():
+            yield name, _computed_by(kernel)
     cpu = found["cpu"]
     yield "processor", f"{cpu['name']}, {cpu['cores']} cores usable"
     yield "", " ".join(cpu["features"]) or "no instructions known that matter for speed"
@@ -81,3 +87,11 @@ def _rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "settings", settings["file"]
     for name, value in [*settings["keys"].items(), *settings["variables"].items()]:
         yield "", f"{name} = {value}"
+
+
+def _computed_by(kernel: Mapping[str, Any]) -> str:
+    if kernel["why"] is not None:
+        return f"{kernel['by']}, no compiled kernel: {kernel['why']}"
+    if kernel["tried"]:
+        return f"{kernel['by']}, checked on this processor"
+    return f"{kernel['by']}, which the first question compiles"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from pathlib import Path
 
 import pytest
+import tiny
 
 from gemcli import checkup
+from model.nn import packed
 
 
 def test_the_report(cli):
@@ -19,6 +23,11 @@ def test_the_report(cli):
     assert found["arrays"]["devices"][0]["id"] == 0
     assert 0 < found["arrays"]["import_s"] < found["arrays"]["start_s"]
     assert found["libraries"]["jax"]
+    assert set(found["kernels"]) == {"products", "attention"}
+    for kernel in found["kernels"].values():
+        assert kernel["by"] in ("compiled kernel", "array library")
+        assert (kernel["by"] == "array library") == bool(kernel["why"])
+        assert not kernel["tried"], "there is no folder yet to compile into"
     assert found["cpu"]["cores"] >= 1
     assert found["models"]["default"] == "smollm2-135m"
     assert "config.toml" in found["models"]["why"]
@@ -46,23 +55,95 @@ def test_the_report_for_people(cli):
     assert str(cli.home / "models") in done.out
     assert f"settings       {cli.home / 'config.toml'}\n" in done.out
     assert "\x1b" not in done.out
+    assert re.search(
+        r"^products +(compiled kernel, which the first question|array library, no)", done.out, re.M
+    )
+    assert re.search(
+        r"^attention +(compiled kernel, which the first question|array library, no)", done.out, re.M
+    )
     assert not cli.home.exists(), "looking changes nothing"
 
 
-def test_arrays_that_do_not_start_are_a_finding(tmp_path):
-    assert "error" in checkup.probe_arrays(str(tmp_path / "no-python"))
-    broken = tmp_path / "python"
-    broken.write_text("#!/bin/sh\necho 'ImportError: libcuda' >&2\nexit 3\n")
-    broken.chmod(0o755)
-    assert checkup.probe_arrays(str(broken)) == {"error": "ImportError: libcuda"}
+def test_kernels_are_tried_where_the_next_question_would(cli):
+    tiny.needs_kernel(packed.KERNEL)
+    compiled = cli.home / "cache" / "compiled"
+    compiled.mkdir(parents=True)
+    done = cli.real("doctor", env={"JAX_PLATFORMS": "cpu"})
+    assert re.search(r"^products +compiled kernel, checked on this processor$", done.out, re.M)
+    assert re.search(r"^attention +compiled kernel, checked on this processor$", done.out, re.M)
+    assert len(list(compiled.glob("*.so"))) == 2, "for the next question"
+    assert done.err == ""
+
+
+def test_without_a_compiler_it_is_said_and_what_to_do(cli):
+    tiny.needs_kernel(packed.KERNEL)
+    (cli.home / "cache" / "compiled").mkdir(parents=True)
+    env = {"JAX_PLATFORMS": "cpu", "PATH": str(cli.folder), "CC": ""}
+    done = cli.real("doctor", env=env)
+    assert re.search(r"^products +array library, no compiled kernel: there is no C compiler", done.out, re.M)
+    assert re.search(r"^attention +array library, no compiled kernel: there is no C comp", done.out, re.M)
+    assert done.err.count("warning") == 1
+    assert "Install gcc or clang" in done.err
+    found = cli.real("doctor", "--json", env=env).json()
+    assert found["kernels"]["products"] == {
+        "by": "array library",
+        "tried": True,
+        "why": "there is no C compiler (cc, gcc or clang)",
+    }
+    (problem,) = found["problems"]
+    assert "no C compiler" in problem["message"]
+
+
+def test_a_compiler_that_refuses_is_named(cli):
+    tiny.needs_kernel(packed.KERNEL)
+    (cli.home / "cache" / "compiled").mkdir(parents=True)
+    done = cli.real("doctor", env={"JAX_PLATFORMS": "cpu", "CC": "false"})
+    assert re.search(r"^products +array library, no compiled kernel: \S+/false refuses it", done.out, re.M)
+
+
+def a_python(place: Path, script: str) -> str:
+    """A program that stands for Python."""
+    place.write_text(f"#!/bin/sh\n{script}\n")
+    place.chmod(0o755)
+    return str(place)
+
+
+def test_arrays_that_do_not_start_are_a_finding(tmp_path, monkeypatch):
+    arrays, kernels = checkup.probe(str(tmp_path / "no-python"))
+    assert "cannot be run" in arrays["error"]
+    assert arrays == kernels
+    broken = a_python(tmp_path / "python", "echo 'ImportError: libcuda' >&2; exit 3")
+    assert checkup.probe(broken) == ({"error": "ImportError: libcuda"},) * 2
+    monkeypatch.setattr(checkup, "probe", lambda: ({"error": "ImportError: libcuda"},) * 2)
+    messages = [problem["message"] for problem in checkup.checkup()["problems"]]
+    assert "JAX does not start: ImportError: libcuda" in messages
+    assert not any("kernel" in message for message in messages), "they are not what is amiss"
+
+
+def test_kernels_that_end_the_process_are_a_finding(tmp_path):
+    """What was found before is not lost."""
+    for ending, why in (
+        ("kill -ILL $$", "ended by signal 4"),
+        ("echo RuntimeError: no >&2; exit 1", "RuntimeError: no"),
+        ("exit 2", "exit status 2"),
+    ):
+        python = a_python(tmp_path / "python", f"""echo '{{"backend": "cpu"}}'; {ending}""")
+        arrays, kernels = checkup.probe(python)
+        assert (arrays, kernels) == ({"backend": "cpu"}, {"error": why})
+        (problem,) = checkup.kernel_problems(kernels)
+        assert why in problem["message"]
+        assert "CC=false" in problem["hint"]
 
 
 def test_a_probe_that_hangs_is_given_up(tmp_path, monkeypatch):
-    hanging = tmp_path / "python"
-    hanging.write_text("#!/bin/sh\nexec sleep 60\n")
-    hanging.chmod(0o755)
     monkeypatch.setattr(checkup, "PROBE_TIMEOUT_S", 0.2)
-    assert "did not start" in checkup.probe_arrays(str(hanging))["error"]
+    arrays, kernels = checkup.probe(a_python(tmp_path / "python", "exec sleep 60"))
+    assert "no answer within 0.2 seconds" in arrays["error"]
+    assert arrays == kernels
+    late = a_python(tmp_path / "late", """echo '{"backend": "cpu"}'; exec sleep 60""")
+    arrays, kernels = checkup.probe(late)
+    assert arrays == {"backend": "cpu"}
+    assert "no answer" in kernels["error"]
 
 
 @pytest.mark.parametrize(
