@@ -76,7 +76,7 @@ static void quantize(const float *x, long columns, int16_t *values, Scale *scale
       values[i + 1] = (int16_t)whole[i + 2];
       values[i + 2] = (int16_t)whole[i + 1];
       values[i + 3] = (int16_t)whole[i + 3];
-      sums[i / 16] += whole[i] + whole[i + 1] + whole[i + 2] + whole[i + 3];
+      sums[i / 16] += values[i] + values[i + 1] + values[i + 2] + values[i + 3];
     }
     float odd[8];
     _mm256_storeu_ps(odd, none);
