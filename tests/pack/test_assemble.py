@@ -5,7 +5,7 @@ import scripted
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemcli.pack.assemble import BASE_STOPS, SYSTEM, assemble, compose
+from gemcli.pack.assemble import BASE_STOPS, REMINDER, SYSTEM, assemble, compose
 from gemcli.parts import Anchor, Document, Text
 
 TEXT = st.text(max_size=80) | st.sampled_from(
@@ -134,6 +134,17 @@ def test_the_beginning_is_the_same_for_every_question(pack):
     one, other = pack(documents, "What?").ids, pack(documents, "Who, then?").ids
     shared = next(at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
     assert shared >= len(one) - len("What?<|im_end|>\n<|im_start|>assistant\n")
+
+
+def test_a_question_is_followed_by_a_reminder_and_a_task_is_not(pack):
+    tokenizer = scripted.ByteTokenizer()
+    documents = [document("a.md", ("alpha", Anchor()))]
+    for asked in ("What?", "What? ", "何ですか\uff1f", "ما هذا\u061f"):
+        assert f"{asked.strip()}\n{REMINDER}<" in tokenizer.decode(pack(documents, asked).ids)
+    for asked in ("Summarize this.", "Why? Explain", ""):
+        assert REMINDER not in tokenizer.decode(pack(documents, asked).ids)
+    assert REMINDER not in tokenizer.decode(pack([], "What?").ids), "there is nothing above"
+    assert REMINDER not in tokenizer.decode(pack(documents, "What?", system="Be brief.").ids)
 
 
 def test_documents_of_one_name_are_told_apart(pack):
