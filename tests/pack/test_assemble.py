@@ -133,14 +133,14 @@ def test_the_beginning_is_the_same_for_every_question(pack):
     documents = [document("a.md", ("alpha " * 50, Anchor(lines=(1, 2))))]
     one, other = pack(documents, "What?").ids, pack(documents, "Who, then?").ids
     shared = next(at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
-    assert shared >= len(one) - len("What?<|im_end|>\n<|im_start|>assistant\n")
+    assert shared >= len(one) - len(f"What?\n{REMINDER}<|im_end|>\n<|im_start|>assistant\n")
 
 
 def test_a_question_is_followed_by_a_reminder_and_a_task_is_not(pack):
     tokenizer = scripted.ByteTokenizer()
     documents = [document("a.md", ("alpha", Anchor()))]
     for asked in ("What?", "What? ", "何ですか\uff1f", "ما هذا\u061f"):
-        assert f"{asked.strip()}\n{REMINDER}<" in tokenizer.decode(pack(documents, asked).ids)
+        assert f"{asked.strip()}\n{REMINDER}\n" in tokenizer.decode(pack(documents, asked).ids)
     for asked in ("Summarize this.", "Why? Explain", ""):
         assert REMINDER not in tokenizer.decode(pack(documents, asked).ids)
     assert REMINDER not in tokenizer.decode(pack([], "What?").ids), "there is nothing above"
