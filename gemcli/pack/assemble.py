@@ -25,9 +25,10 @@ REMINDER = (
     "Is the answer stated in the documents above? If it is, answer with it. "
     'If it is not, say "Not in the documents."'
 )
-"""Follows a question.  Said only at the top it is forgotten over the documents: the default model then
-invented answers to three of five questions about what they do not say, and with this to none.  What is no
-question (summarize, translate, write) goes without, since its answer need not be stated anywhere."""
+"""Follows a question to passages that were chosen for it, which may not be the right ones.  Said only at the
+top it is forgotten over them: the default model then invented answers to three of five questions about what a
+manual does not say, and with this to none.  Over a whole document it denies too much, and what is no question
+(summarize, translate, write) need not be stated anywhere."""
 _QUESTION_MARKS = ("?", "\uff1f", "\u061f")  # also the wide one of Chinese and Japanese, and the Arabic one
 BASE_STOPS = ("\nQuestion:", "\nDocument:")
 
@@ -79,6 +80,7 @@ def assemble(
     template: Template,
     tokenizer: Tokenizer,
     is_base: bool = False,
+    passages: bool = False,
 ) -> Prompt:
     """The prompt for a question about documents.
 
@@ -88,6 +90,7 @@ def assemble(
         system: the instruction; None for the default, with its `REMINDER`; ``""`` for none at all.
         template: the model's chat template.
         tokenizer: the model's tokenizer; the text is tokenized once.
+        passages: the documents are passages that were chosen for the question.
         is_base: the model only continues text: it gets ``Question: … Answer:`` instead of a conversation.
 
     Raises:
@@ -96,7 +99,7 @@ def assemble(
     reminder = ""
     if system is None:
         system = SYSTEM if documents and not is_base else ""
-        reminder = REMINDER if system and question.rstrip().endswith(_QUESTION_MARKS) else ""
+        reminder = REMINDER if system and passages and question.rstrip().endswith(_QUESTION_MARKS) else ""
     content = compose(documents, question, reminder=reminder, ask_for_answer=is_base)
     spans = _spans(template, system, content.text)
     ids = tokenizer.encode_spans(spans)

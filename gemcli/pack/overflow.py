@@ -40,7 +40,14 @@ class Packer:
     card: ModelCard
     system: str | None
 
-    def __call__(self, documents: Sequence[Document], question: str, system: str | None = None) -> Prompt:
+    def __call__(
+        self,
+        documents: Sequence[Document],
+        question: str,
+        system: str | None = None,
+        *,
+        passages: bool = False,
+    ) -> Prompt:
         """The prompt; see `gemcli.pack.assemble.assemble`."""
         return assemble(
             documents,
@@ -49,6 +56,7 @@ class Packer:
             template=self.card.template,
             tokenizer=self.card.tokenizer,
             is_base=self.card.is_base,
+            passages=passages,
         )
 
     def count(
@@ -158,4 +166,6 @@ def pack(
     sent = tuple(each for each in chosen.documents if each.parts)
     if not sent:  # the window is too small for any of it
         return Packed(documents, None, "error", given, 0)
-    return Packed(sent, packer(sent, question), "select", given, chosen.tokens_read, chosen.note())
+    return Packed(
+        sent, packer(sent, question, passages=True), "select", given, chosen.tokens_read, chosen.note()
+    )

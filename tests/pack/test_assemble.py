@@ -40,7 +40,9 @@ def document(source, *parts):
 def pack():
     """`assemble` with the scripted tokenizer and template."""
 
-    def packed(documents, question, *, system=None, tokenizer=None, template=None, is_base=False):
+    def packed(
+        documents, question, *, system=None, tokenizer=None, template=None, is_base=False, passages=False
+    ):
         return assemble(
             documents,
             question,
@@ -48,6 +50,7 @@ def pack():
             template=template or scripted.Template(plain=is_base),
             tokenizer=tokenizer or scripted.ByteTokenizer(),
             is_base=is_base,
+            passages=passages,
         )
 
     return packed
@@ -133,18 +136,23 @@ def test_the_beginning_is_the_same_for_every_question(pack):
     documents = [document("a.md", ("alpha " * 50, Anchor(lines=(1, 2))))]
     one, other = pack(documents, "What?").ids, pack(documents, "Who, then?").ids
     shared = next(at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
-    assert shared >= len(one) - len(f"What?\n{REMINDER}<|im_end|>\n<|im_start|>assistant\n")
+    assert shared >= len(one) - len("What?<|im_end|>\n<|im_start|>assistant\n")
 
 
-def test_a_question_is_followed_by_a_reminder_and_a_task_is_not(pack):
+def test_a_question_to_chosen_passages_is_followed_by_a_reminder(pack):
     tokenizer = scripted.ByteTokenizer()
     documents = [document("a.md", ("alpha", Anchor()))]
+
+    def text(asked: str, **options) -> str:
+        return tokenizer.decode(pack(documents, asked, **({"passages": True} | options)).ids)
+
     for asked in ("What?", "What? ", "何ですか\uff1f", "ما هذا\u061f"):
-        assert f"{asked.strip()}\n{REMINDER}\n" in tokenizer.decode(pack(documents, asked).ids)
-    for asked in ("Summarize this.", "Why? Explain", ""):
-        assert REMINDER not in tokenizer.decode(pack(documents, asked).ids)
-    assert REMINDER not in tokenizer.decode(pack([], "What?").ids), "there is nothing above"
-    assert REMINDER not in tokenizer.decode(pack(documents, "What?", system="Be brief.").ids)
+        assert f"{asked.strip()}\n{REMINDER}\n" in text(asked)
+        assert REMINDER not in text(asked, passages=False)
+    for task in ("Summarize this.", "Why? Explain", ""):
+        assert REMINDER not in text(task)
+    assert REMINDER not in text("What?", system="Be brief.")
+    assert REMINDER not in text("What?", is_base=True)
 
 
 def test_documents_of_one_name_are_told_apart(pack):
