@@ -21,6 +21,7 @@ from gemcli.ingest.source import Report, Source
 from gemcli.parts import Anchor, Document, Image, Part, Text
 from gemcli.plural import plural
 
+_ASCII = re.compile(r"[\x00-\x7f]+")
 _LINEARIZED = re.compile(rb"/Linearized.{0,200}?/L\s+(\d{1,15})", re.DOTALL)
 _HEAD = 2048
 _TAIL = 4096
@@ -227,11 +228,11 @@ def _wanted(source: Source, count: int) -> list[int]:
 
 def _is_garbled(text: str) -> bool:
     """Whether much of a text is private or unassigned characters: fonts that do not say what they show."""
-    if text.isascii():
+    others = _ASCII.sub("", text)
+    if not others:
         return False
-    letters = [char for char in text if not char.isspace()]
-    odd = sum(unicodedata.category(char) in ("Co", "Cn") or char == "\ufffd" for char in letters)
-    return odd > _GARBLED * len(letters)
+    odd = sum(unicodedata.category(char) in ("Co", "Cn") or char == "\ufffd" for char in others)
+    return odd > _GARBLED * sum(map(len, text.split()))
 
 
 def _pages(numbers: list[int]) -> str:
