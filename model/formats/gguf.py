@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import FormatError, UnsupportedModelError
-from model.formats.ggml import BLOCK, GGMLType, ggml_type
+from model.formats.ggml import BLOCK, Blocks, GGMLType, ggml_type, unpack
 
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
@@ -77,6 +77,20 @@ class GGUFFile:
         if self._data is None:
             raise ValueError(f"{self.path} is closed")
         return self._data[info.offset : info.offset + info.nbytes]
+
+    def read(self, name: str, rows: slice | None = None) -> Blocks | NDArray[np.float32]:
+        """A tensor, or a slice of its first axis: its integers, or numbers widened to f32.
+
+        Raises:
+            KeyError: there is no such tensor.
+            ValueError: the file was closed.
+        """
+        info, raw, shape = self.tensors[name], self.raw(name), self.tensors[name].shape
+        if rows is not None:
+            start, stop, _ = rows.indices(shape[0])
+            each = info.nbytes // max(shape[0], 1)
+            raw, shape = raw[start * each : stop * each], (stop - start, *shape[1:])
+        return unpack(raw, info.type, shape)
 
     def close(self) -> None:
         """Lets the mapping go; the system frees it once the last view of it is gone."""
