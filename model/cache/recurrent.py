@@ -1,0 +1,100 @@
+"""What a recurrent layer remembers: a state of constant size, whatever the length of the text.
+
+It cannot forget: a state holds all tokens before it folded into one another, so the last ones cannot be taken
+out again.  Whoever may want to go back keeps a `snapshot` and returns to that, and to nothing in between.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from model.attention.mask import EMPTY
+from model.errors import ModelError
+
+
+class RollbackError(ModelError):
+    """A state was asked for a length that it has passed and of which no snapshot is given."""
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class RecurrentCache:
+    """Stacked states of recurrent layers that share their shape.
+
+    Attributes:
+        lru: f32 [L, E], of the linear recurrences.
+        conv: f32 [L, C-1, E], the newest inputs of the convolutions, oldest first.
+        length: int32 [], tokens that are folded in.
+    """
+
+    lru: Array
+    conv: Array
+    length: Array
+
+    def claim(self, at: Array) -> RecurrentCache:
+        """The cache with a chunk's tokens counted; the same for all layers.
+
+        Args:
+            at: int [T], consecutive positions, then `EMPTY` for padding.
+        """
+        last = at.max()
+        return replace(self, length=jnp.where(last == EMPTY, self.length, last + 1))
+
+    def write(self, layer: Array, lru: Array, conv: Array) -> RecurrentCache:
+        """The cache with one layer's state after a chunk.
+
+        Args:
+            layer: index in L.
+            lru: f32 [E].
+            conv: f32 [C-1, E].
+        """
+        return replace(
+            self,
+            lru=lax.dynamic_update_index_in_dim(self.lru, lru, layer, 0),
+            conv=lax.dynamic_update_index_in_dim(self.conv, conv, layer, 0),
+        )
+
+    def layer(self, index: Array) -> tuple[Array, Array]:
+        """State f32 [E] and convolution inputs f32 [C-1, E] of one layer."""
+        lru, conv = (lax.dynamic_index_in_dim(part, index, keepdims=False) for part in (self.lru, self.conv))
+        return lru, conv
+
+    def snapshot(self) -> RecurrentCache:
+        """A copy that stays when this cache is given away (donated) to a compiled program."""
+        return jax.tree.map(jnp.copy, self)
+
+    def trim(self, length: int, snapshot: RecurrentCache | None = None) -> RecurrentCache:
+        """The cache without the tokens at `length` and later; decided here, so never inside of `jax.jit`.
+
+        Args:
+            length: tokens to keep.  0 is always possible, and so is what changes nothing.
+            snapshot: taken at exactly this length.
+
+        Raises:
+            RollbackError: the tokens cannot be taken out, and the snapshot is of another length or missing.
+        """
+        have = int(self.length)
+        if length >= have:
+            return self
+        if snapshot is not None and int(snapshot.length) == length:
+            return snapshot.snapshot()
+        if length == 0:
+            return jax.tree.map(jnp.zeros_like, self)
+        kept = "none was given" if snapshot is None else f"the one given is of {int(snapshot.length):,}"
+        raise RollbackError(
+            f"a recurrent state of {have:,} tokens can go back to {length:,} only by a snapshot of that "
+            f"length, and {kept}: compute the tokens again"
+        )
+
+
+def empty(layers: int, width: int, taps: int) -> RecurrentCache:
+    """A cache that holds no token, for convolutions over `taps` tokens."""
+    return RecurrentCache(
+        jnp.zeros((layers, width), jnp.float32),
+        jnp.zeros((layers, taps - 1, width), jnp.float32),
+        jnp.zeros((), jnp.int32),
+    )
