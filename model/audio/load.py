@@ -1,0 +1,92 @@
+"""A checkpoint's tensors → the parameters of its audio encoder: checked by name and shape, one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from model.audio.names import Layout, Source, belongs, sources
+from model.audio.params import AudioParams, abstract, is_info
+from model.audio.spec import AudioSpec
+from model.errors import FormatError
+from model.formats.checkpoint import Checkpoint
+from model.formats.ggml import Blocks
+from model.weights.params import ArrayInfo
+
+Store = Callable[[np.ndarray], Any]
+
+
+def load_audio(checkpoint: Checkpoint, spec: AudioSpec, *, matrix: Store = jnp.asarray) -> AudioParams:
+    """Read an audio encoder's weights.
+
+    Args:
+        checkpoint: of transformers (a folder of safetensors) or an mmproj GGUF, open; tensors of others than
+            the audio encoder are left alone.
+        spec: what it should hold.
+        matrix: makes a parameter of a matrix f32 [out, in], or [layers, out, in]; with it weights are kept
+            narrower, `model.nn.qarray.quantize` for one.
+
+    Raises:
+        FormatError: tensors are missing, unknown, of the wrong shape, or hold NaN; all of them are listed.
+    """
+    layout: Layout = (
+        "mmproj" if any(belongs(name, "mmproj") for name in checkpoint.tensors) else "transformers"
+    )
+    prefix = "model." if any(name.startswith("model.") for name in checkpoint.tensors) else ""
+    flat, tree = jax.tree_util.tree_flatten_with_path(abstract(spec), is_leaf=is_info)
+    leaves = [
+        (info, tuple(sources(_dotted(path), info, layout, prefix if layout == "transformers" else "")))
+        for path, info in flat
+    ]
+    _check(checkpoint, layout, [source for _, found in leaves for source in found])
+    broken: list[str] = []
+    arrays = [_leaf(checkpoint, info, found, matrix, broken) for info, found in leaves]
+    if broken:
+        raise FormatError(
+            f"{checkpoint.path}: these tensors of its audio encoder hold numbers that are none; "
+            "download it again:\n  " + "\n  ".join(broken)
+        )
+    return jax.tree_util.tree_unflatten(tree, arrays)
+
+
+def _dotted(path: tuple[Any, ...]) -> str:
+    return ".".join(str(getattr(key, "name", getattr(key, "idx", key))) for key in path)
+
+
+def _check(checkpoint: Checkpoint, layout: Layout, wanted: list[Source]) -> None:
+    tensors, known = checkpoint.tensors, {source.name for source in wanted}
+    problems = [f"missing: {source.name}" for source in wanted if source.name not in tensors]
+    problems += [f"unknown: {name}" for name in tensors if belongs(name, layout) and name not in known]
+    problems += [
+        f"{source.name} has shape {list(tensors[source.name].shape)}, expected {list(source.stored[0])}"
+        for source in wanted
+        if source.name in tensors and tuple(tensors[source.name].shape) not in source.stored
+    ]
+    if problems:
+        raise FormatError(
+            f"{checkpoint.path}: its tensors do not make up the audio encoder it describes:\n  "
+            + "\n  ".join(problems)
+        )
+
+
+def _leaf(
+    checkpoint: Checkpoint, info: ArrayInfo, found: tuple[Source, ...], matrix: Store, broken: list[str]
+) -> Any:
+    whole = np.empty(info.shape, np.float32)
+    for source in found:
+        values = checkpoint.read(source.name)
+        if isinstance(values, Blocks):
+            values = values.dequantize()
+        # Bounds may be infinite, which is to say that there is none.
+        sound = ~np.isnan(values) if source.shape == () else np.isfinite(values)
+        if not sound.all():
+            broken.append(
+                f"{source.name}: {np.size(sound) - np.count_nonzero(sound):,} of {np.size(sound):,}"
+            )
+        values = values.reshape(source.shape)
+        whole[source.at] = np.logaddexp(0.0, values) if source.softplus else values
+    return matrix(whole) if info.kind == "matrix" else jnp.asarray(whole)
