@@ -1,0 +1,62 @@
+"""The recurrent mixer of a layer's tokens (Griffin, arXiv 2402.19427, §2.3): it stands where attention would.
+
+Two branches of the input meet: one goes through a short convolution and the linear recurrence, the other
+decides how much of the result is let through.
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+from jax import Array, lax
+
+from model.cache.recurrent import RecurrentCache
+from model.config import RecurrentSpec
+from model.nn.conv import causal_conv
+from model.nn.linear import Numerics, linear, outputs
+from model.nn.mlp import ACTIVATIONS
+from model.nn.rglru import rglru
+from model.weights.params import LayerParams
+
+
+def mix(
+    x: Array,
+    params: LayerParams,
+    cache: RecurrentCache,
+    index: Array,
+    spec: RecurrentSpec,
+    at: Array,
+    numerics: Numerics,
+    only: Array | None = None,
+) -> tuple[Array, RecurrentCache]:
+    """``W_out(RG-LRU(conv(W_x x)) ⊙ act(W_y x))``, each product with its bias.
+
+    Args:
+        x: f32 [T, D], normed.
+        params: of this layer alone.
+        cache: of its place in the pattern.
+        index: its place in the cache's stack.
+        spec: what it computes.
+        at: int [T], consecutive positions, then `EMPTY` for padding.
+        numerics: product types.
+        only: int [], the one row that is wanted; None for all.  The others still pass through the recurrence.
+
+    Returns:
+        f32 [T, D], or [1, D] with `only`, and the cache with the chunk folded in.
+    """
+    width = spec.width
+    if only is None:
+        branches = linear(x, params.rec_in, numerics) + params.rec_in_bias[None]
+        gate, entering = jnp.split(branches, 2, axis=-1)
+    else:
+        row = lax.dynamic_slice_in_dim(x, only, 1)
+        gate = linear(row, outputs(params.rec_in, 0, width), numerics) + params.rec_in_bias[None, :width]
+        entering = linear(x, outputs(params.rec_in, width, 2 * width), numerics)
+        entering = entering + params.rec_in_bias[None, width:]
+    state, inputs = cache.layer(index)
+    entering, inputs = causal_conv(entering, at, inputs, params.rec_conv, params.rec_conv_bias)
+    states, state = rglru(entering, at, state, params.rec_gates, params.rec_gates_bias, params.rec_decay)
+    if only is not None:
+        states = lax.dynamic_slice_in_dim(states, only, 1)
+    gated = states * ACTIVATIONS[spec.activation](gate)
+    mixed = linear(gated, params.rec_out, numerics) + params.rec_out_bias[None]
+    return mixed, cache.write(index, state, inputs)
