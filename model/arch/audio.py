@@ -117,11 +117,13 @@ def audio_spec_from_mmproj(
         )
     width = _whole(metadata, "clip.audio.embedding_length")
     heads = _whole(metadata, "clip.audio.attention.head_count")
+    if (layers := _whole(metadata, "clip.audio.block_count")) > len(tensors):
+        raise FormatError(f"clip.audio.block_count is {layers:,}, but there are {len(tensors):,} tensors")
     encoder = ConformerSpec(
         mel=MelSpec(bins=_whole(metadata, "clip.audio.num_mel_bins", 128)),
         channels=(_shape(tensors, "a.conv1d.0.weight", 4)[0], _shape(tensors, "a.conv1d.1.weight", 4)[0]),
         width=width,
-        layers=_whole(metadata, "clip.audio.block_count"),
+        layers=layers,
         heads=_heads(width, heads),
         ffw=_whole(metadata, "clip.audio.feed_forward_length", 4 * width),
         out=out,

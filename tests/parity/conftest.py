@@ -43,6 +43,11 @@ def reference() -> ModuleType:
     return _beside("reference")
 
 
+@pytest.fixture(scope="session")
+def audio_reference() -> ModuleType:
+    return _beside("audio_reference")
+
+
 @pytest.fixture(scope="module")
 def card(name: str, weights: Callable[[str], Path]) -> ModelCard:
     """The model called `name`, which the test module chooses."""

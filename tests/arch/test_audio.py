@@ -1,0 +1,108 @@
+"""Configurations and mmproj metadata become the hearing they describe; what is foreign is refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import hearing
+import pytest
+
+from model.arch.audio import audio_spec_from_hf, audio_spec_from_mmproj
+from model.audio.params import parameters
+from model.audio.spec import AudioSpec, ConformerSpec, Marks, MelSpec, RawSpec
+from model.errors import FormatError, UnsupportedModelError
+from model.formats.gguf import open_gguf
+
+E4B: dict[str, Any] = {"audio_config": {"model_type": "gemma4_audio"}, "text_config": {"hidden_size": 2560}}
+
+
+def changed(**changes: Any) -> dict[str, Any]:
+    return E4B | {"audio_config": E4B["audio_config"] | changes}
+
+
+def test_the_released_encoders():
+    """The audio tower that E2B and E4B share: 12 layers of 1024, some 0.3 billion weights."""
+    spec = audio_spec_from_hf(E4B)
+    assert spec == AudioSpec(ConformerSpec(MelSpec()), 2560, Marks(256_000, 258_881, 258_883))
+    assert spec is not None
+    assert parameters(spec) == 304_824_608 + 1536 * 2560
+    unified = audio_spec_from_hf(hearing.UNIFIED | {"text_config": {"hidden_size": 3840}})
+    assert unified == AudioSpec(RawSpec(640), 3840)
+    assert unified is not None
+    assert parameters(unified) == 640 * 3840
+
+
+def test_a_model_that_does_not_hear():
+    assert audio_spec_from_hf({"audio_config": None, "text_config": {"hidden_size": 8}}) is None
+    assert audio_spec_from_hf({"text_config": {"hidden_size": 8}}) is None
+    assert audio_spec_from_mmproj({"clip.has_vision_encoder": True}, {}) is None
+
+
+def test_the_processor_decides_the_front_end():
+    spec = audio_spec_from_hf(E4B, {"feature_extractor": {"feature_size": 80, "frame_length_ms": 32}})
+    assert spec is not None
+    assert isinstance(spec.encoder, ConformerSpec)
+    assert spec.encoder.mel == MelSpec(bins=80, frame=512, fft=512)
+    flat = audio_spec_from_hf(E4B, {"mel_floor": 0.01, "fft_overdrive": True})
+    assert flat is not None
+    assert isinstance(flat.encoder, ConformerSpec)
+    assert flat.encoder.mel == MelSpec(floor=0.01, fft=1024)
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (changed(hidden_act="gelu"), "hidden_act"),
+        (changed(attention_context_right=3), "attention_context_right"),
+        (changed(attention_context_left=20), "attention_context_left"),
+        (changed(subsampling_conv_channels=[8, 8, 8]), "subsampling_conv_channels"),
+        (changed(model_type="gemma3n_audio"), "gemma3n_audio"),
+        ({"audio_config": {"model_type": "gemma4_unified_audio", "audio_embed_dim": 639}}, "639"),
+    ],
+)
+def test_what_we_do_not_run_is_refused_by_name(config: dict[str, Any], said: str):
+    with pytest.raises(UnsupportedModelError, match=said):
+        audio_spec_from_hf({"text_config": {"hidden_size": 8}} | config)
+
+
+@pytest.mark.parametrize(
+    ("processor", "said"),
+    [({"preemphasis": 0.97}, "preemphasis"), ({"sampling_rate": 8000}, "8000"), ({"dither": 1e-4}, "dither")],
+)
+def test_front_ends_that_we_do_not_run(processor: dict[str, Any], said: str):
+    with pytest.raises(UnsupportedModelError, match=said):
+        audio_spec_from_hf(E4B, {"feature_extractor": processor})
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (changed(num_hidden_layers=0), "num_hidden_layers"),
+        (changed(rms_norm_eps="small"), "rms_norm_eps"),
+        (changed(num_attention_heads=7), "7 heads"),
+        (E4B | {"text_config": {}}, "text_config.hidden_size"),
+    ],
+)
+def test_nonsense_is_refused_by_name(config: dict[str, Any], said: str):
+    with pytest.raises(FormatError, match=said):
+        audio_spec_from_hf(config)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"projector_type": "ultravox"}, "ultravox"),
+        ({"embedding_length": None}, "embedding_length"),
+        ({"attention__head_count": 5}, "5 heads"),
+    ],
+)
+def test_other_projectors_are_refused_by_name(tmp_path: Path, changes: dict[str, Any], said: str):
+    path = hearing.mmproj(tmp_path / "m.gguf", hearing.CONFIG, hearing.weights(hearing.CONFIG), **changes)
+    with open_gguf(path) as file, pytest.raises((FormatError, UnsupportedModelError), match=said):
+        audio_spec_from_mmproj(file.metadata, file.tensors)
+
+
+def test_a_tensor_that_decides_a_shape_may_not_be_missing():
+    with pytest.raises(FormatError, match=r"mm\.a\.input_projection"):
+        audio_spec_from_mmproj({"clip.has_audio_encoder": True, "clip.audio.projector_type": "gemma4a"}, {})
