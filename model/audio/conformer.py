@@ -53,7 +53,7 @@ def encode(
 
     x, _ = jax.lax.scan(layer, x, conformer.layers)
     x = linear(x, conformer.out, numerics) + conformer.out_bias
-    return linear(_plain_norm(x, spec.eps), params.project, numerics)
+    return linear(rms_norm(x, None, spec.eps), params.project, numerics)
 
 
 def _halve(x: Array, real: Array, halving: Halving, eps: float) -> Array:
@@ -150,8 +150,3 @@ def _clipped(x: Array, layer: Clipped, numerics: Numerics) -> Array:
         return linear(x, layer.weight, numerics)
     low_in, high_in, low_out, high_out = layer.bounds
     return jnp.clip(linear(jnp.clip(x, low_in, high_in), layer.weight, numerics), low_out, high_out)
-
-
-def _plain_norm(x: Array, eps: float) -> Array:
-    """``x / rms(x)`` over the last axis."""
-    return x * jax.lax.rsqrt(jnp.square(x).mean(-1, keepdims=True) + eps)

@@ -5,6 +5,7 @@ Stretches are padded to one of few lengths, so that few programs are compiled wh
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,7 +18,7 @@ from model.audio import conformer, unified
 from model.audio.mel import log_mels
 from model.audio.params import AudioParams
 from model.audio.spec import AudioSpec, ConformerSpec
-from model.audio.windows import Window, windows
+from model.audio.windows import Window, cut
 from model.nn.linear import Numerics
 
 _SMALLEST = 48  # soft tokens; four blocks of the released encoder
@@ -53,17 +54,19 @@ class AudioEncoder:
         self._params = params
         self._numerics = numerics
 
-    def hear(self, waveform: NDArray[np.float32]) -> list[Heard]:
-        """The soft tokens of a sound, window by window; nothing where it is too short for a token.
+    def hear(self, waveform: NDArray[np.float32]) -> Iterator[Heard]:
+        """The soft tokens of a sound, window by window; none where it is too short for a token.
 
         Args:
             waveform: f32 [samples] in -1 … 1, mono, at the model's sample rate.
         """
-        found = []
-        for window in windows(self.spec, len(waveform)):
-            soft = self.encode(waveform[window.first : window.last])
-            found.append(Heard(window, soft[window.skip : window.skip + window.keep]))
-        return found
+        return self.listen([waveform])
+
+    def listen(self, blocks: Iterable[NDArray[np.float32]]) -> Iterator[Heard]:
+        """`hear`, of a sound that comes in blocks f32 [n] of any size and is never held whole."""
+        for window, samples in cut(self.spec, blocks):
+            soft = self.encode(samples)
+            yield Heard(window, soft[window.skip : window.skip + window.keep])
 
     def encode(self, waveform: NDArray[np.float32]) -> Array:
         """The soft tokens f32 [n, D of the decoder] of a stretch of sound f32 [samples], encoded at once."""

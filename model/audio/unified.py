@@ -5,8 +5,6 @@ Source: feature_extraction_gemma4_unified.py and modeling_gemma4_unified.py of t
 
 from __future__ import annotations
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from numpy.typing import NDArray
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 from model.audio.params import AudioParams
 from model.audio.spec import RawSpec
 from model.nn.linear import Numerics, linear
+from model.nn.norm import rms_norm
 
 
 def pieces(waveform: NDArray[np.float32], spec: RawSpec) -> NDArray[np.float32]:
@@ -24,5 +23,4 @@ def pieces(waveform: NDArray[np.float32], spec: RawSpec) -> NDArray[np.float32]:
 
 def project(params: AudioParams, spec: RawSpec, pieces: Array, numerics: Numerics) -> Array:
     """Soft tokens f32 [n, D of the decoder] of pieces f32 [n, 640]."""
-    scale = jax.lax.rsqrt(jnp.square(pieces).mean(-1, keepdims=True) + spec.eps)
-    return linear(pieces * scale, params.project, numerics)
+    return linear(rms_norm(pieces, None, spec.eps), params.project, numerics)

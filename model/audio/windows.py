@@ -7,7 +7,11 @@ would make of the whole sound at once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from model.audio.spec import AudioSpec
 
@@ -36,24 +40,36 @@ def windows(spec: AudioSpec, samples: int) -> tuple[Window, ...]:
     A sound that fits into one window is one window.  A longer one is cut at whole seconds, so that a window's
     start can be told to the model.
     """
-    total = spec.encoder.tokens(samples)
-    if total == 0:
+    if spec.encoder.tokens(samples) == 0:
         return ()
-    if samples <= spec.seconds * spec.sample_rate:
-        return (Window(0, samples, 0, total, 0),)
-    lead, tail = overlap(spec)
     found: list[Window] = []
     start = 0
     while True:
-        begin = max(0, start - lead)
-        skip = (start - begin) * spec.tokens_per_second
-        first, last = begin * spec.sample_rate, (begin + spec.seconds) * spec.sample_rate
-        if last >= samples:
-            keep = spec.encoder.tokens(samples - first) - skip
-            return (*found, Window(first, samples, skip, keep, start))
-        after = begin + spec.seconds - tail
-        found.append(Window(first, last, skip, (after - start) * spec.tokens_per_second, start))
-        start = after
+        window = _from(spec, start)
+        if window.last >= samples:
+            return (*found, _ended(spec, window, samples))
+        found.append(window)
+        start += window.keep // spec.tokens_per_second
+
+
+def cut(
+    spec: AudioSpec, blocks: Iterable[NDArray[np.float32]]
+) -> Iterator[tuple[Window, NDArray[np.float32]]]:
+    """The windows of a sound that comes in blocks f32 [n] of any size, each with its samples.
+
+    No more of the sound is held than a window and a block.
+    """
+    window, held = _from(spec, 0), np.zeros(0, np.float32)
+    for block in blocks:
+        held = np.concatenate([held, block.astype(np.float32, copy=False)])
+        while len(held) > window.last - window.first:
+            yield window, held[: window.last - window.first]
+            after = _from(spec, window.start + window.keep // spec.tokens_per_second)
+            held = held[after.first - window.first :]
+            window = after
+    samples = window.first + len(held)
+    if spec.encoder.tokens(samples):
+        yield _ended(spec, window, samples), held
 
 
 def overlap(spec: AudioSpec) -> tuple[int, int]:
@@ -64,3 +80,23 @@ def overlap(spec: AudioSpec) -> tuple[int, int]:
     rate = spec.tokens_per_second
     lead, tail = (-(-tokens // rate) for tokens in (spec.encoder.lead, spec.encoder.tail))
     return min(lead, spec.seconds // 2), tail
+
+
+def _from(spec: AudioSpec, start: int) -> Window:
+    """The window whose kept tokens begin at this second, of a sound that goes on behind it."""
+    lead, tail = overlap(spec)
+    begin, rate = max(0, start - lead), spec.tokens_per_second
+    end = begin + spec.seconds
+    return Window(
+        first=begin * spec.sample_rate,
+        last=end * spec.sample_rate,
+        skip=(start - begin) * rate,
+        keep=(end - tail - start) * rate,
+        start=start,
+    )
+
+
+def _ended(spec: AudioSpec, window: Window, samples: int) -> Window:
+    """The window, of a sound that ends within it."""
+    keep = spec.encoder.tokens(samples - window.first) - window.skip
+    return replace(window, last=samples, keep=keep)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from model.audio.spec import AudioSpec, ConformerSpec, MelSpec, RawSpec
-from model.audio.windows import overlap, windows
+from model.audio.windows import cut, overlap, windows
 
 E4B = AudioSpec(ConformerSpec(MelSpec()), 2560)
 SPECS = {
@@ -71,3 +73,16 @@ def test_half_a_minute_is_one_window_and_nothing_is_none():
     assert len(windows(E4B, 480_001)) == 2
     assert windows(E4B, 160) == ()
     assert windows(SPECS["raw"], 0) == ()
+
+
+@pytest.mark.parametrize("name", SPECS)
+@given(seconds=st.floats(0, 130), blocks=st.lists(st.integers(0, 16_000 * 70), max_size=5))
+def test_a_sound_in_blocks_is_cut_alike(name: str, seconds: float, blocks: list[int]):
+    spec, samples = SPECS[name], int(seconds * 16_000)
+    sound = np.arange(samples, dtype=np.float32)
+    places = [0, *sorted(min(place, samples) for place in blocks), samples]
+    parts = [sound[one:other] for one, other in pairwise(places)]
+    found = list(cut(spec, parts))
+    assert tuple(window for window, _ in found) == windows(spec, samples)
+    for window, held in found:
+        assert np.array_equal(held, sound[window.first : window.last])
