@@ -17,42 +17,197 @@ class RopeSpec:
     Attributes:
         theta: base of the geometric frequencies.
         factor: positions are divided by this (linear interpolation); 1 leaves them alone.
+        rotated: the part of a head's numbers that turns.
+        proportional: the numbers that turn are the first of both halves of the whole head, with the
+            frequencies that they would have if all turned (Gemma 4); else they are the head's first, turned
+            like a head of that size (RecurrentGemma).
     """
 
     theta: float
     factor: float = 1.0
+    rotated: float = 1.0
+    proportional: bool = False
+
+    def turning(self, head_dim: int) -> int:
+        """How many of a head's H numbers turn; even."""
+        return 2 * int(self.rotated * head_dim / 2)
 
 
 @dataclass(frozen=True, slots=True)
-class LayerSpec:
-    """One decoder layer.
+class AttentionSpec:
+    """Attention as the mixer of a layer's tokens.
 
     Attributes:
-        heads, kv_heads, head_dim: N, K and H of the attention.
-        ffw: F, the width of the gated MLP.
+        heads, kv_heads, head_dim: N, K and H.
         rope: rotary embedding of queries and keys.
         query_scale: factor on the scores (H^-½ nearly everywhere).
         window: W, query-inclusive (a query sees itself and W-1 tokens before it); None sees all.
+        softcap: c in c·tanh(score/c), before the mask (Gemma 2); None leaves scores alone.
         qk_norm: RMS norm of every query and key head before RoPE (Gemma 3).
+        v_norm: RMS norm without a weight of every value head (Gemma 4).
         qkv_bias: biases on the q, k and v projections (Qwen2).
-        post_norms: RMS norms after attention and MLP too, before the residual (Gemma 2, 3).
-        activation: of the MLP's gate.
+        out_bias: a bias on the output projection (RecurrentGemma).
+        tied_values: values are the projected keys, before the keys' own norm and RoPE: there is no v
+            projection.
+        source: index of the layer whose keys and values are read; the layer then has no k and v of its own,
+            and no cache.  None: its own.
+        media: tokens of one media block see each other, later ones too (within the window).
     """
 
     heads: int
     kv_heads: int
     head_dim: int
-    ffw: int
     rope: RopeSpec
     query_scale: float
     window: int | None = None
+    softcap: float | None = None
     qk_norm: bool = False
+    v_norm: bool = False
     qkv_bias: bool = False
-    post_norms: bool = False
-    activation: Literal["silu", "gelu_tanh"] = "silu"
+    out_bias: bool = False
+    tied_values: bool = False
+    source: int | None = None
+    media: bool = False
 
     def __post_init__(self) -> None:
         assert self.heads % self.kv_heads == 0, "query heads come in equal groups per key/value head"
+
+    @property
+    def projections(self) -> tuple[int, int, int]:
+        """Heads that the layer projects its input to: of queries, keys and values."""
+        if self.source is not None:
+            return self.heads, 0, 0
+        return self.heads, self.kv_heads, 0 if self.tied_values else self.kv_heads
+
+    def parameters(self, width: int) -> int:
+        """Number of weights, in a model of this width."""
+        rows, out = sum(self.projections) * self.head_dim, self.heads * self.head_dim
+        norms = self.head_dim * (1 if self.source is not None else 2) if self.qk_norm else 0
+        biases = (rows if self.qkv_bias else 0) + (width if self.out_bias else 0)
+        return (rows + out) * width + norms + biases
+
+
+@dataclass(frozen=True, slots=True)
+class RecurrentSpec:
+    """A gated linear recurrence (RG-LRU, arXiv 2402.19427) as the mixer of a layer's tokens.
+
+    Attributes:
+        width: E.
+        heads: blocks of the block-diagonal gates.
+        conv: width of the causal convolution before the recurrence.
+        activation: of the branch that gates the recurrence's output.
+    """
+
+    width: int
+    heads: int
+    conv: int = 4
+    activation: Literal["silu", "gelu_tanh"] = "gelu_tanh"
+
+    def __post_init__(self) -> None:
+        assert self.width % self.heads == 0, "gates are blocks of equal size"
+
+    @property
+    def window(self) -> None:
+        """None: what it remembers has no end."""
+        return None
+
+    def parameters(self, width: int) -> int:
+        """Number of weights, in a model of this width."""
+        projections = 3 * self.width * width + 2 * self.width + width
+        gates = 2 * (self.width * self.width // self.heads + self.width)
+        return projections + gates + (self.conv + 1) * self.width + self.width
+
+
+@dataclass(frozen=True, slots=True)
+class ExpertsSpec:
+    """A mixture of experts, computed beside a layer's MLP.
+
+    Attributes:
+        count: how many there are.
+        active: how many of them each token takes.
+        ffw: F of one.
+    """
+
+    count: int
+    active: int
+    ffw: int
+
+    def parameters(self, width: int) -> int:
+        """Number of weights in all: experts and their scales, router and its scale, three norms."""
+        return self.count * 3 * self.ffw * width + self.count + self.count * width + width + 3 * width
+
+    def idle(self, width: int) -> int:
+        """Number of weights that a token does not meet."""
+        return (self.count - self.active) * 3 * self.ffw * width
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSpec:
+    """One decoder layer: a mixer of tokens, then a gated MLP, each with a norm before it and a residual.
+
+    Attributes:
+        mixer: how tokens reach one another.
+        ffw: F, the width of the gated MLP.
+        activation: of its gate.
+        mlp_bias: biases on its three projections (RecurrentGemma).
+        post_norms: RMS norms after mixer and MLP too, before the residual (Gemma 2, 3, 4).
+        experts: a mixture of experts beside the MLP (Gemma 4).
+        scaled: one learned factor on the layer's result (Gemma 4).
+    """
+
+    mixer: AttentionSpec | RecurrentSpec
+    ffw: int
+    activation: Literal["silu", "gelu_tanh"] = "silu"
+    mlp_bias: bool = False
+    post_norms: bool = False
+    experts: ExpertsSpec | None = None
+    scaled: bool = False
+
+    @property
+    def attention(self) -> AttentionSpec | None:
+        """The mixer where it is attention."""
+        return self.mixer if isinstance(self.mixer, AttentionSpec) else None
+
+    def products(self, width: int) -> int:
+        """Number of weights in the matrices that a token is multiplied with, in a model of this width."""
+        mixer, total = self.mixer, 3 * self.ffw * width
+        if isinstance(mixer, AttentionSpec):
+            total += (sum(mixer.projections) + mixer.heads) * mixer.head_dim * width
+        else:
+            total += 3 * mixer.width * width + 2 * mixer.width * mixer.width // mixer.heads
+        if experts := self.experts:
+            total += experts.count * width + experts.active * 3 * experts.ffw * width
+        return total
+
+    def parameters(self, width: int) -> int:
+        """Number of weights, in a model of this width."""
+        total = self.mixer.parameters(width) + 3 * self.ffw * width + 2 * width * (1 + self.post_norms)
+        total += (2 * self.ffw + width if self.mlp_bias else 0) + self.scaled
+        return total + (self.experts.parameters(width) if self.experts else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class PerLayerSpec:
+    """Inputs of every layer's own, from a second embedding (Gemma 4 E2B, E4B).
+
+    Attributes:
+        width: P, of one layer's input.
+        vocab: rows of the table that holds them, side by side for all layers.
+        pad: the token whose row stands for soft tokens.
+    """
+
+    width: int
+    vocab: int
+    pad: int = 0
+
+    def products(self, width: int) -> int:
+        """Number of weights in the matrices that make and use one layer's input."""
+        return 3 * self.width * width
+
+    def parameters(self, width: int, layers: int) -> int:
+        """Number of weights: the table, the projection of the embedding, its norm; and the layers' parts."""
+        everywhere = (self.vocab + width) * layers * self.width + self.width
+        return everywhere + layers * (2 * self.width * width + width)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +226,7 @@ class ModelConfig:
         final_softcap: c in c·tanh(logits/c), or None.
         adjacent_pairs: the file's query and key rows pair (2i, 2i+1) for RoPE, as GGUF has it for Llama;
             loading reorders them, so that the decoder knows only (i, i + H/2).
+        per_layer: inputs of every layer's own, or None.
     """
 
     architecture: str
@@ -83,29 +239,47 @@ class ModelConfig:
     tied: bool = True
     final_softcap: float | None = None
     adjacent_pairs: bool = False
-
-    @property
-    def period(self) -> int:
-        """Length of the shortest layer pattern that, repeated and cut, gives `layers`."""
-        count = len(self.layers)
-        return next(
-            p for p in range(1, count + 1) if all(self.layers[i] == self.layers[i % p] for i in range(count))
-        )
+    per_layer: PerLayerSpec | None = None
 
     @property
     def parameters(self) -> int:
         """Number of weights, embedding included."""
         total = self.vocab * self.width * (1 if self.tied else 2) + self.width
-        for spec in self.layers:
-            qkv = (spec.heads + 2 * spec.kv_heads) * spec.head_dim
-            total += qkv * self.width + spec.heads * spec.head_dim * self.width + 3 * spec.ffw * self.width
-            total += 2 * self.width * (2 if spec.post_norms else 1)
-            total += (qkv if spec.qkv_bias else 0) + (2 * spec.head_dim if spec.qk_norm else 0)
-        return total
+        total += sum(spec.parameters(self.width) for spec in self.layers)
+        return total + (self.per_layer.parameters(self.width, len(self.layers)) if self.per_layer else 0)
+
+    @property
+    def active_parameters(self) -> int:
+        """Number of weights that one token is multiplied with: none that it only looks up, or passes by."""
+        idle = sum(spec.experts.idle(self.width) for spec in self.layers if spec.experts)
+        idle += 0 if self.tied else self.vocab * self.width
+        if self.per_layer:
+            idle += self.per_layer.vocab * self.per_layer.width * len(self.layers)
+        return self.parameters - idle
+
+    @property
+    def reach(self) -> int:
+        """The largest window; 0 where none is sliding."""
+        return max((spec.mixer.window or 0 for spec in self.layers), default=0)
 
     def kv_bytes(self, tokens: int, *, bytes_per_value: int = 2) -> int:
-        """Bytes of keys and values that `tokens` tokens occupy: rings hold at most their window."""
-        return sum(
-            2 * spec.kv_heads * spec.head_dim * bytes_per_value * min(tokens, spec.window or tokens)
-            for spec in self.layers
-        )
+        """Bytes of memory that `tokens` tokens occupy.
+
+        Rings hold at most their window, layers that read another's keys and values hold none, and a
+        recurrence holds its f32 state and the last inputs of its convolution, from the first token on.
+        """
+        total = 0
+        for spec in self.layers:
+            match spec.mixer:
+                case AttentionSpec(source=None) as mixer:
+                    a_token = 2 * mixer.kv_heads * mixer.head_dim * bytes_per_value
+                    total += a_token * min(tokens, mixer.window or tokens)
+                case RecurrentSpec() as mixer:
+                    total += 4 * mixer.conv * mixer.width
+        return total
+
+
+def period(layers: tuple[LayerSpec, ...]) -> int:
+    """Length of the shortest layer pattern that, repeated and cut, gives `layers`."""
+    count = len(layers)
+    return next(p for p in range(1, count + 1) if all(layers[i] == layers[i % p] for i in range(count)))

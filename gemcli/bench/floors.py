@@ -12,17 +12,21 @@ if TYPE_CHECKING:
 def prompt_flops(config: ModelConfig, tokens: int) -> int:
     """Floating-point operations of a prompt's matrix products, a multiplication and an addition being two.
 
-    Attention counts what its masks let through.  The output projection counts once: a prompt needs the logits
-    of its last token alone.
+    Attention counts what its masks let through.  The output projection counts once, and so do layers that
+    remember nothing: a prompt needs the logits of its last token alone.
     """
     total = 2 * config.vocab * config.width
     for spec in config.layers:
-        heads = spec.heads * spec.head_dim
-        weights = config.width * ((spec.heads + 2 * spec.kv_heads) * spec.head_dim + 3 * spec.ffw)
-        weights += heads * config.width
-        window = min(spec.window or tokens, tokens)
-        seen = window * (window + 1) // 2 + (tokens - window) * window
-        total += 2 * weights * tokens + 4 * heads * seen
+        attention = spec.attention
+        last_alone = attention is not None and attention.source is not None
+        total += 2 * spec.products(config.width) * (1 if last_alone else tokens)
+        if attention is not None:
+            window = min(attention.window or tokens, tokens)
+            seen = window * (window + 1) // 2 + (tokens - window) * window
+            of_last = min(attention.window or tokens, tokens)
+            total += 4 * attention.heads * attention.head_dim * (of_last if last_alone else seen)
+    if config.per_layer:
+        total += 2 * config.per_layer.products(config.width) * len(config.layers) * tokens
     return total
 
 

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from model.arch import gemma, llama
+from model.arch import gemma, gemma4, llama
 from model.arch.keys import Keys
 from model.config import ModelConfig
 from model.errors import UnsupportedModelError
 
-_BUILDERS = {"llama": llama.llama, "qwen2": llama.qwen2, "gemma3": gemma.gemma3}
+_BUILDERS = {
+    "gemma": gemma.gemma1_gguf,
+    "gemma2": gemma.gemma2_gguf,
+    "gemma3": gemma.gemma3_gguf,
+    "gemma4": gemma4.gemma4_gguf,
+    "llama": llama.llama_gguf,
+    "qwen2": llama.qwen2_gguf,
+}
 
 
 def config_from_gguf(metadata: Mapping[str, Any], tensors: Mapping[str, Any]) -> ModelConfig:

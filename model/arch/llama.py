@@ -2,50 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from model.arch.frame import Frame, frame_from_hf, rope_from_hf
 from model.arch.keys import Keys
-from model.config import LayerSpec, ModelConfig, RopeSpec
+from model.arch.section import Section
+from model.config import AttentionSpec, LayerSpec, ModelConfig, RopeSpec
 from model.errors import UnsupportedModelError
 
+_LLAMA = {
+    "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32,
+    "max_position_embeddings": 2048, "tie_word_embeddings": False,
+}  # fmt: skip
+_QWEN2 = _LLAMA | {
+    "intermediate_size": 22016, "num_key_value_heads": 32, "max_position_embeddings": 32768,
+}  # fmt: skip
 
-def llama(keys: Keys) -> ModelConfig:
+
+def llama_gguf(keys: Keys) -> ModelConfig:
     """Llama and its kin, e.g. SmolLM2."""
     if "rope_freqs.weight" in keys.tensors:
         raise UnsupportedModelError("per-frequency RoPE factors (Llama 3.1 and later) are not supported")
     if "blk.0.ffn_gate_inp.weight" in keys.tensors:
         raise UnsupportedModelError("mixture-of-experts Llama models are not supported")
-    return _decoder(keys, qkv_bias=False, adjacent_pairs=True)
+    frame = keys.frame(kv_heads=None, head_dim=None)
+    return _decoder(frame, keys.rope(10_000.0), adjacent_pairs=True)
 
 
-def qwen2(keys: Keys) -> ModelConfig:
+def qwen2_gguf(keys: Keys) -> ModelConfig:
     """Qwen2 and Qwen2.5: Llama with biases on q, k and v."""
-    return _decoder(keys, qkv_bias=True, adjacent_pairs=False)
+    return _decoder(keys.frame(kv_heads=None, head_dim=None), keys.rope(10_000.0), qkv_bias=True)
 
 
-def _decoder(keys: Keys, *, qkv_bias: bool, adjacent_pairs: bool) -> ModelConfig:
-    scaling = keys.text("rope.scaling.type", "none")
-    if scaling not in ("none", "linear"):
-        raise UnsupportedModelError(f"RoPE scaling of type {scaling!r} is not supported")
-    width, heads = keys.integer("embedding_length"), keys.integer("attention.head_count")
-    head_dim = keys.head_dim(width // heads)
-    spec = LayerSpec(
-        heads=heads,
-        kv_heads=keys.kv_heads(heads, heads),
-        head_dim=head_dim,
-        ffw=keys.integer("feed_forward_length"),
-        rope=RopeSpec(
-            keys.number("rope.freq_base", 10_000.0),
-            keys.number("rope.scaling.factor", 1.0) if scaling == "linear" else 1.0,
-        ),
-        query_scale=head_dim**-0.5,
+def llama_hf(config: Section, tensors: Mapping[str, Any]) -> ModelConfig:
+    """Llama and its kin, from transformers."""
+    config.must_be("attention_bias", False)
+    config.must_be("mlp_bias", False)
+    config.must_be("hidden_act", "silu")
+    return _decoder(frame_from_hf(config, tensors, "llama", _LLAMA), rope_from_hf(config, 10_000.0))
+
+
+def qwen2_hf(config: Section, tensors: Mapping[str, Any]) -> ModelConfig:
+    """Qwen2 and Qwen2.5, from transformers."""
+    config.must_be("use_sliding_window", False)
+    config.must_be("hidden_act", "silu")
+    frame = frame_from_hf(config, tensors, "qwen2", _QWEN2)
+    return _decoder(frame, rope_from_hf(config, 10_000.0), qkv_bias=True)
+
+
+def _decoder(
+    frame: Frame, rope: RopeSpec, *, qkv_bias: bool = False, adjacent_pairs: bool = False
+) -> ModelConfig:
+    mixer = AttentionSpec(
+        heads=frame.heads,
+        kv_heads=frame.kv_heads,
+        head_dim=frame.head_dim,
+        rope=rope,
+        query_scale=frame.head_dim**-0.5,
         qkv_bias=qkv_bias,
     )
-    return ModelConfig(
-        architecture=keys.architecture,
-        width=width,
-        vocab=keys.vocab(),
-        context=keys.integer("context_length"),
-        layers=(spec,) * keys.layers(),
-        norm_eps=keys.number("attention.layer_norm_rms_epsilon"),
-        tied="output.weight" not in keys.tensors,
-        adjacent_pairs=adjacent_pairs,
-    )
+    return frame.model((LayerSpec(mixer, frame.ffw),) * frame.count, adjacent_pairs=adjacent_pairs)

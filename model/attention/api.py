@@ -1,15 +1,21 @@
-"""Attention of new tokens over a cache: what must be read, what is written, and by which implementation."""
+"""Attention of new tokens over a cache: what is written, what must be read, and by which implementation.
+
+Writing and reading are apart, because a layer may read what another one has written.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
 from model.attention import blocked, compiled, reference
 from model.attention.mask import EMPTY
 from model.cache.layer import LayerCache, decode, encode
+from model.config import AttentionSpec
 
 Implementation = Literal["reference", "blocked", "compiled"]
 
@@ -18,76 +24,87 @@ _KEYS_A_BLOCK_ONE_QUERY = 1024  # with one, the loop's own cost counts
 _QUERIES_A_PASS = 256  # over a full cache
 _QUERIES_A_SLICE = 128  # of a sliding layer's chunk: each slice reads its own window and no more
 
+Stored = tuple[Array, Array, Array]  # keys, values f32 [K, S, H] and positions [S]
 
-def attend(
-    queries: Array,
-    keys: Array,
-    values: Array,
-    cache: LayerCache,
-    layer: Array,
-    at: Array,
-    *,
-    asking: Array,
-    scale: float,
-    window: int | None,
-    implementation: Implementation,
-) -> tuple[Array, LayerCache]:
-    """Attention of new tokens over everything cached and over themselves.
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Memory:
+    """What the queries of a chunk may read of one layer's keys and values.
+
+    Attributes:
+        cache: with those of the chunk.
+        layer: int [], which of its stacked layers.
+        near: of a ring that took a whole chunk: the chunk's behind those of the tokens before it, oldest
+            first.  The ring itself has lost what the chunk's first queries see.
+    """
+
+    cache: LayerCache
+    layer: Array
+    near: Stored | None = None
+
+
+def remember(keys: Array, values: Array, cache: LayerCache, layer: Array, at: Array) -> Memory:
+    """Enter a chunk's keys and values for one layer.
 
     Args:
-        queries: f32 [A, N, H], of all T new tokens or of one.
         keys, values: f32 [T, K, H], of the new tokens.
         cache: a full cache, or a ring with T = 1, has the positions of the new tokens entered already; a ring
             with more has not, since its first queries still need what the last ones displace.
         layer: which of the cache's stacked layers.
         at: int [T], positions of the new tokens, then `EMPTY` for padding.
+    """
+    if not (cache.ring and at.shape[0] > 1):
+        return Memory(cache.write(layer, keys, values, at), layer)
+    past = cache.in_order(layer, at[0])
+    # Rounded as the cache will, so that a token looks the same in its own chunk and later.
+    keys, values = (decode(encode(new, cache.keys.dtype)) for new in (keys, values))
+    near = _joined(keys, values, past, at)
+    return Memory(cache.write(layer, keys, values, at), layer, near)
+
+
+def read(
+    queries: Array,
+    memory: Memory,
+    spec: AttentionSpec,
+    asking: Array,
+    reach: Array | None,
+    implementation: Implementation,
+) -> Array:
+    """Attention of queries over everything remembered.
+
+    Args:
+        queries: f32 [A, N, H], of all of a chunk's T tokens or of one.
+        memory: from `remember`, of this layer or of the one that it borrows from.
+        spec: scale, window and softcap.
         asking: int [A], positions of the queries.
-        scale, window: see `model.attention.reference.attention`.
-        implementation: which one computes it; all give the same result.
+        reach: int [A], see `model.attention.mask.visible`; None: their own positions.
+        implementation: which one computes it; all give the same result.  What the compiled one cannot take,
+            ``blocked`` computes.
 
     Returns:
-        f32 [A, N, H], and the cache with the new keys and values.
+        f32 [A, N, H].
     """
-    if cache.ring and at.shape[0] > 1:
-        past = cache.in_order(layer, at[0])
-        # Rounded as the cache will, so that a token looks the same in its own chunk and later.
-        keys, values = (decode(encode(new, cache.keys.dtype)) for new in (keys, values))
-        near = _joined(keys, values, past, at)
-        cache = cache.write(layer, keys, values, at)
-        if implementation == "reference":
-            near_keys, near_values, near_at = near
-            mixed = reference.attention(
-                queries, near_keys, near_values, asking, near_at, scale=scale, window=window
-            )
-            return mixed, cache
-        if implementation == "compiled":
-            near_keys, near_values, near_at = near
-            mixed = compiled.attention(
-                queries,
-                near_keys[None],
-                near_values[None],
-                jnp.int32(0),
-                asking,
-                near_at,
-                scale=scale,
-                window=window,
-            )
-            return mixed, cache
-        return _slide(queries, near, asking, at, scale=scale, window=window), cache
-    cache = cache.write(layer, keys, values, at)
+    scale, window, softcap = spec.query_scale, spec.window, spec.softcap
+    cache, layer = memory.cache, memory.layer
     if implementation == "reference":
-        stored = cache.layer(layer)
-        mixed = reference.attention(queries, *stored, asking, cache.positions, scale=scale, window=window)
-        return mixed, cache
-    if implementation == "compiled":
-        mixed = compiled.attention(
-            queries, cache.keys, cache.values, layer, asking, cache.positions, scale=scale, window=window
+        keys, values, key_at = memory.near or (*cache.layer(layer), cache.positions)
+        return reference.attention(
+            queries, keys, values, asking, key_at, scale=scale, window=window, softcap=softcap, reach=reach
         )
-        return mixed, cache
+    if implementation == "compiled" and compiled.can_attend(spec.head_dim) and softcap is reach is None:
+        if memory.near is None:
+            stored = cache.keys, cache.values, layer, asking, cache.positions
+        else:
+            keys, values, key_at = memory.near
+            stored = keys[None], values[None], jnp.int32(0), asking, key_at
+        return compiled.attention(queries, *stored, scale=scale, window=window)
+    if memory.near is not None:
+        return _slide(queries, memory.near, spec, asking, reach, cache.slots)
     size = min(_KEYS_A_BLOCK if queries.shape[0] > 1 else _KEYS_A_BLOCK_ONE_QUERY, cache.slots)
 
-    def few(queries: Array, asking: Array) -> Array:
-        filled = cache.slots if cache.ring else asking.max() + 1
+    def few(queries: Array, asking: Array, reach: Array | None) -> Array:
+        filled = cache.slots if cache.ring else (asking if reach is None else reach).max() + 1
         return blocked.attention(
             queries,
             lambda index: cache.block(layer, index, size),
@@ -95,27 +112,33 @@ def attend(
             asking,
             scale=scale,
             window=window,
+            softcap=softcap,
+            reach=reach,
         )
 
     count = asking.shape[0]
     if count <= _QUERIES_A_PASS:
-        return few(queries, asking), cache
+        return few(queries, asking, reach)
     # Each pass reads only the blocks before its own last query.
     passes = -(-count // _QUERIES_A_PASS)
     padding = passes * _QUERIES_A_PASS - count
     queries = jnp.pad(queries, ((0, padding), (0, 0), (0, 0)))
-    asking = jnp.pad(asking, (0, padding), constant_values=EMPTY)
-    mixed = lax.map(
-        lambda part: few(*part),
-        (queries.reshape(passes, -1, *queries.shape[1:]), asking.reshape(passes, -1)),
+    asking, reach = (
+        part if part is None else jnp.pad(part, (0, padding), constant_values=EMPTY).reshape(passes, -1)
+        for part in (asking, reach)
     )
-    return mixed.reshape(queries.shape)[:count], cache
+    mixed = lax.map(lambda part: few(*part), (queries.reshape(passes, -1, *queries.shape[1:]), asking, reach))
+    return mixed.reshape(queries.shape)[:count]
 
 
-_Stored = tuple[Array, Array, Array]  # keys, values [K, S, H] and positions [S]
+def nothing_near(cache: LayerCache, at: Array) -> Stored:
+    """What `Memory.near` of a ring is before any layer has taken the chunk: those shapes, nothing there."""
+    _, heads, slots, size = cache.keys.shape
+    zeros = jnp.zeros((heads, slots + at.shape[0], size), jnp.float32)
+    return zeros, zeros, jnp.full(slots + at.shape[0], EMPTY, jnp.int32)
 
 
-def _joined(keys: Array, values: Array, past: _Stored, at: Array) -> _Stored:
+def _joined(keys: Array, values: Array, past: Stored, at: Array) -> Stored:
     """A chunk's keys and values f32 [T, K, H] behind those of the tokens before it, oldest first."""
     old_keys, old_values, old_at = past
     return (
@@ -126,25 +149,27 @@ def _joined(keys: Array, values: Array, past: _Stored, at: Array) -> _Stored:
 
 
 def _slide(
-    queries: Array, near: _Stored, asking: Array, at: Array, *, scale: float, window: int | None
+    queries: Array, near: Stored, spec: AttentionSpec, asking: Array, reach: Array | None, before: int
 ) -> Array:
     """A chunk over the W tokens before it and itself, in slices of queries that read only their window.
 
     Args:
         queries: f32 [A, N, H], of the whole chunk or of one of its tokens.
-        near: from `_joined`, S = W + T.
+        near: S = W + T.
+        spec: scale, window and softcap.
         asking: int [A].
-        at: int [T].
+        reach: int [A], or None.
+        before: W.
     """
     keys, values, key_at = near
-    tokens, count = at.shape[0], asking.shape[0]
-    before = key_at.shape[0] - tokens
+    tokens, count = key_at.shape[0] - before, asking.shape[0]
     size = _QUERIES_A_SLICE if count == tokens else count
     pieces = []
     for first in range(0, count, size):
         last = min(first + size, count)
-        # Query i of the chunk sees no key before i of the joined ones.
-        seen = slice(first, before + last) if count == tokens else slice(None)
+        # Query i of the chunk sees no key before i of the joined ones, and none after W + i but in its block.
+        end = before + last if reach is None else None
+        seen = slice(first, end) if count == tokens else slice(None)
         block = (keys[:, seen], values[:, seen], key_at[seen])
         pieces.append(
             blocked.attention(
@@ -152,8 +177,10 @@ def _slide(
                 lambda _, block=block: block,
                 (0, 1),
                 asking[first:last],
-                scale=scale,
-                window=window,
+                scale=spec.query_scale,
+                window=spec.window,
+                softcap=spec.softcap,
+                reach=None if reach is None else reach[first:last],
             )
         )
     return jnp.concatenate(pieces)

@@ -31,6 +31,8 @@ def attention(
     *,
     scale: float,
     window: int | None,
+    softcap: float | None = None,
+    reach: Array | None = None,
 ) -> Array:
     """Grouped-query attention; same result as `model.attention.reference.attention`.
 
@@ -39,8 +41,8 @@ def attention(
         read: block index → keys [K, b, H], values [K, b, H] and their positions int [b].
         blocks: first block and one past the last; every visible key lies between.
         at: int [T], positions of the queries.
-        scale: factor on the scores.
-        window: see `model.attention.mask.visible`.
+        scale, softcap: see `model.attention.reference.attention`.
+        window, reach: see `model.attention.mask.visible`.
 
     Returns:
         f32 [T, N, H].
@@ -55,10 +57,10 @@ def attention(
 
     def step(index: Array, carry: list[_Running]) -> list[_Running]:
         keys, values, key_at = read(index)
-        mask = jnp.tile(visible(at, key_at, window), (groups, 1))
+        mask = jnp.tile(visible(at, key_at, window, reach), (groups, 1))
         # One chain of products a head: XLA's batched product on a CPU is up to a third slower.
         return [
-            _update(running, query, key.astype(jnp.float32), value.astype(jnp.float32), mask)
+            _update(running, query, key.astype(jnp.float32), value.astype(jnp.float32), mask, softcap)
             for running, query, key, value in zip(carry, grouped, keys, values, strict=True)
         ]
 
@@ -68,10 +70,14 @@ def attention(
     return result.reshape(kv_heads, groups, tokens, size).transpose(2, 0, 1, 3).reshape(tokens, heads, size)
 
 
-def _update(running: _Running, query: Array, key: Array, value: Array, mask: Array) -> _Running:
+def _update(
+    running: _Running, query: Array, key: Array, value: Array, mask: Array, softcap: float | None
+) -> _Running:
     """One block of keys taken into a head's running softmax: [R, H] queries, [b, H] keys, bool [R, b]."""
     peak, total, mixed = running
-    scores = jnp.where(mask, _product(query, key, 1), _MASKED)
+    scores = _product(query, key, 1)
+    scores = scores if softcap is None else softcap * jnp.tanh(scores / softcap)
+    scores = jnp.where(mask, scores, _MASKED)
     new_peak = jnp.maximum(peak, scores.max(-1))
     weights = jnp.exp(scores - new_peak[:, None])
     decay = jnp.exp(peak - new_peak)

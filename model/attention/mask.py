@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
+import jax.numpy as jnp
 from jax import Array
 
 EMPTY = -1  # position of a slot or a padding token that holds nothing
 
 
-def visible(queries: Array, keys: Array, window: int | None) -> Array:
+def visible(queries: Array, keys: Array, window: int | None, reach: Array | None = None) -> Array:
     """Whether each query may see each key.
 
-    A key is seen when it exists, is not later than the query and, under a sliding window W, is one of the
-    W tokens that end with the query itself.
+    A key is seen when it exists, is not later than the query's reach and, under a sliding window W, is none
+    of those that lie W tokens or more before the query.
 
     Args:
         queries: int [T] positions.
         keys: int [S] positions; `EMPTY` for slots that hold nothing.
         window: W, or None.
+        reach: int [T], the last position that each query may see; None: its own.
 
     Returns:
         bool [T, S].
     """
     query, key = queries[:, None], keys[None, :]
-    seen = (key >= 0) & (key <= query)
+    seen = (key >= 0) & (key <= (query if reach is None else reach[:, None]))
     return seen if window is None else seen & (query - key < window)
+
+
+def block_reach(at: Array, block: Array) -> Array:
+    """How far each token of a chunk sees: to the end of its media block, or no further than itself.
+
+    Args:
+        at: int [T], consecutive positions, then `EMPTY` for padding.
+        block: int [T], a number from 0 on that all tokens of one block share, -1 outside of blocks.  A block
+            lies in one chunk as a whole.
+
+    Returns:
+        int [T].
+    """
+    same = (block[:, None] == block[None, :]) & (block >= 0)[:, None] & (at >= 0)[:, None]
+    return jnp.where(same, at[None, :], at[:, None]).max(axis=1)

@@ -10,7 +10,16 @@ from model.attention.mask import visible
 
 
 def attention(
-    queries: Array, keys: Array, values: Array, at: Array, key_at: Array, *, scale: float, window: int | None
+    queries: Array,
+    keys: Array,
+    values: Array,
+    at: Array,
+    key_at: Array,
+    *,
+    scale: float,
+    window: int | None,
+    softcap: float | None = None,
+    reach: Array | None = None,
 ) -> Array:
     """Grouped-query attention with an explicit mask.
 
@@ -22,7 +31,8 @@ def attention(
         at: int [T], positions of the queries.
         key_at: int [S], positions of the keys.
         scale: factor on the scores.
-        window: see `model.attention.mask.visible`.
+        window, reach: see `model.attention.mask.visible`.
+        softcap: c in c·tanh(score/c); None leaves scores alone.
 
     Returns:
         f32 [T, N, H].
@@ -31,7 +41,8 @@ def attention(
     grouped = queries.reshape(tokens, keys.shape[0], -1, size)
     highest = jax.lax.Precision.HIGHEST
     scores = jnp.einsum("tkgh,ksh->kgts", grouped, keys.astype(jnp.float32), precision=highest) * scale
-    mask = visible(at, key_at, window)
+    scores = scores if softcap is None else softcap * jnp.tanh(scores / softcap)
+    mask = visible(at, key_at, window, reach)
     weights = jax.nn.softmax(jnp.where(mask, scores, -jnp.inf), axis=-1, where=mask)
     mixed = jnp.einsum("kgts,ksh->tkgh", weights, values.astype(jnp.float32), precision=highest)
     return mixed.reshape(tokens, heads, size)

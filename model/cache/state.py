@@ -1,4 +1,4 @@
-"""The memory of one sequence: a cache for every layer, and how many tokens they hold."""
+"""The memory of one sequence: what every layer keeps, and how many tokens that is."""
 
 from __future__ import annotations
 
@@ -9,26 +9,44 @@ import jax.numpy as jnp
 from jax import Array
 
 from model.attention.mask import EMPTY
+from model.cache import recurrent
 from model.cache.layer import LayerCache, empty
-from model.config import ModelConfig
+from model.cache.recurrent import RecurrentCache
+from model.config import LayerSpec, ModelConfig, RecurrentSpec
 from model.weights.params import stacks
+
+Cache = LayerCache | RecurrentCache | None
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class State:
-    """Caches in the order of the parameters' stacks, and the length int32 [] of the sequence."""
+    """Caches in the order of the parameters' stacks, and the length int32 [] of the sequence.
 
-    caches: tuple[tuple[LayerCache, ...], ...]
+    A layer that reads another's keys and values has None for a cache.
+    """
+
+    caches: tuple[tuple[Cache, ...], ...]
     length: Array
+
+    @property
+    def room(self) -> int | None:
+        """Slots of the full caches; None where there are none, and so no end."""
+        full = [
+            cache.slots
+            for stack in self.caches
+            for cache in stack
+            if isinstance(cache, LayerCache) and not cache.ring
+        ]
+        return min(full, default=None)
 
     def grow(self, slots: int) -> State:
         """The state with room for `slots` tokens in the full caches."""
 
-        def larger(cache: LayerCache) -> LayerCache:
-            more = slots - cache.slots
-            if cache.ring or more <= 0:
+        def larger(cache: Cache) -> Cache:
+            if not isinstance(cache, LayerCache) or cache.ring or cache.slots >= slots:
                 return cache
+            more = slots - cache.slots
             pad = ((0, 0), (0, 0), (0, more), (0, 0))
             return replace(
                 cache,
@@ -44,8 +62,13 @@ class State:
 
         Only a full cache can be rolled back exactly by any amount: a ring has already forgotten the tokens
         that the dropped ones displaced.
+
+        Raises:
+            RollbackError: a recurrent layer has folded in tokens that it cannot take out again.
         """
-        caches = tuple(tuple(cache.trim(length) for cache in stack) for stack in self.caches)
+        caches = tuple(
+            tuple(None if cache is None else cache.trim(length) for cache in stack) for stack in self.caches
+        )
         return State(caches, jnp.minimum(self.length, length))
 
 
@@ -58,17 +81,16 @@ def init_state(config: ModelConfig, slots: int, bits: int = 16) -> State:
         bits: of every key and value: 16 (f16) or 32 (f32).
     """
     caches = tuple(
-        tuple(
-            empty(
-                stack.repeats,
-                spec.kv_heads,
-                spec.window or slots,
-                spec.head_dim,
-                bits,
-                ring=spec.window is not None,
-            )
-            for spec in stack.specs
-        )
-        for stack in stacks(config)
+        tuple(_empty(spec, stack.repeats, slots, bits) for spec in stack.specs) for stack in stacks(config)
     )
     return State(caches, jnp.zeros((), jnp.int32))
+
+
+def _empty(spec: LayerSpec, layers: int, slots: int, bits: int) -> Cache:
+    mixer = spec.mixer
+    if isinstance(mixer, RecurrentSpec):
+        return recurrent.empty(layers, mixer.width, mixer.conv)
+    if mixer.source is not None:
+        return None
+    ring = mixer.window is not None
+    return empty(layers, mixer.kv_heads, mixer.window or slots, mixer.head_dim, bits, ring=ring)

@@ -1,17 +1,22 @@
-"""One decoder layer: attention and MLP, each with its norms and residual."""
+"""One decoder layer: a mixer of tokens and an MLP, each with its norms and residual."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import Array, lax
 
 from model.attention import api
 from model.cache.layer import LayerCache
-from model.config import LayerSpec, RopeSpec
+from model.cache.recurrent import RecurrentCache
+from model.cache.state import Cache
+from model.config import AttentionSpec, LayerSpec, RecurrentSpec, RopeSpec
+from model.decoder import recurrent
 from model.nn.linear import Numerics, linear, outputs
-from model.nn.mlp import gated_mlp
+from model.nn.mlp import ACTIVATIONS, gated_mlp
+from model.nn.moe import mixture, route
 from model.nn.norm import rms_norm
 from model.nn.rope import rotate
 from model.weights.params import LayerParams
@@ -23,100 +28,153 @@ class Chunk:
 
     Attributes:
         at: int [T], positions, then `EMPTY` for padding.
-        angles: for each rotary embedding and head size, cosine and sine f32 [T, H/2].
+        reach: int [T], how far tokens of layers with media blocks see; None: no further than themselves.
+        angles: for each rotary embedding and head size, cosine and sine f32 [T, pairs].
+        inputs: f32 [L, T, P], every layer's own; None where layers have none.
         numerics: product types.
         implementation: of the attention.
+        eps: of the norms.
     """
 
     at: Array
+    reach: Array | None
     angles: dict[tuple[RopeSpec, int], tuple[Array, Array]]
+    inputs: Array | None
     numerics: Numerics
     implementation: api.Implementation
+    eps: float
+
+    def row(self, only: Array) -> Chunk:
+        """The chunk as its token `only` int [] alone sees it."""
+        return replace(
+            self,
+            at=_row(self.at, only),
+            reach=None if self.reach is None else _row(self.reach, only),
+            angles={key: (_row(cos, only), _row(sin, only)) for key, (cos, sin) in self.angles.items()},
+            inputs=None if self.inputs is None else lax.dynamic_slice_in_dim(self.inputs, only, 1, axis=1),
+        )
+
+
+class Place(NamedTuple):
+    """Where in the model a layer stands.
+
+    Attributes:
+        repeat: int [], its place in the stack of its cache.
+        layer: int [], its index in the model.
+    """
+
+    repeat: Array
+    layer: Array
 
 
 def layer(
     x: Array,
     params: LayerParams,
-    cache: LayerCache,
-    index: Array,
+    kept: Cache | api.Memory,
+    place: Place,
     spec: LayerSpec,
-    eps: float,
     chunk: Chunk,
     only: Array | None = None,
-) -> tuple[Array, LayerCache]:
+) -> tuple[Array, Cache | api.Memory]:
     """Run one layer over a chunk.
 
     Args:
         x: f32 [T, D].
-        params: of this layer alone.
-        cache: of its place in the pattern, with the chunk's positions already claimed.
-        index: its place in the cache's stack.
+        params: of this layer alone; but experts, of all layers of its stack.
+        kept: its place's cache, with the chunk's positions already claimed; or, of a layer with a source,
+            what that one remembers.
+        place: where it stands.
         spec: what it computes.
-        eps: of the norms.
         chunk: positions and the like.
-        only: int [], the one row that is wanted; None for all.  Of a model's last layer the others matter
-            only as keys and values.
+        only: int [], the one row that is wanted; None for all.  The others then matter only to what the
+            layer remembers, which it must not have borrowed.
 
     Returns:
-        f32 [T, D], or [1, D] with `only`, and the cache with the chunk's keys and values.
+        f32 [T, D], or [1, D] with `only`; and what the layer remembers: a `Memory` of keys and values with
+        those of the chunk, or the cache of a recurrence.
     """
-    normed = rms_norm(x, params.attn_norm, eps)
-    mixed, cache = _attention(normed, params, cache, index, spec, eps, chunk, only)
+    asking = chunk if only is None else chunk.row(only)
+    normed = rms_norm(x, params.attn_norm, chunk.eps)
+    if isinstance(spec.mixer, RecurrentSpec):
+        assert isinstance(kept, RecurrentCache)
+        at, numerics = chunk.at, chunk.numerics
+        mixed, kept = recurrent.mix(normed, params, kept, place.repeat, spec.mixer, at, numerics, only)
+    else:
+        assert isinstance(kept, (LayerCache, api.Memory))
+        mixed, kept = _attention(normed, params, kept, place, spec.mixer, chunk, asking, only)
     if only is not None:
-        x = lax.dynamic_slice_in_dim(x, only, 1)
-    x = x + (rms_norm(mixed, params.post_attn_norm, eps) if spec.post_norms else mixed)
-    hidden = rms_norm(x, params.ffn_norm, eps)
-    hidden = gated_mlp(hidden, params.gate_up, params.down, spec.activation, chunk.numerics)
-    return x + (rms_norm(hidden, params.post_ffn_norm, eps) if spec.post_norms else hidden), cache
+        x = _row(x, only)
+    x = x + (rms_norm(mixed, params.post_attn_norm, chunk.eps) if spec.post_norms else mixed)
+    hidden = _feed_forward(x, params, place, spec, asking)
+    x = x + (rms_norm(hidden, params.post_ffn_norm, chunk.eps) if spec.post_norms else hidden)
+    if asking.inputs is not None:
+        inputs = lax.dynamic_index_in_dim(asking.inputs, place.layer, keepdims=False)
+        x = x + _own_input(x, params, inputs, spec, asking)
+    return x * params.layer_scale[None] if spec.scaled else x, kept
 
 
 def _attention(
     x: Array,
     params: LayerParams,
-    cache: LayerCache,
-    index: Array,
-    spec: LayerSpec,
-    eps: float,
+    kept: LayerCache | api.Memory,
+    place: Place,
+    spec: AttentionSpec,
     chunk: Chunk,
+    asking: Chunk,
     only: Array | None,
-) -> tuple[Array, LayerCache]:
-    width = spec.heads * spec.head_dim
-    asking = chunk.at
+) -> tuple[Array, api.Memory]:
+    """Attention of the tokens of `asking`: those of `chunk`, or its row `only`."""
+    key, apart = (spec.rope, spec.head_dim), spec.head_dim // 2 if spec.rope.proportional else None
+    count, whole = spec.heads * spec.head_dim, sum(spec.projections) * spec.head_dim
     if only is None:
-        qkv = _heads(x, params, spec, chunk.numerics, 0, width + 2 * spec.kv_heads * spec.head_dim)
-        queries, keys, values = jnp.split(qkv, [spec.heads, spec.heads + spec.kv_heads], axis=1)
+        queries, kv = jnp.split(_heads(x, params, spec, chunk.numerics, 0, whole), [spec.heads], axis=1)
     else:
-        row = lax.dynamic_slice_in_dim(x, only, 1)
-        asking = lax.dynamic_slice_in_dim(asking, only, 1)
-        queries = _heads(row, params, spec, chunk.numerics, 0, width)
-        kv = _heads(x, params, spec, chunk.numerics, width, width + 2 * spec.kv_heads * spec.head_dim)
-        keys, values = jnp.split(kv, 2, axis=1)
-    if spec.qk_norm:
-        queries, keys = rms_norm(queries, params.q_norm, eps), rms_norm(keys, params.k_norm, eps)
-    cos, sin = angles = chunk.angles[spec.rope, spec.head_dim]
-    keys = rotate(keys, angles)
-    if only is not None:
-        angles = (lax.dynamic_slice_in_dim(cos, only, 1), lax.dynamic_slice_in_dim(sin, only, 1))
-    mixed, cache = api.attend(
-        rotate(queries, angles),
-        keys,
-        values,
-        cache,
-        index,
-        chunk.at,
-        asking=asking,
-        scale=spec.query_scale,
-        window=spec.window,
-        implementation=chunk.implementation,
-    )
-    return linear(mixed.reshape(mixed.shape[0], -1), params.attn_out, chunk.numerics), cache
+        queries = _heads(_row(x, only), params, spec, chunk.numerics, 0, count)
+        kv = _heads(x, params, spec, chunk.numerics, count, whole)
+    if isinstance(kept, LayerCache):
+        keys, values = (kv, kv) if spec.tied_values else jnp.split(kv, 2, axis=1)
+        keys = rms_norm(keys, params.k_norm, chunk.eps) if spec.qk_norm else keys
+        values = rms_norm(values, None, chunk.eps) if spec.v_norm else values
+        keys = rotate(keys, chunk.angles[key], apart)
+        kept = api.remember(keys, values, kept, place.repeat, chunk.at)
+    queries = rms_norm(queries, params.q_norm, chunk.eps) if spec.qk_norm else queries
+    queries = rotate(queries, asking.angles[key], apart)
+    reach = asking.reach if spec.media else None
+    mixed = api.read(queries, kept, spec, asking.at, reach, chunk.implementation)
+    out = linear(mixed.reshape(mixed.shape[0], -1), params.attn_out, chunk.numerics)
+    return out + params.attn_out_bias[None] if spec.out_bias else out, kept
 
 
 def _heads(
-    x: Array, params: LayerParams, spec: LayerSpec, numerics: Numerics, start: int, stop: int
+    x: Array, params: LayerParams, spec: AttentionSpec, numerics: Numerics, start: int, stop: int
 ) -> Array:
     """Outputs start … stop of the fused projection, as heads f32 [T, ·, H]."""
     projected = linear(x, outputs(params.qkv, start, stop), numerics)
     if spec.qkv_bias:
         projected = projected + params.qkv_bias[None, start:stop]
     return projected.reshape(x.shape[0], -1, spec.head_dim)
+
+
+def _feed_forward(x: Array, params: LayerParams, place: Place, spec: LayerSpec, chunk: Chunk) -> Array:
+    """The MLP and, where there are any, the experts beside it; f32 [T, D]."""
+    eps, numerics, kind = chunk.eps, chunk.numerics, spec.activation
+    normed = rms_norm(x, params.ffn_norm, eps)
+    biases = (params.gate_up_bias, params.down_bias) if spec.mlp_bias else None
+    hidden = gated_mlp(normed, params.gate_up, params.down, kind, numerics, biases)
+    if spec.experts is None:
+        return hidden
+    routed = route(x, params.router_scale, params.router, params.expert_scale, spec.experts.active, eps)
+    normed = rms_norm(x, params.experts_norm, eps)
+    weights = params.experts_gate_up, params.experts_down
+    mixed = mixture(normed, routed, weights, place.repeat, spec.experts, kind, numerics)
+    return rms_norm(hidden, params.mlp_post_norm, eps) + rms_norm(mixed, params.experts_post_norm, eps)
+
+
+def _own_input(x: Array, params: LayerParams, inputs: Array, spec: LayerSpec, chunk: Chunk) -> Array:
+    """What the layer's own inputs f32 [T, P] add, let through as the stream decides; f32 [T, D]."""
+    gate = ACTIVATIONS[spec.activation](linear(x, params.ple_gate, chunk.numerics))
+    return rms_norm(linear(gate * inputs, params.ple_out, chunk.numerics), params.ple_post_norm, chunk.eps)
+
+
+def _row(part: Array, only: Array) -> Array:
+    return lax.dynamic_slice_in_dim(part, only, 1)

@@ -16,7 +16,14 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 }
 
 
-def gated_mlp(x: Array, gate_up: Weight, down: Weight, activation: str, numerics: Numerics) -> Array:
+def gated_mlp(
+    x: Array,
+    gate_up: Weight,
+    down: Weight,
+    activation: str,
+    numerics: Numerics,
+    biases: tuple[Array, Array] | None = None,
+) -> Array:
     """``down(act(gate x) * up x)``.
 
     Args:
@@ -24,6 +31,10 @@ def gated_mlp(x: Array, gate_up: Weight, down: Weight, activation: str, numerics
         gate_up: [2F, D], the gate's rows first.
         down: [D, F].
         activation: a key of `ACTIVATIONS`.
+        numerics: product types.
+        biases: of gate_up f32 [2F] and down f32 [D], or None.
     """
-    gate, up = jnp.split(linear(x, gate_up, numerics), 2, axis=-1)
-    return linear(ACTIVATIONS[activation](gate) * up, down, numerics)
+    both = linear(x, gate_up, numerics)
+    gate, up = jnp.split(both if biases is None else both + biases[0][None], 2, axis=-1)
+    result = linear(ACTIVATIONS[activation](gate) * up, down, numerics)
+    return result if biases is None else result + biases[1][None]

@@ -7,16 +7,16 @@ import jax.numpy as jnp
 from jax import Array
 
 
-def rms_norm(x: Array, weight: Array, eps: float) -> Array:
+def rms_norm(x: Array, weight: Array | None, eps: float) -> Array:
     """``x / rms(x) * weight`` over the last axis.
 
-    GGUF files of the Gemma family already hold 1+w, so the weight is always used as it is.
+    Where a checkpoint holds w of 1+w, loading adds the one, so the weight is always used as it is.
 
     Args:
         x: [..., D]; D may be a head's size.
-        weight: f32 [D].
+        weight: f32 [D]; None leaves it out.
         eps: added to the mean square.
     """
     x = x.astype(jnp.float32)
     scale = jax.lax.rsqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + eps)
-    return x * scale * jnp.expand_dims(weight, range(x.ndim - 1))
+    return x * scale if weight is None else x * scale * jnp.expand_dims(weight, range(x.ndim - 1))

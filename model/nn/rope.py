@@ -22,18 +22,18 @@ _LOW = 1024  # positions in the low table; as many high parts reach 2^20
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class RopeTable:
-    """Cosines and sines for one `RopeSpec` and head size.
+    """Cosines and sines for one `RopeSpec` and head size, of as many angles as there are turning pairs.
 
     Attributes:
-        high: f32 [ceil(context/1024), 2, H/2], of the multiples of 1024.
-        low: f32 [1024, 2, H/2], of 0…1023.
+        high: f32 [ceil(context/1024), 2, pairs], of the multiples of 1024.
+        low: f32 [1024, 2, pairs], of 0…1023.
     """
 
     high: Array
     low: Array
 
     def angles(self, positions: Array) -> tuple[Array, Array]:
-        """Cosine and sine, each f32 [T, H/2], of every position's angles."""
+        """Cosine and sine, each f32 [T, pairs], of every position's angles."""
         high, low = self.high[positions // _LOW], self.low[positions % _LOW]
         cos = high[:, 0] * low[:, 0] - high[:, 1] * low[:, 1]
         sin = high[:, 1] * low[:, 0] + high[:, 0] * low[:, 1]
@@ -42,7 +42,9 @@ class RopeTable:
 
 def rope_table(spec: RopeSpec, head_dim: int, context: int) -> RopeTable:
     """Tables that cover positions 0…context-1."""
-    frequencies = spec.theta ** (-np.arange(0, head_dim, 2, dtype=np.float64) / head_dim) / spec.factor
+    turning = spec.turning(head_dim)
+    size = head_dim if spec.proportional else turning
+    frequencies = spec.theta ** (-np.arange(0, turning, 2, dtype=np.float64) / size) / spec.factor
 
     def table(positions: np.ndarray) -> Array:
         angles = positions[:, None].astype(np.float64) * frequencies
@@ -51,13 +53,18 @@ def rope_table(spec: RopeSpec, head_dim: int, context: int) -> RopeTable:
     return RopeTable(table(np.arange(-(-context // _LOW)) * _LOW), table(np.arange(_LOW)))
 
 
-def rotate(x: Array, angles: tuple[Array, Array]) -> Array:
-    """Turn the pairs (i, i + H/2) of every head.
+def rotate(x: Array, angles: tuple[Array, Array], apart: int | None = None) -> Array:
+    """Turn pairs of every head's numbers; what has no angle stays as it is.
 
     Args:
         x: f32 [T, N, H].
-        angles: cosine and sine, each f32 [T, H/2].
+        angles: cosine and sine, each f32 [T, pairs].
+        apart: pair i is (i, i + apart); None: as many as there are pairs, so that the head's first numbers
+            turn.
     """
     cos, sin = (part[:, None, :] for part in angles)
-    first, second = jnp.split(x, 2, axis=-1)
-    return jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
+    pairs = cos.shape[-1]
+    apart = pairs if apart is None else apart
+    first, still, second, rest = jnp.split(x, [pairs, apart, apart + pairs], axis=-1)
+    turned = [first * cos - second * sin, still, second * cos + first * sin, rest]
+    return jnp.concatenate([part for part in turned if part.shape[-1]], axis=-1)

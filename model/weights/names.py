@@ -5,10 +5,12 @@ One table serves every architecture: a place that a model lacks is simply not as
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from model.config import LayerSpec, ModelConfig
+from model.config import ModelConfig
+from model.weights.params import abstract, abstract_layer, parts
 
 _LAYER: dict[str, tuple[str, ...]] = {
     "attn_norm": ("attn_norm.weight",),
@@ -22,8 +24,28 @@ _LAYER: dict[str, tuple[str, ...]] = {
     "gate_up": ("ffn_gate.weight", "ffn_up.weight"),
     "down": ("ffn_down.weight",),
     "post_ffn_norm": ("post_ffw_norm.weight",),
+    "router_scale": ("ffn_gate_inp.scale",),
+    "router": ("ffn_gate_inp.weight",),
+    "expert_scale": ("ffn_down_exps.scale",),
+    "experts_norm": ("pre_ffw_norm_2.weight",),
+    "experts_gate_up": ("ffn_gate_up_exps.weight",),
+    "experts_down": ("ffn_down_exps.weight",),
+    "mlp_post_norm": ("post_ffw_norm_1.weight",),
+    "experts_post_norm": ("post_ffw_norm_2.weight",),
+    "ple_gate": ("inp_gate.weight",),
+    "ple_out": ("proj.weight",),
+    "ple_post_norm": ("post_norm.weight",),
+    "layer_scale": ("layer_output_scale.weight",),
 }
-_TOP = {"embed": "token_embd.weight", "final_norm": "output_norm.weight", "output": "output.weight"}
+_TOP = {
+    "embed": "token_embd.weight",
+    "final_norm": "output_norm.weight",
+    "output": "output.weight",
+    "ple_embed": "per_layer_token_embd.weight",
+    "ple_in": "per_layer_model_proj.weight",
+    "ple_norm": "per_layer_proj_norm.weight",
+}
+_OWN_KEYS_AND_VALUES = re.compile(r"blk\.(\d+)\.attn_(k|v|k_norm|v_norm)\.weight")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,45 +54,48 @@ class Source:
 
     Attributes:
         name: in the file.
-        shape: that it must have, [out, in] or [size].
-        first: the first row (or element) of the place that it fills.
+        shape: that it must have: [out, in], [size] or, of experts, [X, out, in].
+        first: the first row (or element, or expert) of the place that it fills.
         heads: the rows are this many heads whose adjacent pairs must be reordered; 0 where they must not.
+        plus: added to what is stored: a norm may be stored as what it differs from 1 by.
+        stored: the shape in the file where it has axes of 1 besides; None where it has not.
     """
 
     name: str
     shape: tuple[int, ...]
     first: int
     heads: int = 0
+    plus: float = 0.0
+    stored: tuple[int, ...] | None = None
 
 
 def top(config: ModelConfig, place: str) -> Source:
-    """The tensor of a place outside the layers: ``embed``, ``final_norm`` or ``output``."""
-    shape = (config.width,) if place == "final_norm" else (config.vocab, config.width)
-    return Source(_TOP[place], shape, 0)
+    """The tensor of a place outside the layers: a field of `Params` other than ``stacks``."""
+    return Source(_TOP[place], getattr(abstract(config), place).shape, 0)
 
 
 def in_layer(config: ModelConfig, index: int, place: str) -> Iterator[Source]:
     """The tensors whose rows, one after the other, make up a field of `LayerParams` in layer `index`."""
     spec, first = config.layers[index], 0
-    for suffix in _LAYER[place]:
-        shape = _shape(config, spec, suffix)
-        rotary_heads = {"attn_q": spec.heads, "attn_k": spec.kv_heads}.get(suffix.partition(".")[0], 0)
-        yield Source(f"blk.{index}.{suffix}", shape, first, rotary_heads if config.adjacent_pairs else 0)
-        first += shape[0]
+    rows, *rest = getattr(abstract_layer(config, spec, 1), place).shape[1:]
+    heads = spec.attention.projections if spec.attention and config.adjacent_pairs else ()
+    for number, (suffix, size) in enumerate(zip(_LAYER[place], parts(spec, place) or (rows,), strict=True)):
+        if size:
+            rotary = heads[number] if place.startswith("qkv") and number < 2 and heads else 0
+            yield Source(f"blk.{index}.{suffix}", (size, *rest), first, rotary)
+        first += size
 
 
-def _shape(config: ModelConfig, spec: LayerSpec, suffix: str) -> tuple[int, ...]:
-    queries, keys = spec.heads * spec.head_dim, spec.kv_heads * spec.head_dim
-    rows, columns = {
-        "attn_q": (queries, config.width),
-        "attn_k": (keys, config.width),
-        "attn_v": (keys, config.width),
-        "attn_output": (config.width, queries),
-        "ffn_gate": (spec.ffw, config.width),
-        "ffn_up": (spec.ffw, config.width),
-        "ffn_down": (config.width, spec.ffw),
-        "attn_q_norm": (spec.head_dim, 0),
-        "attn_k_norm": (spec.head_dim, 0),
-    }.get(suffix.partition(".")[0], (config.width, 0))
-    vector = columns == 0 or suffix.endswith(".bias")
-    return (rows,) if vector else (rows, columns)
+def is_superfluous(config: ModelConfig, name: str) -> bool:
+    """Whether a tensor that no place asks for may lie in the file all the same.
+
+    Files keep the RoPE factors that the architecture already states, and the key and value projections that
+    layers with a `source` were trained beside and never use.
+    """
+    if name == "rope_freqs.weight":
+        return any(spec.attention and spec.attention.rope.proportional for spec in config.layers)
+    found = _OWN_KEYS_AND_VALUES.fullmatch(name)
+    if not found or int(found[1]) >= len(config.layers):
+        return False
+    mixer = config.layers[int(found[1])].attention
+    return mixer is not None and mixer.source is not None
