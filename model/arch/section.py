@@ -66,6 +66,12 @@ class Section:
         value = self._values.get(key, default)
         return None if value is None else self.number(key, value)
 
+    def colours(self, key: str, default: float, *, positive: bool = False) -> tuple[float, float, float]:
+        """Three numbers, for red, green and blue; raises FormatError otherwise."""
+        if not self.has(key):
+            return default, default, default
+        return three_numbers(self._values[key], f"{self._name}: {key}", positive=positive)
+
     def flag(self, key: str, *, default: bool = False) -> bool:
         """True or false."""
         return bool(self._values[key]) if self.has(key) else default
@@ -106,3 +112,14 @@ class Section:
         if self.has(key) and (found := self._values[key]) not in known:
             wanted = " or ".join(repr(value) for value in known)
             raise UnsupportedModelError(f"{self._name}: {key} = {found!r} is not supported, only {wanted}")
+
+
+def three_numbers(value: object, name: str, *, positive: bool = False) -> tuple[float, float, float]:
+    """A list of three finite (and positive) numbers; raises FormatError, which calls it `name`, otherwise."""
+    match value:
+        case [int() | float() as red, int() | float() as green, int() | float() as blue]:
+            found = float(red), float(green), float(blue)
+            if all(math.isfinite(one) and (one > 0 or not positive) for one in found):
+                return found
+    kind = "positive numbers" if positive else "numbers"
+    raise FormatError(f"{name} should be three {kind}, not {value!r}")

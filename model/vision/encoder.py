@@ -66,6 +66,11 @@ class Encoder:
             partial(_run, spec=spec, numerics=numerics), compiler_options=dict(options) if options else None
         )
 
+    @property
+    def programs(self) -> int:
+        """How many shapes it has been compiled for."""
+        return self._run._cache_size()
+
     def __call__(self, patches: Patches) -> NDArray[np.float32]:
         """Soft tokens f32 [n, D_text] of one picture, n being `patches.tokens`."""
         ready = padded(self.spec, patches)

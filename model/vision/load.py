@@ -76,6 +76,11 @@ def _is_info(leaf: object) -> bool:
 def _leaf(place: str, info: ArrayInfo, known: Table, checkpoint: Checkpoint) -> _Leaf:
     entry = known.entries[place]
     stacked = place.startswith("layers.")
+    if stacked and info.shape[0] > len(checkpoint.tensors):
+        raise FormatError(
+            f"{checkpoint.path}: {info.shape[0]:,} layers of a vision encoder are described, "
+            f"but there are {len(checkpoint.tensors):,} tensors"
+        )
     numbers = range(info.shape[0] if stacked else 1)
     found = tuple(_present([name.format(number) for name in entry.names], checkpoint) for number in numbers)
     return _Leaf(info, found, stacked, entry.transform)
