@@ -9,7 +9,7 @@ import tiny
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.config import ModelConfig
+from model.config import ModelConfig, period
 from model.weights.params import stacks
 
 SPECS = [replace(tiny.llama().layers[0], ffw=ffw) for ffw in (32, 64, 96)]
@@ -21,9 +21,9 @@ def config(pattern: list[int]) -> ModelConfig:
 
 @given(st.lists(st.integers(0, 2), min_size=1, max_size=14))
 def test_the_period_is_the_shortest_that_repeats(pattern: list[int]) -> None:
-    period = config(pattern).period
+    found = period(config(pattern).layers)
     repeats = [pattern == (pattern[:p] * len(pattern))[: len(pattern)] for p in range(1, len(pattern) + 1)]
-    assert period == repeats.index(True) + 1
+    assert found == repeats.index(True) + 1
 
 
 @given(st.lists(st.integers(0, 2), min_size=1, max_size=14))

@@ -20,9 +20,9 @@ import numpy as np
 import pytest
 
 from model import native
-from model.config import LayerSpec, ModelConfig, RopeSpec
+from model.config import AttentionSpec, ExpertsSpec, LayerSpec, ModelConfig, PerLayerSpec, RopeSpec
 from model.nn.qarray import QArray, quantize
-from model.weights.params import ArrayInfo, LayerParams, Params, abstract
+from model.weights.params import ArrayInfo, LayerParams, Params, abstract, parts, stacks
 
 VOCAB = 97
 
@@ -40,19 +40,33 @@ def needs_kernel(kernel: native.Kernel) -> None:
     assert why is None, why
 
 
-_LLAMA = LayerSpec(heads=4, kv_heads=2, head_dim=8, ffw=64, rope=RopeSpec(10_000.0), query_scale=8**-0.5)
+def attention_of(spec: LayerSpec) -> AttentionSpec:
+    """The mixer of a layer that has attention."""
+    assert isinstance(spec.mixer, AttentionSpec)
+    return spec.mixer
+
+
+def with_attention(spec: LayerSpec, ffw: int | None = None, **changes: Any) -> LayerSpec:
+    """The layer with changes of its attention."""
+    return replace(spec, ffw=ffw or spec.ffw, mixer=replace(attention_of(spec), **changes))
+
+
+_LLAMA = LayerSpec(AttentionSpec(4, 2, 8, RopeSpec(10_000.0), query_scale=8**-0.5), ffw=64)
 _GLOBAL = LayerSpec(
-    heads=4,
-    kv_heads=2,
-    head_dim=16,
+    AttentionSpec(
+        heads=4,
+        kv_heads=2,
+        head_dim=16,
+        rope=RopeSpec(1_000_000.0, 8.0),
+        query_scale=16**-0.5,
+        qk_norm=True,
+        media=True,
+    ),
     ffw=48,
-    rope=RopeSpec(1_000_000.0, 8.0),
-    query_scale=16**-0.5,
-    qk_norm=True,
-    post_norms=True,
     activation="gelu_tanh",
+    post_norms=True,
 )
-_LOCAL = replace(_GLOBAL, rope=RopeSpec(10_000.0), window=WINDOW)
+_LOCAL = with_attention(_GLOBAL, rope=RopeSpec(10_000.0), window=WINDOW)
 
 
 def llama(**changes: Any) -> ModelConfig:
@@ -63,7 +77,7 @@ def llama(**changes: Any) -> ModelConfig:
 
 def qwen(**changes: Any) -> ModelConfig:
     """Two layers with biases on q, k and v, and an output of its own."""
-    spec = replace(_LLAMA, qkv_bias=True, rope=RopeSpec(1_000_000.0))
+    spec = with_attention(_LLAMA, qkv_bias=True, rope=RopeSpec(1_000_000.0))
     return replace(llama(), architecture="qwen2", layers=(spec,) * 2, norm_eps=1e-6, tied=False, **changes)
 
 
@@ -81,16 +95,100 @@ def gemma(count: int = 8, **changes: Any) -> ModelConfig:
     return replace(config, **changes)
 
 
+def gemma1(**changes: Any) -> ModelConfig:
+    """Two pre-norm layers with the gate of the Gemmas, and one key and value head."""
+    spec = replace(with_attention(_LLAMA, kv_heads=1), activation="gelu_tanh")
+    config = replace(llama(), architecture="gemma", layers=(spec,) * 2, norm_eps=1e-6, embed_scale=32**0.5)
+    return replace(config, **changes)
+
+
+def gemma2(count: int = 3, **changes: Any) -> ModelConfig:
+    """Sliding and global layers in turn, all with caps."""
+    near = AttentionSpec(4, 2, 16, RopeSpec(10_000.0), query_scale=16**-0.5, window=WINDOW, softcap=2.0)
+    layers = tuple(
+        LayerSpec(
+            replace(near, window=None) if index % 2 else near, 48, activation="gelu_tanh", post_norms=True
+        )
+        for index in range(count)
+    )
+    config = replace(gemma(), architecture="gemma2", layers=layers, final_softcap=3.0)
+    return replace(config, **changes)
+
+
+def gemma4(
+    own: int = 6,
+    shared: int = 0,
+    *,
+    inputs: int = 0,
+    experts: ExpertsSpec | None = None,
+    tied_values: bool = False,
+    **changes: Any,
+) -> ModelConfig:
+    """Two sliding layers to one global, whose heads are larger; the last is global.
+
+    Args:
+        own: layers with keys and values of their own.
+        shared: layers after them that have none, with a wider MLP.
+        inputs: P of the layers' own inputs.
+        experts: beside every MLP.
+        tied_values: of the global layers, which have fewer key and value heads then.
+        changes: of the configuration.
+    """
+    near = AttentionSpec(
+        heads=4,
+        kv_heads=2,
+        head_dim=8,
+        rope=RopeSpec(10_000.0),
+        query_scale=1.0,
+        window=WINDOW,
+        qk_norm=True,
+        v_norm=True,
+        media=not inputs,
+    )
+    far = replace(
+        near,
+        kv_heads=1 if tied_values else 2,
+        head_dim=16,
+        rope=RopeSpec(1_000_000.0, rotated=0.25, proportional=True),
+        window=None,
+        tied_values=tied_values,
+        media=False,
+    )
+    kinds = [
+        far if (index + 1) % 3 == 0 or index == own + shared - 1 else near for index in range(own + shared)
+    ]
+
+    def layer(index: int) -> LayerSpec:
+        mixer = kinds[index]
+        if index >= own:
+            mixer = replace(mixer, source=max(at for at in range(own) if kinds[at] == mixer))
+        ffw = 64 if index >= own else 32
+        return LayerSpec(mixer, ffw, "gelu_tanh", post_norms=True, experts=experts, scaled=True)
+
+    config = ModelConfig(
+        "gemma4",
+        width=32,
+        vocab=VOCAB,
+        context=256,
+        layers=tuple(layer(index) for index in range(own + shared)),
+        norm_eps=1e-6,
+        embed_scale=32**0.5,
+        final_softcap=3.0,
+        per_layer=PerLayerSpec(inputs, VOCAB) if inputs else None,
+    )
+    return replace(config, **changes)
+
+
 def random_params(config: ModelConfig, seed: int = 0, *, quantized: bool = False) -> Params:
     """Random weights of a size that makes attention sharp and activations neither fade nor grow."""
     rng = np.random.default_rng(seed)
 
     def one(info: ArrayInfo) -> Any:
         values = rng.standard_normal(info.shape)
-        if info.kind == "vector":
+        if info.kind == "vector" and len(info.shape) < 3:
             return jnp.asarray(1 + 0.2 * values, jnp.float32)
         matrix = jnp.asarray(values * 1.5 * info.shape[-1] ** -0.5, jnp.float32)
-        return quantize(matrix) if quantized else matrix
+        return quantize(matrix) if quantized and info.kind == "matrix" else matrix
 
     return jax.tree.map(one, abstract(config), is_leaf=lambda leaf: isinstance(leaf, ArrayInfo))
 
@@ -110,57 +208,127 @@ def f64(weight: Any) -> np.ndarray:
 
 def layer_params(config: ModelConfig, params: Params, index: int) -> dict[str, np.ndarray | None]:
     """The weights of one layer of the model."""
-    pattern = len(params.stacks[0])
-    whole = len(config.layers) // pattern * pattern
-    stack, repeat = (0, index // pattern) if index < whole else (1, 0)
-    layer: LayerParams = params.stacks[stack][index % pattern]
+    found = [
+        (weights[place], repeat)
+        for stack, weights in zip(stacks(config), params.stacks, strict=True)
+        for repeat in range(stack.repeats)
+        for place in range(len(stack.specs))
+        if stack.layer(repeat, place) == index
+    ]
+    ((layer, repeat),) = found
     return {
         name: None if weight is None else f64(weight)[repeat]
         for name, weight in ((name, getattr(layer, name)) for name in LayerParams.__dataclass_fields__)
     }
 
 
-def dense(config: ModelConfig, params: Params, ids: Sequence[int]) -> np.ndarray:
-    """Logits f64 [T, V] after every token."""
+Block = tuple[int, np.ndarray]
+"""Soft tokens that see one another: the first one's position, and the embeddings [n, D]."""
+
+
+def dense(
+    config: ModelConfig, params: Params, ids: Sequence[int], blocks: Sequence[Block] = ()
+) -> np.ndarray:
+    """Logits f64 [T, V] after every token; blocks take the place of what ids say."""
     x = f64(params.embed)[list(ids)] * config.embed_scale
+    known, reach = np.array(ids), np.arange(len(ids))
+    for first, soft in blocks:
+        here = slice(first, first + len(soft))
+        x[here], reach[here] = soft, first + len(soft) - 1
+        known[here] = config.per_layer.pad if config.per_layer else 0
+    inputs = _inputs(config, params, x, known) if config.per_layer else None
+    remembered: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     for index, spec in enumerate(config.layers):
-        weights = layer_params(config, params, index)
-        mixed = _attention(_norm(x, weights["attn_norm"], config.norm_eps), weights, spec, config.norm_eps)
-        x = x + (_norm(mixed, weights["post_attn_norm"], config.norm_eps) if spec.post_norms else mixed)
-        hidden = _mlp(_norm(x, weights["ffn_norm"], config.norm_eps), weights, spec)
-        x = x + (_norm(hidden, weights["post_ffn_norm"], config.norm_eps) if spec.post_norms else hidden)
+        weights, eps = layer_params(config, params, index), config.norm_eps
+        mixed = _attention(
+            _norm(x, weights["attn_norm"], eps), weights, attention_of(spec), eps, index, remembered, reach
+        )
+        x = x + (_norm(mixed, weights["post_attn_norm"], eps) if spec.post_norms else mixed)
+        hidden = _mlp(_norm(x, weights["ffn_norm"], eps), weights, spec)
+        if spec.experts:
+            hidden = _norm(hidden, weights["mlp_post_norm"], eps) + _experts(x, weights, spec, eps)
+        x = x + (_norm(hidden, weights["post_ffn_norm"], eps) if spec.post_norms else hidden)
+        if inputs is not None:
+            gate = _activated(x @ _given(weights["ple_gate"]).T, spec.activation) * inputs[:, index]
+            x = x + _norm(gate @ _given(weights["ple_out"]).T, weights["ple_post_norm"], eps)
+        x = x * _given(weights["layer_scale"]) if spec.scaled else x
     output = params.embed if config.tied else params.output
     logits = _norm(x, f64(params.final_norm), config.norm_eps) @ f64(output).T
-    cap = config.final_softcap
-    return logits if cap is None else cap * np.tanh(logits / cap)
+    return _capped(logits, config.final_softcap)
+
+
+def _given(weight: np.ndarray | None) -> np.ndarray:
+    assert weight is not None
+    return weight
+
+
+def _capped(x: np.ndarray, cap: float | None) -> np.ndarray:
+    return x if cap is None else cap * np.tanh(x / cap)
 
 
 def _norm(x: np.ndarray, weight: Any, eps: float) -> np.ndarray:
     return x / np.sqrt((x**2).mean(-1, keepdims=True) + eps) * weight
 
 
-def _attention(x: np.ndarray, weights: Mapping[str, Any], spec: LayerSpec, eps: float) -> np.ndarray:
-    tokens, size = len(x), spec.head_dim
+def _inputs(config: ModelConfig, params: Params, x: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """[T, L, P]: half from the ids, half from the embeddings."""
+    assert config.per_layer
+    shape = (len(ids), len(config.layers), config.per_layer.width)
+    of_ids = (f64(params.ple_embed)[ids] * shape[2] ** 0.5).reshape(shape)
+    of_embedding = (x @ f64(params.ple_in).T / config.width**0.5).reshape(shape)
+    return (of_ids + _norm(of_embedding, f64(params.ple_norm), config.norm_eps)) / 2**0.5
+
+
+def _attention(
+    x: np.ndarray,
+    weights: Mapping[str, Any],
+    spec: AttentionSpec,
+    eps: float,
+    index: int,
+    remembered: dict[int, tuple[np.ndarray, np.ndarray]],
+    reach: np.ndarray,
+) -> np.ndarray:
+    tokens, size, at = len(x), spec.head_dim, np.arange(len(x))
     qkv = x @ weights["qkv"].T
     if spec.qkv_bias:
         qkv = qkv + weights["qkv_bias"]
     qkv = qkv.reshape(tokens, -1, size)
-    q, k, v = qkv[:, : spec.heads], qkv[:, spec.heads : -spec.kv_heads], qkv[:, -spec.kv_heads :]
+    q, rest = qkv[:, : spec.heads], qkv[:, spec.heads :]
     if spec.qk_norm:
-        q, k = _norm(q, weights["q_norm"], eps), _norm(k, weights["k_norm"], eps)
-    q, k = (rope(part, np.arange(tokens), spec.rope) for part in (q, k))
+        q = _norm(q, weights["q_norm"], eps)
+    if spec.source is None:
+        k, v = rest[:, : spec.kv_heads], rest[:, -spec.kv_heads :]
+        if spec.v_norm:
+            v = _norm(v, 1.0, eps)
+        if spec.qk_norm:
+            k = _norm(k, weights["k_norm"], eps)
+        remembered[index] = rope(k, at, spec.rope), v
+    k, v = remembered[index if spec.source is None else spec.source]
     mixed = attention(
-        q, k, v, np.arange(tokens), np.arange(tokens), scale=spec.query_scale, window=spec.window
+        rope(q, at, spec.rope),
+        k,
+        v,
+        at,
+        at,
+        scale=spec.query_scale,
+        window=spec.window,
+        softcap=spec.softcap,
+        reach=reach if spec.media else None,
     )
-    return mixed.reshape(tokens, -1) @ weights["attn_out"].T
+    out = mixed.reshape(tokens, -1) @ weights["attn_out"].T
+    return out + weights["attn_out_bias"] if spec.out_bias else out
 
 
 def rope(x: np.ndarray, positions: np.ndarray, spec: RopeSpec) -> np.ndarray:
-    """Heads [T, N, H] turned, the pairs (i, i + H/2) as complex numbers."""
-    half = x.shape[-1] // 2
-    turns = np.exp(1j * positions[:, None] / spec.factor / spec.theta ** (np.arange(half) / half))
-    turned = (x[..., :half] + 1j * x[..., half:]) * turns[:, None]
-    return np.concatenate([turned.real, turned.imag], -1)
+    """Heads [T, N, H] turned, pairs of numbers as complex ones; the rest is left as it is."""
+    size = x.shape[-1]
+    turning = round(spec.rotated * size)
+    pairs, apart = turning // 2, (size if spec.proportional else turning) // 2
+    turns = np.exp(1j * positions[:, None] / spec.factor / spec.theta ** (np.arange(pairs) / apart))
+    turned = (x[..., :pairs] + 1j * x[..., apart : apart + pairs]) * turns[:, None]
+    out = np.array(x, float)
+    out[..., :pairs], out[..., apart : apart + pairs] = turned.real, turned.imag
+    return out
 
 
 def attention(
@@ -172,15 +340,19 @@ def attention(
     *,
     scale: float,
     window: int | None,
+    softcap: float | None = None,
+    reach: np.ndarray | None = None,
 ) -> np.ndarray:
     """Head by head in f64: q [T, N, H], k and v [S, K, H]; a position of -1 holds and sees nothing."""
     query, key = np.asarray(at)[:, None], np.asarray(key_at)[None]
     oldest = 0 if window is None else np.maximum(query - window + 1, 0)
-    unseen = np.where((oldest <= key) & (key <= query), 0.0, -np.inf)
+    newest = query if reach is None else np.asarray(reach)[:, None]
+    unseen = np.where((oldest <= key) & (key <= newest), 0.0, -np.inf)
     out = np.zeros(q.shape)
     for head in range(q.shape[1]):
         served = head // (q.shape[1] // k.shape[1])
-        scores = q[:, head].astype(float) @ k[:, served].T.astype(float) * scale + unseen
+        scores = q[:, head].astype(float) @ k[:, served].T.astype(float) * scale
+        scores = _capped(scores, softcap) + unseen
         peak = scores.max(-1, keepdims=True)
         likely = np.exp(scores - np.where(np.isfinite(peak), peak, 0))
         total = likely.sum(-1, keepdims=True)
@@ -188,13 +360,32 @@ def attention(
     return out
 
 
+def _activated(gate: np.ndarray, activation: str) -> np.ndarray:
+    if activation == "silu":
+        return gate / (1 + np.exp(-gate))
+    return gate / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (gate + 0.044715 * gate**3)))
+
+
 def _mlp(x: np.ndarray, weights: Mapping[str, Any], spec: LayerSpec) -> np.ndarray:
-    gate, up = (x @ part.T for part in np.split(weights["gate_up"], 2))
-    if spec.activation == "silu":
-        gate = gate / (1 + np.exp(-gate))
-    else:
-        gate = gate / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (gate + 0.044715 * gate**3)))
-    return (gate * up) @ weights["down"].T
+    both = x @ weights["gate_up"].T + (weights["gate_up_bias"] if spec.mlp_bias else 0)
+    gate, up = np.split(both, 2, axis=-1)
+    out = (_activated(gate, spec.activation) * up) @ weights["down"].T
+    return out + weights["down_bias"] if spec.mlp_bias else out
+
+
+def _experts(x: np.ndarray, weights: Mapping[str, Any], spec: LayerSpec, eps: float) -> np.ndarray:
+    """Token by token, expert by expert."""
+    assert spec.experts
+    scores = _norm(x, weights["router_scale"], eps) / x.shape[1] ** 0.5 @ weights["router"].T
+    likely = np.exp(scores - scores.max(-1, keepdims=True))
+    entering, out = _norm(x, weights["experts_norm"], eps), np.zeros(x.shape)
+    for token, row in enumerate(likely):
+        chosen = np.argsort(-row)[: spec.experts.active]
+        for expert in chosen:
+            gate, up = np.split(weights["experts_gate_up"][expert] @ entering[token], 2)
+            result = weights["experts_down"][expert] @ (_activated(gate, spec.activation) * up)
+            out[token] += row[expert] / row[chosen].sum() * weights["expert_scale"][expert] * result
+    return _norm(out, weights["experts_post_norm"], eps)
 
 
 # --- GGUF files ---------------------------------------------------------------------------------------------
@@ -207,35 +398,56 @@ def tensors_of(config: ModelConfig, params: Params) -> Tensors:
     found = {"token_embd.weight": f64(params.embed), "output_norm.weight": f64(params.final_norm)}
     if not config.tied:
         found["output.weight"] = f64(params.output)
-    single = {
-        "attn_norm": "attn_norm.weight",
-        "q_norm": "attn_q_norm.weight",
-        "k_norm": "attn_k_norm.weight",
-        "attn_out": "attn_output.weight",
-        "post_attn_norm": "post_attention_norm.weight",
-        "ffn_norm": "ffn_norm.weight",
-        "down": "ffn_down.weight",
-        "post_ffn_norm": "post_ffw_norm.weight",
-    }
+    if config.per_layer:
+        found |= {
+            "per_layer_token_embd.weight": f64(params.ple_embed),
+            "per_layer_model_proj.weight": f64(params.ple_in),
+            "per_layer_proj_norm.weight": f64(params.ple_norm),
+        }
     for index, spec in enumerate(config.layers):
-        weights = layer_params(config, params, index)
-        for place, name in single.items():
-            if (weight := weights[place]) is not None:
-                found[f"blk.{index}.{name}"] = weight
-        for place, kind in (("qkv", "weight"), ("qkv_bias", "bias")):
-            if (weight := weights[place]) is not None:
-                ends = np.cumsum([spec.heads, spec.kv_heads]) * spec.head_dim
-                q, k, v = np.split(weight, ends)
-                if config.adjacent_pairs:
-                    q, k = permuted(q, spec.heads), permuted(k, spec.kv_heads)
-                found |= {
-                    f"blk.{index}.attn_{which}.{kind}": part
-                    for which, part in zip("qkv", (q, k, v), strict=True)
-                }
-        assert weights["gate_up"] is not None
-        gate, up = np.split(weights["gate_up"], 2)
-        found |= {f"blk.{index}.ffn_gate.weight": gate, f"blk.{index}.ffn_up.weight": up}
+        for place, weight in layer_params(config, params, index).items():
+            if weight is None:
+                continue
+            sizes = parts(spec, place)
+            pieces = np.split(weight, np.cumsum(sizes)[:-1]) if sizes else [weight]
+            for name, piece in zip(_IN_FILE[place], pieces, strict=True):
+                heads = attention_of(spec).projections["qk".index(name[5])] if name[:6] in _ROTARY else 0
+                if len(piece):
+                    rows = permuted(piece, heads) if config.adjacent_pairs and heads else piece
+                    found[f"blk.{index}.{name}"] = rows
+    proportional = [mixer for mixer in map(attention_of, config.layers) if mixer.rope.proportional]
+    for far in proportional[:1]:
+        pairs = far.rope.turning(far.head_dim) // 2
+        found["rope_freqs.weight"] = np.array([1.0] * pairs + [1e30] * (far.head_dim // 2 - pairs))
     return {name: np.ascontiguousarray(weight, np.float32) for name, weight in found.items()}
+
+
+_ROTARY = ("attn_q", "attn_k")
+_IN_FILE = {
+    "attn_norm": ["attn_norm.weight"],
+    "qkv": ["attn_q.weight", "attn_k.weight", "attn_v.weight"],
+    "qkv_bias": ["attn_q.bias", "attn_k.bias", "attn_v.bias"],
+    "q_norm": ["attn_q_norm.weight"],
+    "k_norm": ["attn_k_norm.weight"],
+    "attn_out": ["attn_output.weight"],
+    "post_attn_norm": ["post_attention_norm.weight"],
+    "ffn_norm": ["ffn_norm.weight"],
+    "gate_up": ["ffn_gate.weight", "ffn_up.weight"],
+    "down": ["ffn_down.weight"],
+    "post_ffn_norm": ["post_ffw_norm.weight"],
+    "router_scale": ["ffn_gate_inp.scale"],
+    "router": ["ffn_gate_inp.weight"],
+    "expert_scale": ["ffn_down_exps.scale"],
+    "experts_norm": ["pre_ffw_norm_2.weight"],
+    "experts_gate_up": ["ffn_gate_up_exps.weight"],
+    "experts_down": ["ffn_down_exps.weight"],
+    "mlp_post_norm": ["post_ffw_norm_1.weight"],
+    "experts_post_norm": ["post_ffw_norm_2.weight"],
+    "ple_gate": ["inp_gate.weight"],
+    "ple_out": ["proj.weight"],
+    "ple_post_norm": ["post_norm.weight"],
+    "layer_scale": ["layer_output_scale.weight"],
+}
 
 
 def permuted(weight: np.ndarray, heads: int) -> np.ndarray:
@@ -249,23 +461,44 @@ def permuted(weight: np.ndarray, heads: int) -> np.ndarray:
 
 def metadata_of(config: ModelConfig) -> dict[str, Any]:
     """The keys of a configuration as GGUF names them."""
-    spec = next((spec for spec in config.layers if spec.window is None), config.layers[0])
+    mixers = [attention_of(spec) for spec in config.layers]
+    far = next((mixer for mixer in mixers if mixer.window is None), mixers[0])
+    near = next((mixer for mixer in mixers if mixer.window is not None), None)
     keys: dict[str, Any] = {
         "block_count": len(config.layers),
         "context_length": config.context,
         "embedding_length": config.width,
-        "feed_forward_length": spec.ffw,
-        "attention.head_count": spec.heads,
-        "attention.head_count_kv": spec.kv_heads,
-        "attention.key_length": spec.head_dim,
+        "feed_forward_length": config.layers[0].ffw,
+        "attention.head_count": far.heads,
+        "attention.head_count_kv": far.kv_heads,
+        "attention.key_length": far.head_dim,
         "attention.layer_norm_rms_epsilon": config.norm_eps,
-        "rope.freq_base": spec.rope.theta,
+        "rope.freq_base": far.rope.theta,
     }
-    if spec.rope.factor != 1:
-        keys |= {"rope.scaling.type": "linear", "rope.scaling.factor": spec.rope.factor}
-    windows = [spec.window for spec in config.layers if spec.window]
-    if windows:
-        keys["attention.sliding_window"] = windows[0]
+    if far.rope.factor != 1:
+        keys |= {"rope.scaling.type": "linear", "rope.scaling.factor": far.rope.factor}
+    if near is not None:
+        keys["attention.sliding_window"] = near.window
+    if config.final_softcap is not None:
+        keys["final_logit_softcapping"] = config.final_softcap
+    if far.softcap is not None:
+        keys["attn_logit_softcapping"] = far.softcap
+    if config.architecture == "gemma4":
+        assert near is not None
+        keys |= {
+            "feed_forward_length": [spec.ffw for spec in config.layers],
+            "attention.head_count_kv": [mixer.kv_heads for mixer in mixers],
+            "attention.key_length_swa": near.head_dim,
+            "attention.sliding_window_pattern": [mixer.window is not None for mixer in mixers],
+            "attention.shared_kv_layers": sum(mixer.source is not None for mixer in mixers),
+            "embedding_length_per_layer_input": config.per_layer.width if config.per_layer else 0,
+        }
+        if experts := config.layers[0].experts:
+            keys |= {
+                "expert_count": experts.count,
+                "expert_used_count": experts.active,
+                "expert_feed_forward_length": experts.ffw,
+            }
     return {"general.architecture": config.architecture} | {
         f"{config.architecture}.{key}": value for key, value in keys.items()
     }
@@ -283,7 +516,7 @@ def write_gguf(
         if key != "general.architecture":
             _ADD[type(value)](writer, key, value)
     for name, weight in tensors.items():
-        if weight.ndim == 2 and kind != gguf.GGMLQuantizationType.F32:
+        if weight.ndim > 1 and kind != gguf.GGMLQuantizationType.F32:
             writer.add_tensor(name, gguf.quantize(weight, kind), raw_dtype=kind)
         else:
             writer.add_tensor(name, weight)
@@ -329,7 +562,7 @@ def byte_tokenizer() -> dict[str, Any]:
 
 def parrot_config() -> ModelConfig:
     """One layer, wide enough for an embedding of its own axis for every token."""
-    spec = replace(_LLAMA, heads=1, kv_heads=1, head_dim=32, ffw=32, query_scale=32**-0.5)
+    spec = LayerSpec(AttentionSpec(1, 1, 32, RopeSpec(10_000.0), query_scale=32**-0.5), ffw=32)
     return replace(
         llama(), width=288, vocab=PARROT_VOCAB, context=512, layers=(spec,), tied=False, adjacent_pairs=True
     )

@@ -190,8 +190,8 @@ def _model(frame: Frame, variant: _Variant) -> ModelConfig:
     own = count - variant.shared
     if not 0 < own <= count or set(variant.sliding[:own]) != set(variant.sliding):
         raise FormatError(
-            f"{variant.shared} of {count} layers cannot read the keys and values of the others: there are not "
-            "both kinds among them"
+            f"{variant.shared} of {count} layers cannot read the keys and values of the others, among which "
+            "there are not both kinds"
         )
     for heads in (frame.kv_heads, variant.kv_heads):
         if frame.heads % heads:

@@ -49,30 +49,31 @@ def test_a_configuration_survives_its_own_metadata(config: ModelConfig) -> None:
 def test_llama_defaults() -> None:
     changes = dict.fromkeys(["attention__key_length", "attention__head_count_kv", "rope__freq_base"])
     (spec, *_) = config_from_gguf(*described(LLAMA, **changes)).layers
-    assert spec.head_dim == LLAMA.width // spec.heads
-    assert spec.kv_heads == spec.heads
-    assert spec.rope == RopeSpec(10_000.0)
+    mixer = tiny.attention_of(spec)
+    assert mixer.head_dim == LLAMA.width // mixer.heads
+    assert mixer.kv_heads == mixer.heads
+    assert mixer.rope == RopeSpec(10_000.0)
 
 
 def test_linear_scaling_divides_positions() -> None:
     scaled = {"rope__scaling__type": "linear", "rope__scaling__factor": 4.0}
     (spec, *_) = config_from_gguf(*described(LLAMA, **scaled)).layers
-    assert spec.rope.factor == 4.0
+    assert tiny.attention_of(spec).rope.factor == 4.0
     gemma = config_from_gguf(*described(tiny.gemma(6), **scaled))
-    assert [layer.rope.factor for layer in gemma.layers] == [1, 1, 1, 1, 1, 4], (
+    assert [tiny.attention_of(layer).rope.factor for layer in gemma.layers] == [1, 1, 1, 1, 1, 4], (
         "sliding layers are never scaled"
     )
 
 
 def test_a_factor_without_a_kind_of_scaling_is_ignored() -> None:
     (spec, *_) = config_from_gguf(*described(LLAMA, rope__scaling__factor=4.0)).layers
-    assert spec.rope.factor == 1.0
+    assert tiny.attention_of(spec).rope.factor == 1.0
 
 
 def test_gemma_sliding_base_may_be_given() -> None:
     config = config_from_gguf(*described(tiny.gemma(6), rope__freq_base_swa=50_000.0))
-    assert config.layers[0].rope.theta == 50_000.0
-    assert config.layers[5].rope.theta == 1_000_000.0
+    assert tiny.attention_of(config.layers[0]).rope.theta == 50_000.0
+    assert tiny.attention_of(config.layers[5]).rope.theta == 1_000_000.0
 
 
 @pytest.mark.parametrize("name", ["mamba", "gemma4", None, 7, ["llama"]])

@@ -11,32 +11,28 @@ import pytest
 import tiny
 
 from model.attention import compiled
-from model.attention.api import attend
+from model.attention.api import read, remember
 from model.attention.mask import EMPTY
 from model.cache.layer import LayerCache, empty
+from model.config import AttentionSpec, RopeSpec
 
 HEADS, KV_HEADS, SIZE, SCALE = 4, 2, 16, 0.4
 LAYERS, LAYER = 2, 1
 
 
-@partial(jax.jit, static_argnames=("window", "implementation"), compiler_options=tiny.QUICK)
-def step(q, k, v, cache: LayerCache, at, *, window, implementation):
+@partial(jax.jit, static_argnames=("spec", "implementation"), compiler_options=tiny.QUICK)
+def step(q, k, v, cache: LayerCache, at, reach, *, spec, implementation):
     """One pass of the decoder over one layer: positions entered before or after, as the decoder does."""
     late = cache.ring and len(at) > 1
-    cache = cache if late else cache.claim(at)
-    out, cache = attend(
-        q,
-        k,
-        v,
-        cache,
-        jnp.int32(LAYER),
-        at,
-        asking=at,
-        scale=SCALE,
-        window=window,
-        implementation=implementation,
+    memory = remember(k, v, cache if late else cache.claim(at), jnp.int32(LAYER), at)
+    out = read(q, memory, spec, at, reach, implementation)
+    return out, memory.cache.claim(at) if late else memory.cache
+
+
+def spec_of(window: int | None, softcap: float | None = None) -> AttentionSpec:
+    return AttentionSpec(
+        HEADS, KV_HEADS, SIZE, RopeSpec(1e4), query_scale=SCALE, window=window, softcap=softcap
     )
-    return out, cache.claim(at) if late else cache
 
 
 def check(
@@ -47,8 +43,11 @@ def check(
     implementation: str,
     ring: bool = False,
     bits: int = 32,
+    softcap: float | None = None,
+    block: tuple[int, int] = (0, 0),
 ) -> None:
-    """Chunks (tokens, compiled size) through a cache, each held to the definition."""
+    """Chunks (tokens, compiled size) through a cache, each held to the definition; the tokens of the block
+    [first, end) of every chunk that has so many see one another."""
     total = sum(taken for taken, _ in chunks)
     rng = np.random.default_rng(total)
     q = rng.standard_normal((total, HEADS, SIZE)).astype(np.float32)
@@ -63,10 +62,30 @@ def check(
             target[:taken] = source[part]
         at = np.full(size, EMPTY, np.int32)
         at[:taken] = np.arange(done, done + taken)
-        got, cache = step(*padded, cache, at, window=window, implementation=implementation)
+        reach = at.copy()
+        if block[1] <= taken:
+            reach[slice(*block)] = done + block[1] - 1
+        got, cache = step(
+            *padded,
+            cache,
+            at,
+            reach if block[1] else None,
+            spec=spec_of(window, softcap),
+            implementation=implementation,
+        )
         done += taken
         seen = np.arange(done)
-        want = tiny.attention(q[part], k[:done], v[:done], seen[part], seen, scale=SCALE, window=window)
+        want = tiny.attention(
+            q[part],
+            k[:done],
+            v[:done],
+            seen[part],
+            seen,
+            scale=SCALE,
+            window=window,
+            softcap=softcap,
+            reach=reach[:taken],
+        )
         np.testing.assert_allclose(got[:taken], want, atol=3e-6)
         assert not np.asarray(got[taken:]).any(), "padding sees nothing"
     assert not np.asarray(cache.keys[1 - LAYER]).any(), "other layers of the stack are left alone"
@@ -109,6 +128,13 @@ def test_rings_of_one_and_longer_than_a_chunk(implementation: str, window: int) 
     check(MIXED * 2, slots=window, window=window, ring=True, implementation=implementation)
 
 
+@pytest.mark.parametrize("ring", [False, True])
+def test_what_the_compiled_one_leaves_to_the_blocked_one(implementation: str, ring: bool) -> None:
+    slots, window = (8, 8) if ring else (90, None)
+    check(MIXED, slots=slots, window=window, ring=ring, implementation=implementation, softcap=1.0)
+    check(MIXED, slots=slots, window=window, ring=ring, implementation=implementation, block=(2, 7))
+
+
 # What only a cut into blocks and slices can get wrong.
 
 
@@ -123,6 +149,19 @@ def test_chunks_of_many_slices(window: int, cutting: str) -> None:
     """A sliding layer cuts a long chunk; the window is smaller and larger than a slice."""
     chunks = [(300, 300), (100, 300), (300, 300)]
     check(chunks, slots=window, window=window, ring=True, implementation=cutting)
+
+
+@pytest.mark.parametrize("window", [None, 8, 200])
+def test_a_block_across_slices_and_passes(window: int | None) -> None:
+    """Its first tokens see keys of slices and passes behind their own."""
+    check(
+        [(300, 300), (300, 300)],
+        slots=window or 700,
+        window=window,
+        ring=window is not None,
+        implementation="blocked",
+        block=(120, 270),
+    )
 
 
 def test_one_token_over_a_long_ring(cutting: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,13 +19,13 @@ from model.attention.mask import EMPTY
 Attention = Callable[..., jax.Array]
 
 
-@partial(jax.jit, static_argnames="window", compiler_options=tiny.QUICK)
-def plain(q, k, v, at, key_at, *, scale, window):
-    return reference.attention(q, k, v, at, key_at, scale=scale, window=window)
+@partial(jax.jit, static_argnames=("window", "softcap"), compiler_options=tiny.QUICK)
+def plain(q, k, v, at, key_at, *, scale, window, softcap=None, reach=None):
+    return reference.attention(q, k, v, at, key_at, scale=scale, window=window, softcap=softcap, reach=reach)
 
 
-@partial(jax.jit, static_argnames=("window", "size"), compiler_options=tiny.QUICK)
-def in_blocks(q, k, v, at, key_at, *, scale, window, size):
+@partial(jax.jit, static_argnames=("window", "softcap", "size"), compiler_options=tiny.QUICK)
+def in_blocks(q, k, v, at, key_at, *, scale, window, size, softcap=None, reach=None):
     spare = -len(key_at) % size
     k, v = (jnp.pad(part, ((0, 0), (0, spare), (0, 0)), constant_values=3.0) for part in (k, v))
     key_at = jnp.pad(key_at, (0, spare), constant_values=EMPTY)
@@ -34,7 +35,8 @@ def in_blocks(q, k, v, at, key_at, *, scale, window, size):
         keys, values = (lax.dynamic_slice_in_dim(part, start, size, axis=1) for part in (k, v))
         return keys, values, lax.dynamic_slice_in_dim(key_at, start, size)
 
-    return blocked.attention(q, read, (0, len(key_at) // size), at, scale=scale, window=window)
+    blocks = (0, len(key_at) // size)
+    return blocked.attention(q, read, blocks, at, scale=scale, window=window, softcap=softcap, reach=reach)
 
 
 @partial(jax.jit, static_argnames=("scale", "window", "half"), compiler_options=tiny.QUICK)
@@ -75,13 +77,17 @@ def inputs(
 
 
 def check(
-    attention: Attention, case: tuple[np.ndarray, ...], window: int | None, scale: float = 0.35
+    attention: Attention,
+    case: tuple[np.ndarray, ...],
+    window: int | None,
+    scale: float = 0.35,
+    **more: Any,
 ) -> np.ndarray:
     q, k, v, at, key_at = case
     by_head = (jnp.asarray(part.transpose(1, 0, 2)) for part in (k, v))
-    got = np.asarray(attention(q, *by_head, at, key_at, scale=scale, window=window))
+    got = np.asarray(attention(q, *by_head, at, key_at, scale=scale, window=window, **more))
     assert got.dtype == np.float32
-    want = tiny.attention(q, k, v, at, key_at, scale=scale, window=window)
+    want = tiny.attention(q, k, v, at, key_at, scale=scale, window=window, **more)
     np.testing.assert_allclose(got, want, atol=2e-6 * max(1.0, np.abs(v).max()))
     return got
 
@@ -108,6 +114,27 @@ def test_a_window_of_one_gives_the_value_itself(attention: Attention) -> None:
     q, k, v, at, key_at = inputs(13, 37)
     got = check(attention, (q, k, v, at, key_at), 1)
     np.testing.assert_allclose(got, np.repeat(v[at], 2, axis=1), rtol=1e-6)
+
+
+@pytest.mark.parametrize("window", [None, 8])
+@pytest.mark.parametrize("name", ["reference", "blocked"])
+def test_soft_caps(name: str, window: int | None) -> None:
+    case = inputs(13, 37)
+    capped = check(IMPLEMENTATIONS[name], case, window, scale=2.0, softcap=1.5)
+    assert np.abs(capped - check(IMPLEMENTATIONS[name], case, window, scale=2.0)).max() > 0.1
+
+
+@pytest.mark.parametrize("window", [None, 4, 8])
+@pytest.mark.parametrize("name", ["reference", "blocked"])
+def test_blocks_of_tokens_that_see_one_another(name: str, window: int | None) -> None:
+    case = inputs(13, 37)
+    at = case[3]
+    reach = at.copy()
+    reach[2:9], reach[10:12] = at[8], at[11]
+    seen = check(IMPLEMENTATIONS[name], case, window, reach=reach)
+    causal = check(IMPLEMENTATIONS[name], case, window)
+    differs = np.abs(seen - causal).max(axis=(1, 2)) > 1e-3
+    assert differs.tolist() == [2 <= i < 8 or i == 10 for i in range(13)]
 
 
 @pytest.mark.parametrize("window", [None, 8])

@@ -11,9 +11,10 @@ import tiny
 
 from gemcli.bench import floors
 from model.card import describe
-from model.config import LayerSpec, ModelConfig, RopeSpec
+from model.config import AttentionSpec, LayerSpec, ModelConfig, RopeSpec
 
-LAYER = LayerSpec(heads=4, kv_heads=2, head_dim=8, ffw=64, rope=RopeSpec(1e4), query_scale=8**-0.5)
+MIXER = AttentionSpec(heads=4, kv_heads=2, head_dim=8, rope=RopeSpec(1e4), query_scale=8**-0.5)
+LAYER = LayerSpec(MIXER, ffw=64)
 CONFIG = ModelConfig("llama", width=32, vocab=100, context=64, layers=(LAYER,) * 2, norm_eps=1e-5)
 
 
@@ -26,7 +27,7 @@ def test_the_arithmetic_of_a_prompt() -> None:
 
 @pytest.mark.parametrize("window", [1, 2, 5, 9])
 def test_a_window_hides_pairs(window: int) -> None:
-    sliding = replace(CONFIG, layers=(LAYER, replace(LAYER, window=window)))
+    sliding = replace(CONFIG, layers=(LAYER, replace(LAYER, mixer=replace(MIXER, window=window))))
     hidden = sum(1 for query in range(5) for key in range(query + 1) if query - key >= window)
     assert floors.prompt_flops(CONFIG, 5) - floors.prompt_flops(sliding, 5) == 4 * 2 * 2 * 8 * hidden
 

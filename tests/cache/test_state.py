@@ -11,7 +11,9 @@ import pytest
 import tiny
 
 from model.attention.mask import EMPTY
+from model.cache.layer import LayerCache
 from model.cache.state import State, init_state
+from model.config import ModelConfig
 from model.weights.params import stacks
 
 
@@ -21,16 +23,28 @@ def test_sliding_layers_get_rings_and_global_ones_full_caches() -> None:
     assert int(state.length) == 0
     for stack, caches in zip(stacks(config), state.caches, strict=True):
         for spec, cache in zip(stack.specs, caches, strict=True):
-            assert cache.ring == (spec.window is not None)
-            assert cache.slots == (spec.window or 64)
-            assert cache.keys.shape == (stack.repeats, spec.kv_heads, cache.slots, spec.head_dim)
+            mixer = spec.attention
+            assert mixer is not None
+            assert isinstance(cache, LayerCache)
+            assert cache.ring == (mixer.window is not None)
+            assert cache.slots == (mixer.window or 64)
+            assert cache.keys.shape == (stack.repeats, mixer.kv_heads, cache.slots, mixer.head_dim)
             assert (np.asarray(cache.positions) == EMPTY).all()
 
 
 @pytest.mark.parametrize("bits", [16, 32])
-def test_its_bytes_are_those_of_the_configuration(bits: int) -> None:
-    config = tiny.gemma(8)
-    caches = [cache for stack in init_state(config, 64, bits).caches for cache in stack]
+@pytest.mark.parametrize(
+    "config",
+    [tiny.gemma(8), tiny.gemma4(6, 6, inputs=8), tiny.gemma4(tied_values=True)],
+    ids=["3", "E", "31"],
+)
+def test_its_bytes_are_those_of_the_configuration(config: ModelConfig, bits: int) -> None:
+    caches = [
+        cache
+        for stack in init_state(config, 64, bits).caches
+        for cache in stack
+        if isinstance(cache, LayerCache)
+    ]
     held = sum(cache.keys.nbytes + cache.values.nbytes for cache in caches)
     assert held == config.kv_bytes(64, bytes_per_value=bits // 8)
 
@@ -69,6 +83,17 @@ def test_growing_keeps_everything_and_adds_empty_room() -> None:
 def test_it_never_shrinks() -> None:
     state = filled(tiny.gemma(7), 32, 20)
     assert jax.tree.leaves(state.grow(8))[0] is jax.tree.leaves(state)[0]
+
+
+def test_the_room_is_that_of_the_full_caches() -> None:
+    assert init_state(tiny.gemma(8), 64).room == 64
+    assert init_state(tiny.gemma(5), 64).room is None
+
+
+def test_layers_that_read_others_have_no_cache() -> None:
+    own, shared = init_state(tiny.gemma4(6, 6, inputs=8), 64).caches
+    assert all(isinstance(cache, LayerCache) and cache.keys.shape[0] == 2 for cache in own)
+    assert shared == (None, None, None)
 
 
 def test_trimming_forgets_the_end() -> None:

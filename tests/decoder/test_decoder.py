@@ -181,7 +181,9 @@ def without_rings(config: ModelConfig) -> State:
     """Every cache full-length: the sliding layers' windows are then the mask's doing alone."""
     caches = tuple(
         tuple(
-            empty(stack.repeats, spec.kv_heads, SLOTS, spec.head_dim, 32, ring=False) for spec in stack.specs
+            empty(stack.repeats, mixer.kv_heads, SLOTS, mixer.head_dim, 32, ring=False)
+            for mixer in (spec.attention for spec in stack.specs)
+            if mixer is not None
         )
         for stack in stacks(config)
     )

@@ -172,7 +172,7 @@ def test_draws_differ_from_position_to_position(llama: Engine) -> None:
 
 @pytest.fixture(scope="module")
 def long() -> Engine:
-    spec = replace(tiny.llama().layers[0], heads=2, kv_heads=1, ffw=16)
+    spec = tiny.with_attention(tiny.llama().layers[0], heads=2, kv_heads=1, ffw=16)
     return engine(replace(tiny.llama(), width=16, layers=(spec,)), window=8192)
 
 

@@ -127,7 +127,7 @@ def test_super_blocks(tmp_path: Path, kind: Kind) -> None:
 
 # --- in the file's own bits -------------------------------------------------------------------------------
 
-SPEC = replace(LLAMA.layers[0], heads=4, kv_heads=2, head_dim=64, ffw=256)
+SPEC = tiny.with_attention(LLAMA.layers[0], heads=4, kv_heads=2, head_dim=64, ffw=256)
 WIDE = replace(LLAMA, width=256, layers=(SPEC,) * 3)  # rows of super-blocks
 SUPER = {Kind.Q4_K: ([0, 2], [1.0, 7.5]), Kind.Q5_K: ([0, 2], [1.0, 15.5]), Kind.Q6_K: ([208], [1.0])}
 FLAT = (Kind.Q4_0, Kind.Q4_1, Kind.Q5_0, Kind.Q5_1, Kind.Q8_0)
@@ -263,7 +263,7 @@ def test_a_tensor_of_floats_keeps_its_matrix_from_being_packed_and_no_other(
 
 def test_rows_that_do_not_fill_tiles_keep_their_matrix_from_being_packed(tmp_path: Path) -> None:
     """Keys of four rows, between queries and values."""
-    spec = replace(LLAMA.layers[0], heads=8, kv_heads=1, head_dim=4)
+    spec = tiny.with_attention(LLAMA.layers[0], heads=8, kv_heads=1, head_dim=4)
     config = replace(LLAMA, layers=(spec,) * 2)
     path = write(tmp_path / "m.gguf", config, Kind.Q4_0)
     got = load(path, config, "packed")
@@ -291,7 +291,7 @@ def test_reordered_rows_under_halves_are_the_files_rows_under_adjacent_pairs(
     tmp_path: Path, precision: str
 ) -> None:
     """Scores from the file's rows with interleaved RoPE, and as the engine makes them."""
-    spec, positions = LLAMA.layers[1], np.array([0, 1, 5, 100])
+    spec, positions = tiny.attention_of(LLAMA.layers[1]), np.array([0, 1, 5, 100])
     path = write(tmp_path / "m.gguf", LLAMA)
     x = np.random.default_rng(1).standard_normal((len(positions), LLAMA.width))
     with open_gguf(path) as file:
@@ -322,7 +322,7 @@ def test_only_llama_is_reordered(tmp_path: Path) -> None:
     )
     assert reordered is not None
     assert as_they_are is not None
-    spec = LLAMA.layers[0]
+    spec = tiny.attention_of(LLAMA.layers[0])
     ends = np.cumsum([spec.heads, spec.kv_heads]) * spec.head_dim
     for mine, theirs, count in zip(
         np.split(reordered, ends), np.split(as_they_are, ends), (spec.heads, spec.kv_heads, 0), strict=True
