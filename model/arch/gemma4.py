@@ -108,11 +108,10 @@ def gemma4_hf(config: Section, tensors: Mapping[str, Any]) -> ModelConfig:
     text = config.within("text_config") if config.has("text_config") else config
     text.must_be("hidden_activation", "gelu_pytorch_tanh")
     text.must_be("attention_bias", False)
-    unified = text.choice("model_type", "gemma4_text", "gemma4", "gemma4_unified_text", "gemma4_unified")
-    unified = unified.startswith("gemma4_unified")
-    sight = text.choice_or_none(
-        "use_bidirectional_attention", "vision", default="vision" if unified else None
-    )
+    kind = text.choice("model_type", "gemma4_text", "gemma4", "gemma4_unified_text", "gemma4_unified")
+    unified = kind.startswith("gemma4_unified")
+    default = "vision" if unified else None
+    sight = text.choice_or_none("use_bidirectional_attention", "vision", default=default)
     frame = frame_from_hf(text, tensors, "gemma4", _UNIFIED if unified else _DEFAULTS)
     sliding = sliding_from_hf(text, every(6, frame.count))
     sliding[-1] = False  # configuration_gemma4.py: the last layer is global whatever is written
@@ -167,11 +166,16 @@ def _of_global_layers(text: Section, frame: Frame, sliding: list[bool], tied_val
 
     Raises:
         UnsupportedModelError: layers differ in more than that, or global ones from one another.
+        FormatError: what is stated is nonsense.
     """
     if not text.has("per_layer_config"):
         kv_heads = text.integer("num_global_key_value_heads", frame.kv_heads)
         return text.integer("global_head_dim", 512), kv_heads if tied_values else frame.kv_heads
-    stated = {int(index): value for index, value in text.within("per_layer_config").sections()}
+    stated: dict[int, Section] = {}
+    for index, value in text.within("per_layer_config").sections():
+        if not index.isdecimal():
+            raise FormatError(f"config.json: per_layer_config should be of numbered layers, not {index!r}")
+        stated[int(index)] = value
     own = {"head_dim": frame.head_dim, "num_key_value_heads": frame.kv_heads}
     found = {
         tuple(stated[index].integer(key, own[key]) if index in stated else own[key] for key in own)

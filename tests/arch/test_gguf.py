@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import pytest
 import tiny
 
 from model.arch.gguf import config_from_gguf
-from model.config import ModelConfig, RopeSpec
+from model.config import ExpertsSpec, ModelConfig, RopeSpec
 from model.errors import FormatError, UnsupportedModelError
 
 
@@ -27,20 +28,32 @@ def described(config: ModelConfig, **changes: Any) -> tuple[dict[str, Any], dict
         metadata[key] = value
         if value is None:
             del metadata[key]
-    tensors = {f"blk.{index}.attn_q.weight": Shape(1, 1) for index in range(len(config.layers))}
-    tensors["token_embd.weight"] = Shape(config.vocab, config.width)
-    if not config.tied:
-        tensors["output.weight"] = Shape(config.vocab, config.width)
-    return metadata, tensors
+    return metadata, dict(tensors_of(config))
+
+
+@cache
+def tensors_of(config: ModelConfig) -> dict[str, Shape]:
+    written = tiny.tensors_of(config, tiny.random_params(config))
+    return {name: Shape(*weight.shape) for name, weight in written.items()}
 
 
 LLAMA = tiny.llama(adjacent_pairs=True)
+GEMMA4_E = tiny.gemma4(7, 3, inputs=8)
 
 
 @pytest.mark.parametrize(
     "config",
-    [LLAMA, tiny.qwen(), tiny.gemma(7), tiny.gemma(8, tied=False)],
-    ids=["llama", "qwen2", "gemma3", "untied"],
+    [
+        LLAMA,
+        tiny.qwen(),
+        tiny.gemma(7),
+        tiny.gemma(8, tied=False),
+        tiny.gemma1(),
+        tiny.gemma2(),
+        GEMMA4_E,
+        tiny.gemma4(6, experts=ExpertsSpec(6, 2, 16), tied_values=True),
+    ],
+    ids=["llama", "qwen2", "gemma3", "untied", "gemma", "gemma2", "gemma4 E", "gemma4 A"],
 )
 def test_a_configuration_survives_its_own_metadata(config: ModelConfig) -> None:
     assert config_from_gguf(*described(config)) == config
@@ -76,10 +89,10 @@ def test_gemma_sliding_base_may_be_given() -> None:
     assert tiny.attention_of(config.layers[5]).rope.theta == 1_000_000.0
 
 
-@pytest.mark.parametrize("name", ["mamba", "gemma4", None, 7, ["llama"]])
+@pytest.mark.parametrize("name", ["mamba", "gemma3n", None, 7, ["llama"]])
 def test_an_unknown_architecture_is_named_and_the_known_ones_listed(name: Any) -> None:
     metadata, tensors = described(LLAMA)
-    with pytest.raises(UnsupportedModelError, match="gemma3, llama, qwen2") as caught:
+    with pytest.raises(UnsupportedModelError, match="gemma, gemma2, gemma3, gemma4, llama, qwen2") as caught:
         config_from_gguf(metadata | {"general.architecture": name}, tensors)
     assert repr(name) in str(caught.value)
 
@@ -129,6 +142,37 @@ def test_numbers_that_do_not_fit_together(config: ModelConfig, changes: dict[str
 def test_other_rope_scaling_is_not_supported(config: ModelConfig, kind: str) -> None:
     with pytest.raises(UnsupportedModelError, match=kind):
         config_from_gguf(*described(config, rope__scaling__type=kind))
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"attention__sliding_window_pattern": None}, "sliding_window_pattern"),
+        ({"attention__sliding_window_pattern": [True] * 3}, "sliding_window_pattern"),
+        ({"attention__sliding_window_pattern": [True] * 9 + [False]}, "both kinds"),
+        ({"attention__sliding_window_pattern": "yes"}, "sliding_window_pattern"),
+        ({"attention__shared_kv_layers": 10}, "10 of 10 layers"),
+        ({"attention__shared_kv_layers": 9}, "9 of 10 layers"),
+        ({"attention__shared_kv_layers": -1}, "shared_kv_layers"),
+        ({"attention__head_count_kv": [2] * 9}, "head_count_kv"),
+        ({"attention__head_count_kv": [2, 0] * 5}, "head_count_kv"),
+        ({"attention__head_count_kv": 3}, "head_count_kv"),
+        ({"attention__key_length": 15}, "15: RoPE"),
+        ({"attention__key_length_swa": None}, "key_length_swa"),
+        ({"embedding_length_per_layer_input": "8"}, "per_layer_input"),
+        ({"expert_count": 4}, "expert_used_count"),
+    ],
+    ids=str,
+)
+def test_damaged_gemma_4(changes: dict[str, Any], named: str) -> None:
+    with pytest.raises(FormatError, match=named):
+        config_from_gguf(*described(GEMMA4_E, **changes))
+
+
+def test_gemma_4_may_state_one_number_for_all_layers() -> None:
+    config = tiny.gemma4()
+    same = {"attention__head_count_kv": 2, "feed_forward_length": 32}
+    assert config_from_gguf(*described(config, **same)) == config
 
 
 @pytest.mark.parametrize("key", ["attention__head_count", "feed_forward_length", "attention__head_count_kv"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -15,8 +16,8 @@ from hypothesis import strategies as st
 
 from model.cache.layer import empty
 from model.cache.state import State, init_state
-from model.config import ModelConfig
-from model.decoder.decoder import Decoder
+from model.config import ExpertsSpec, ModelConfig
+from model.decoder.decoder import Decoder, Media
 from model.nn.linear import Numerics
 from model.weights.params import Params, stacks
 
@@ -30,16 +31,18 @@ TOKEN_BY_TOKEN: Cut = [(1, 1)] * LENGTH
 
 
 @partial(jax.jit, static_argnums=0, compiler_options=tiny.QUICK)
-def step(decoder: Decoder, params: Params, ropes, state: State, tokens, count) -> tuple[jax.Array, State]:
-    hidden, state = decoder.hidden(params, ropes, state, tokens, count)
+def step(
+    decoder: Decoder, params: Params, ropes, state: State, tokens, count, media: Media | None = None
+) -> tuple[jax.Array, State]:
+    hidden, state = decoder.hidden(params, ropes, state, tokens, count, media)
     return decoder.logits(params, hidden), state
 
 
 @partial(jax.jit, static_argnums=0, compiler_options=tiny.QUICK)
 def step_last(
-    decoder: Decoder, params: Params, ropes, state: State, tokens, count
+    decoder: Decoder, params: Params, ropes, state: State, tokens, count, media: Media | None = None
 ) -> tuple[jax.Array, State]:
-    hidden, state = decoder.last(params, ropes, state, tokens, count)
+    hidden, state = decoder.last(params, ropes, state, tokens, count, media)
     return decoder.logits(params, hidden), state
 
 
@@ -72,6 +75,12 @@ CONFIGS = {
     "qwen": tiny.qwen(),
     "gemma": tiny.gemma(7),
     "gemma untied": tiny.gemma(7, tied=False),
+    "gemma1": tiny.gemma1(),
+    "gemma2": tiny.gemma2(),
+    # Lenders in the last rounds of two stacks, and at the ends of one.
+    "gemma4 E": tiny.gemma4(7, 3, inputs=8),
+    "gemma4 E scanned": tiny.gemma4(6, 6, inputs=8),
+    "gemma4 A": tiny.gemma4(5, experts=ExpertsSpec(6, 2, 16), tied_values=True),
 }
 
 
@@ -79,7 +88,8 @@ CONFIGS = {
 def cases() -> dict[str, Case]:
     built = {name: Case(config) for name, config in CONFIGS.items() if name != "gemma untied"}
     return built | {
-        f"{name} quantized": Case(CONFIGS[name], quantized=True) for name in ("qwen", "gemma untied")
+        f"{name} quantized": Case(CONFIGS[name], quantized=True)
+        for name in ("qwen", "gemma untied", "gemma4 A")
     }
 
 
@@ -88,8 +98,8 @@ def one_shots(cases: dict[str, Case]) -> dict[str, np.ndarray]:
     return {name: case.logits(ONE_SHOT) for name, case in cases.items()}
 
 
-EXACT = ["llama", "qwen", "gemma"]
-QUANTIZED = ["qwen quantized", "gemma untied quantized"]
+EXACT = ["llama", "qwen", "gemma", "gemma1", "gemma2", "gemma4 E", "gemma4 E scanned", "gemma4 A"]
+QUANTIZED = ["qwen quantized", "gemma untied quantized", "gemma4 A quantized"]
 
 
 @st.composite
@@ -137,6 +147,14 @@ def test_the_last_token_alone(cases: dict[str, Case], name: str, cut: Cut) -> No
 @settings(max_examples=15, deadline=None)
 def test_every_cut(cases: dict[str, Case], cut: Cut) -> None:
     np.testing.assert_allclose(cases["gemma"].logits(cut), cases["gemma"].want, atol=5e-5)
+
+
+@pytest.mark.parametrize("name", ["gemma4 E", "gemma4 A"])
+@given(cut=cuts((1, LENGTH)))
+@example([(8, LENGTH)] * 9 + [(3, LENGTH)])
+@settings(max_examples=10, deadline=None)
+def test_every_cut_of_layers_that_read_others(cases: dict[str, Case], name: str, cut: Cut) -> None:
+    np.testing.assert_allclose(cases[name].logits(cut), cases[name].want, atol=5e-5)
 
 
 @pytest.mark.parametrize("name", ["llama", "qwen"])
@@ -214,6 +232,34 @@ def test_a_trimmed_full_cache_continues_as_if_nothing_had_been(cases: dict[str, 
     right = np.array(case.ids[40:] + [0] * 40, np.int32)
     logits, _ = step(case.decoder, case.params, case.ropes, state.trim(40), right, np.int32(35))
     np.testing.assert_allclose(logits[:35], case.want[40:], atol=5e-5)
+
+
+FIRST, SOFT = 21, 11  # the block: more tokens than the window
+
+
+@pytest.mark.parametrize("run", [step, step_last])
+@pytest.mark.parametrize("name", ["gemma", "gemma4 A", "gemma4 E"])
+def test_soft_tokens_see_one_another_where_the_model_lets_them(
+    cases: dict[str, Case], name: str, run: Callable[..., tuple[jax.Array, State]]
+) -> None:
+    case = cases[name]
+    soft = np.random.default_rng(1).standard_normal((SOFT, case.config.width)).astype(np.float32)
+    want = tiny.dense(case.config, case.params, case.ids, [(FIRST, soft)])
+    np.testing.assert_allclose(want[:FIRST], case.want[:FIRST], atol=1e-12)
+    assert np.abs(want[FIRST:] - case.want[FIRST:]).max(axis=1).min() > 0.01
+    state, done = init_state(case.config, SLOTS, 32), 0
+    for taken in (16, 30, 29):  # the second chunk holds the block, with text on both sides
+        tokens, rows = np.zeros(LENGTH, np.int32), np.zeros((LENGTH, case.config.width), np.float32)
+        tokens[:taken] = case.ids[done : done + taken]
+        number = np.full(LENGTH, -1, np.int32)
+        if done <= FIRST < done + taken:
+            here = slice(FIRST - done, FIRST - done + SOFT)
+            rows[here], number[here], tokens[here] = soft, 3, tiny.VOCAB + 5
+        media = Media(jnp.asarray(rows), jnp.asarray(number >= 0), jnp.asarray(number))
+        logits, state = run(case.decoder, case.params, case.ropes, state, tokens, np.int32(taken), media)
+        done += taken
+        expected = want[done - 1 : done] if run is step_last else want[done - taken : done]
+        np.testing.assert_allclose(np.asarray(logits)[: len(expected)], expected, atol=5e-5)
 
 
 def test_the_final_softcap() -> None:

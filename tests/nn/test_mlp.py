@@ -51,3 +51,14 @@ def test_the_formula(activation: str, rows: int, quantized: bool) -> None:
     numerics = Numerics() if quantized else EXACT
     got = mlp(jnp.asarray(x, jnp.float32), weights[0], weights[1], activation, numerics)
     np.testing.assert_allclose(got, want, atol=np.abs(want).max() * (1e-3 if quantized else 1e-5))
+
+
+def test_biases() -> None:
+    rng = np.random.default_rng(2)
+    x, gate_up, down = (rng.standard_normal(shape) for shape in ((3, 8), (20, 8), (8, 10)))
+    inner, outer = rng.standard_normal(20), rng.standard_normal(8)
+    gate, up = np.split(x @ gate_up.T + inner, 2, axis=1)
+    want = (gate / (1 + np.exp(-gate)) * up) @ down.T + outer
+    given = [jnp.asarray(part, jnp.float32) for part in (x, gate_up, down, inner, outer)]
+    got = gated_mlp(*given[:3], "silu", EXACT, (given[3], given[4]))
+    np.testing.assert_allclose(got, want, atol=1e-4)

@@ -26,6 +26,11 @@ def test_the_weight_is_used_as_it_is() -> None:
     np.testing.assert_allclose(rms_norm(x, jnp.ones(2), 0.0), [[1, -1]])
 
 
+def test_the_weight_may_be_left_out() -> None:
+    x = jnp.asarray(np.random.default_rng(0).standard_normal((3, 2, 16)), jnp.float32)
+    np.testing.assert_array_equal(rms_norm(x, None, 1e-6), rms_norm(x, jnp.ones(16), 1e-6))
+
+
 def test_zeros_stay_zeros() -> None:
     assert not np.asarray(rms_norm(jnp.zeros((2, 8)), jnp.ones(8), 1e-6)).any()
 

@@ -94,6 +94,29 @@ def test_rotation_against_complex_numbers(factor: float) -> None:
     np.testing.assert_allclose(got, tiny.rope(x, positions, spec), atol=1e-5)
 
 
+PART = RopeSpec(10_000.0, rotated=0.5)
+SPREAD = RopeSpec(1_000_000.0, rotated=0.25, proportional=True)
+
+
+@pytest.mark.parametrize(("spec", "apart"), [(PART, None), (SPREAD, 16)], ids=["part", "spread"])
+def test_a_part_of_a_head_may_turn(spec: RopeSpec, apart: int | None) -> None:
+    positions = np.array([0, 1, 2, 77, 5000, 1_000_000])
+    x = np.random.default_rng(0).standard_normal((len(positions), 3, 32))
+    table = rope_table(spec, 32, MILLION)
+    got = rotate(jnp.asarray(x, jnp.float32), table.angles(jnp.asarray(positions)), apart)
+    np.testing.assert_allclose(got, tiny.rope(x, positions, spec), atol=1e-5)
+    moved = np.abs(np.asarray(got) - x).max(axis=(0, 1)) > 1e-3
+    turning = range(16) if spec is PART else [0, 1, 2, 3, 16, 17, 18, 19]
+    assert np.flatnonzero(moved).tolist() == list(turning)
+
+
+def test_gemma_4_turns_64_pairs_of_256() -> None:
+    """The file's factors: 64 times 1, then 1e30, which leaves nothing of a frequency."""
+    table = rope_table(SPREAD, 512, 1024)
+    assert table.low.shape == (1024, 2, 64)
+    assert float(jnp.arcsin(table.low[1, 1, 63])) == pytest.approx(0.033376, abs=1e-6)
+
+
 def test_scores_depend_on_the_distance_alone() -> None:
     rng = np.random.default_rng(3)
     q, k = (jnp.asarray(rng.standard_normal((1, 1, 64)), jnp.float32) for _ in range(2))

@@ -48,6 +48,16 @@ def audio_reference() -> ModuleType:
     return _beside("audio_reference")
 
 
+@pytest.fixture(scope="session")
+def families() -> ModuleType:
+    return _beside("families")
+
+
+@pytest.fixture(scope="session")
+def families_reference() -> ModuleType:
+    return _beside("families_reference")
+
+
 @pytest.fixture(scope="module")
 def card(name: str, weights: Callable[[str], Path]) -> ModelCard:
     """The model called `name`, which the test module chooses."""
