@@ -1,17 +1,27 @@
-"""What a model file is, read from its header alone: no weights, and no jax."""
+"""What a model is, read from headers alone: no weights, and no jax."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+from model.arch.audio import audio_spec_from_hf, audio_spec_from_mmproj
 from model.arch.gguf import config_from_gguf
+from model.arch.hf import config_from_hf
+from model.arch.vision import vision_spec_from_hf, vision_spec_from_mmproj
+from model.audio.spec import AudioSpec
 from model.config import ModelConfig
 from model.errors import FormatError, UnsupportedModelError
 from model.formats.gguf import open_gguf
+from model.formats.safetensors import open_safetensors
 from model.tokenizer.base import Tokenizer
+from model.tokenizer.hf import template_from_folder, tokenizer_from_folder
 from model.tokenizer.load import tokenizer_from_gguf
 from model.tokenizer.template import ChatTemplate
+from model.vision.spec import VisionSpec
 
 _FILE_TYPES = {
     0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 7: "Q8_0", 8: "Q5_0", 9: "Q5_1", 14: "Q4_K_S", 15: "Q4_K_M",
@@ -19,18 +29,24 @@ _FILE_TYPES = {
 }  # fmt: skip
 
 
+_LONGEST_CONFIG = 1 << 22  # bytes
+
+
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """A model file, described.
+    """A model, described.
 
     Attributes:
-        path: the GGUF file.
+        path: the GGUF file, or the folder (or file) of safetensors.
         config: the architecture.
         tokenizer: text to ids and back.
         template: how a conversation is written for it.
         is_base: it continues text and was never taught to chat.
-        quantization: the name of the file's mixture of types, e.g. ``Q4_K_M``.
+        quantization: the name of the file's mixture of types, e.g. ``Q4_K_M``; of safetensors, their type.
         weights_bytes: of all tensors in the file.
+        vision, audio: how it sees and hears; None where it does not.
+        encoders: what holds the weights of these: the model itself, or the mmproj file beside a GGUF.
+        source: a folder's config.json; empty for a GGUF.
     """
 
     path: Path
@@ -40,6 +56,10 @@ class ModelCard:
     is_base: bool
     quantization: str
     weights_bytes: int
+    vision: VisionSpec | None = None
+    audio: AudioSpec | None = None
+    encoders: Path | None = None
+    source: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def architecture(self) -> str:
@@ -58,8 +78,9 @@ class ModelCard:
 
     @property
     def senses(self) -> frozenset[str]:
-        """What it takes beside text (``image``, ``audio``): no architecture here takes more."""
-        return frozenset()
+        """What it takes beside text: ``image``, ``audio``."""
+        has = {"image": self.vision, "audio": self.audio}
+        return frozenset(sense for sense, spec in has.items() if spec is not None)
 
     def kv_bytes_per_token(self, bits: int = 16) -> int:
         """Bytes that one more token takes in a long context (rings are full by then).
@@ -67,35 +88,52 @@ class ModelCard:
         Args:
             bits: of a cached key or value.
         """
-        far = 2 * max(spec.window or 0 for spec in self.config.layers) + 2
+        far = 2 * self.config.reach + 2
         per_value = bits // 8
         return self.config.kv_bytes(far, bytes_per_value=per_value) - self.config.kv_bytes(
             far - 1, bytes_per_value=per_value
         )
 
 
-def describe(path: Path) -> ModelCard:
-    """Read a model file's header.
+def describe(path: Path, encoders: Path | None = None) -> ModelCard:
+    """Read a model's headers.
+
+    Args:
+        path: a GGUF file, a folder with config.json, tokenizer and safetensors, or one safetensors file in
+            such a folder.
+        encoders: an mmproj file for a GGUF; None takes the one that lies beside it, if there is one.
 
     Raises:
-        FormatError: damaged, cut short, or not a GGUF file.
+        FormatError: damaged, cut short, or of no format that is read; or its parts do not fit together.
         UnsupportedModelError: an architecture, tensor type or tokenizer that we do not run.
         OSError: it cannot be opened.
     """
+    try:
+        if path.is_dir() or path.suffix.lower() == ".safetensors":
+            return _describe_folder(path)
+        card = _describe_gguf(path)
+    except UnsupportedModelError as error:
+        raise UnsupportedModelError(_located(path, error)) from None
+    except FormatError as error:
+        raise FormatError(_located(path, error)) from None
+    beside = encoders or _mmproj_beside(path)
+    return card if beside is None else _with_encoders(card, beside)
+
+
+def _located(path: Path, error: Exception) -> str:
+    return str(error) if str(error).startswith(str(path)) else f"{path}: {error}"
+
+
+def _describe_gguf(path: Path) -> ModelCard:
     with open_gguf(path) as file:
         metadata = file.metadata
-        try:
-            config = config_from_gguf(metadata, file.tensors)
-            tokenizer = tokenizer_from_gguf(metadata)
-            source = _template(metadata)
-            if tokenizer.vocab_size != config.vocab:
-                raise FormatError(
-                    f"there are {tokenizer.vocab_size:,} tokens, but the embedding has {config.vocab:,} rows"
-                )
-        except UnsupportedModelError as error:
-            raise UnsupportedModelError(f"{path}: {error}") from None
-        except FormatError as error:
-            raise FormatError(f"{path}: {error}") from None
+        config = config_from_gguf(metadata, file.tensors)
+        tokenizer = tokenizer_from_gguf(metadata)
+        source = _template(metadata)
+        if tokenizer.vocab_size != config.vocab:
+            raise FormatError(
+                f"there are {tokenizer.vocab_size:,} tokens, but the embedding has {config.vocab:,} rows"
+            )
         return ModelCard(
             path=path,
             config=config,
@@ -109,6 +147,91 @@ def describe(path: Path) -> ModelCard:
             quantization=_quantization(metadata),
             weights_bytes=sum(info.nbytes for info in file.tensors.values()),
         )
+
+
+def _describe_folder(path: Path) -> ModelCard:
+    folder = path if path.is_dir() else path.parent
+    described = _json(folder / "config.json")
+    with open_safetensors(path) as file:
+        config = config_from_hf(described, file.tensors)
+        tokenizer = tokenizer_from_folder(folder)
+        # Checkpoints pad the embedding to a round number of rows; ids beyond the tokenizer's never occur.
+        if tokenizer.vocab_size > config.vocab:
+            raise FormatError(
+                f"there are {tokenizer.vocab_size:,} tokens, but the embedding has {config.vocab:,} rows"
+            )
+        template = template_from_folder(folder)
+        types = [info.dtype for info in file.tensors.values()]
+        vision = vision_spec_from_hf(described)
+        processor = next(
+            (
+                _json(folder / name)
+                for name in ("processor_config.json", "preprocessor_config.json")
+                if (folder / name).is_file()
+            ),
+            None,
+        )
+        audio = audio_spec_from_hf(described, processor)
+        return ModelCard(
+            path=path,
+            config=config,
+            tokenizer=tokenizer,
+            template=template,
+            is_base=template.source is None,
+            quantization=max(set(types), key=types.count, default="F32"),
+            weights_bytes=sum(info.nbytes for info in file.tensors.values()),
+            vision=vision,
+            audio=audio,
+            encoders=path if vision or audio else None,
+            source=described,
+        )
+
+
+def _mmproj_beside(path: Path) -> Path | None:
+    """The mmproj file in a GGUF's folder: the one that bears its name, or the only one."""
+    found = sorted(each for each in path.parent.glob("*mmproj*.gguf") if each != path)
+    stem = path.stem.lower().split("-q")[0]
+    own = [each for each in found if stem in each.stem.lower()]
+    folder_is_its_own = len([*path.parent.glob("*.gguf")]) - len(found) == 1
+    return own[0] if own else found[0] if found and folder_is_its_own else None
+
+
+def _with_encoders(card: ModelCard, path: Path) -> ModelCard:
+    """The card with what an mmproj file adds.
+
+    Raises:
+        FormatError: damaged, or made for a model of another width.
+        UnsupportedModelError: an encoder that we do not run.
+    """
+    try:
+        with open_gguf(path) as file:
+            vision = vision_spec_from_mmproj(file.metadata, file.tensors)
+            audio = audio_spec_from_mmproj(file.metadata, file.tensors)
+    except UnsupportedModelError as error:
+        raise UnsupportedModelError(_located(path, error)) from None
+    except FormatError as error:
+        raise FormatError(_located(path, error)) from None
+    for spec in (vision, audio):
+        if spec is not None and spec.text_width != card.config.width:
+            raise FormatError(
+                f"{path} is for a model of width {spec.text_width:,}; {card.path.name} has "
+                f"{card.config.width:,}: take the mmproj file of the same model"
+            )
+    return replace(card, vision=vision, audio=audio, encoders=path)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise FormatError(f"there is no {path.name} beside the weights")
+    if path.stat().st_size > _LONGEST_CONFIG:
+        raise FormatError(f"{path.name} is too large to be a configuration")
+    try:
+        found = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        raise FormatError(f"{path.name} is damaged: it is not JSON") from None
+    if not isinstance(found, dict):
+        raise FormatError(f"{path.name} is damaged: it is not a JSON object")
+    return found
 
 
 def _template(metadata: dict) -> str | None:

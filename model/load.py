@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING
 from model.card import ModelCard, describe
 from model.compiled import remove_damaged
 from model.errors import ContextOverflowError, DeviceError
-from model.tokenizer.detokenizer import Detokenizer
+from model.thinking import Splitter, marks_of
 from model.tokenizer.stops import StopStrings
 
 if TYPE_CHECKING:
     from model.engine.engine import Engine
+    from model.prompt import Soft
     from model.sampling.sampler import Sampling
-    from model.weights.load import Precision
+    from model.senses import Senses
+    from model.thinking import Piece
+    from model.weights.load import Bits, Precision
+    from model.weights.params import Params
 
 __all__ = ["Generation", "Model", "ModelCard", "describe", "load", "prepare"]
 
@@ -30,11 +34,13 @@ class Model:
     Attributes:
         card: what it is.
         engine: ids in, ids out.
+        senses: pixels and waveforms in, soft tokens out.
     """
 
-    def __init__(self, card: ModelCard, engine: Engine) -> None:
+    def __init__(self, card: ModelCard, engine: Engine, senses: Senses) -> None:
         self.card = card
         self.engine = engine
+        self.senses = senses
 
     @property
     def window(self) -> int:
@@ -49,15 +55,19 @@ class Model:
         max_tokens: int | None = None,
         stop: Sequence[str] = (),
         progress: Progress | None = None,
+        on_thought: Callable[[str], None] | None = None,
+        soft: Sequence[Soft] = (),
     ) -> Generation:
         """Begin to answer a prompt; nothing is computed before the first piece is asked for.
 
         Args:
             ids: the prompt.
+            soft: what stands in the place of some of the ids, in order.
             sampling: how to choose tokens.
             max_tokens: most tokens of the answer; None: as many as the window leaves room for.
             stop: texts that end the answer; they are not part of it.
             progress: called with prompt tokens taken and in all.
+            on_thought: called with each piece of what the model thinks, which is never part of the answer.
 
         Raises:
             ContextOverflowError: the prompt (with `max_tokens`) is longer than the window.
@@ -66,14 +76,16 @@ class Model:
         limit = room if max_tokens is None else max_tokens
         if limit > room or limit < 1:
             raise ContextOverflowError(len(ids) + max(limit, 1), self.window)
-        return Generation(self, ids, sampling, limit, stop, progress)
+        return Generation(self, ids, sampling, limit, stop, progress, on_thought, soft)
 
 
 class Generation(Iterator[str]):
     """An answer in the making: iterate for its pieces, each of whole characters.
 
     Attributes:
-        prompt_tokens, cached_tokens, completion_tokens: counts so far; a final stop token is not counted.
+        prompt_tokens, cached_tokens, completion_tokens: counts so far, with thoughts; a final stop token is not
+            counted.
+        thinking: whether a thought has begun and not ended: after the end, that there is no answer.
         finish_reason: ``stop`` or ``length`` once ended, None before.
         timings: ``prefill_s``, ``first_token_s`` (both from the first request for a piece) and
             ``decode_tokens_per_s``, as far as they are known.
@@ -87,13 +99,22 @@ class Generation(Iterator[str]):
         limit: int,
         stop: Sequence[str],
         progress: Progress | None,
+        on_thought: Callable[[str], None] | None = None,
+        soft: Sequence[Soft] = (),
     ) -> None:
         self.prompt_tokens = len(ids)
         self.cached_tokens = 0
         self.completion_tokens = 0
         self.finish_reason: str | None = None
         self.timings: dict[str, float] = {}
-        self._pieces = self._run(model, ids, sampling, limit, stop, progress)
+        card = model.card
+        self._splitter = Splitter(card.tokenizer, marks_of(card.tokenizer, card.template), ids)
+        self._on_thought = on_thought or _unheard
+        self._pieces = self._run(model, ids, sampling, limit, stop, progress, soft)
+
+    @property
+    def thinking(self) -> bool:
+        return self._splitter.thinking
 
     def __next__(self) -> str:
         return next(self._pieces)
@@ -110,10 +131,11 @@ class Generation(Iterator[str]):
         limit: int,
         stop: Sequence[str],
         progress: Progress | None,
+        soft: Sequence[Soft],
     ) -> Generator[str]:
         began = time.perf_counter()
-        detokenizer, stops = Detokenizer(model.card.tokenizer), StopStrings(stop)
-        ends = model.card.tokenizer.eog_ids
+        splitter, stops, tokenizer = self._splitter, StopStrings(stop), model.card.tokenizer
+        ends = tokenizer.eog_ids
 
         def watched(done: int, total: int) -> None:
             if done == total:
@@ -121,7 +143,15 @@ class Generation(Iterator[str]):
             if progress:
                 progress(done, total)
 
-        for token in model.engine.generate(ids, sampling=sampling, limit=limit, stop=ends, progress=watched):
+        for token in model.engine.generate(
+            ids,
+            sampling=sampling,
+            limit=limit,
+            stop=ends,
+            suppress=tokenizer.suppress_ids,
+            progress=watched,
+            soft=soft,
+        ):
             now = time.perf_counter() - began
             self.timings.setdefault("first_token_s", now)
             if token in ends:
@@ -132,7 +162,7 @@ class Generation(Iterator[str]):
                 self.timings["decode_tokens_per_s"] = (self.completion_tokens - 1) / max(
                     now - self.timings["first_token_s"], 1e-9
                 )
-            text, hit = stops.push(detokenizer.push(token))
+            text, hit = stops.push(self._said(splitter.push(token)))
             if text:
                 yield text
             if hit:
@@ -140,12 +170,23 @@ class Generation(Iterator[str]):
                 return
         else:
             self.finish_reason = "length"
-        text, hit = stops.push(detokenizer.flush())
+        text, hit = stops.push(self._said(splitter.flush()))
         text += "" if hit else stops.flush()
         if hit:
             self.finish_reason = "stop"
         if text:
             yield text
+
+    def _said(self, pieces: Sequence[Piece]) -> str:
+        """What is of the answer; thoughts are passed on."""
+        for channel, text in pieces:
+            if channel == "thought":
+                self._on_thought(text)
+        return "".join(text for channel, text in pieces if channel == "answer")
+
+
+def _unheard(_: str) -> None:
+    """Nobody listens to thoughts."""
 
 
 def prepare(compiled: Path | None, device: str = "auto") -> None:
@@ -192,6 +233,7 @@ def load(
     *,
     context: int | None = None,
     precision: Precision | None = None,
+    bits: Bits = 8,
     copies: Path | None = None,
     progress: Progress | None = None,
 ) -> Model:
@@ -200,8 +242,10 @@ def load(
     Args:
         card: from `describe`.
         context: tokens that a prompt and its answer may take; None: the trained window.
-        precision: None: the fastest that this machine has of ``packed`` and ``quantized``; ``float32``:
-            exactly the file's weights, for measurements.
+        precision: None: what is fastest on this machine: ``packed`` on a CPU with the compiled kernel, else
+            ``quantized``, ``grouped`` on an accelerator; ``float32``: exactly the file's weights, for
+            measurements.
+        bits: of the weights of a safetensors checkpoint, which are floats and are rounded as they are read.
         copies: folder that keeps the quantized weights laid out, so that the next load maps them.
         progress: called with weights read and in all; not at all when a kept copy is mapped.
 
@@ -214,24 +258,23 @@ def load(
     from model.attention import compiled
     from model.decoder.decoder import Decoder
     from model.engine.engine import Engine
-    from model.formats.gguf import open_gguf
     from model.native import enable
     from model.nn.linear import Numerics
     from model.nn.packed import KERNEL
-    from model.weights.load import load_params
+    from model.senses import load_senses
 
-    if precision is None:
+    if precision is None and jax.default_backend() != "cpu":
+        precision = "grouped"
+    elif precision is None:
         precision = "quantized" if enable(KERNEL, None) else "packed"
-    with open_gguf(card.path) as file:
-        params = load_params(file, card.config, precision=precision, copies=copies, report=progress)
+    params = _params(card, precision, bits, copies, progress)
     exact = precision == "float32"
     # f32 products are the fast ones on a CPU without bf16 of its own, and the slow ones on an accelerator.
     numerics = Numerics(
         gemm="float32" if exact or jax.default_backend() == "cpu" else "bfloat16",
         integer_rows=0 if exact else 2,
     )
-    attends = all(compiled.can_attend(spec.head_dim) for spec in card.config.layers)
-    implementation = "blocked" if exact or not attends or enable(compiled.KERNEL, None) else "compiled"
+    implementation = "blocked" if exact or enable(compiled.KERNEL, None) else "compiled"
     return Model(
         card,
         Engine(
@@ -240,4 +283,25 @@ def load(
             window=context or card.window,
             cache_bits=32 if exact else 16,
         ),
+        load_senses(card, numerics),
     )
+
+
+def _params(
+    card: ModelCard, precision: Precision, bits: Bits, copies: Path | None, progress: Progress | None
+) -> Params:
+    from model.weights.load import load_params
+
+    if card.path.suffix.lower() == ".gguf":
+        from model.formats.gguf import open_gguf
+
+        with open_gguf(card.path) as file:
+            return load_params(file, card.config, precision=precision, copies=copies, report=progress)
+    from model.arch.hf_naming import naming_from_hf
+    from model.formats.safetensors import open_safetensors
+
+    with open_safetensors(card.path) as folder:
+        naming = naming_from_hf(card.source, folder.tensors)
+        return load_params(
+            folder, card.config, naming, precision=precision, bits=bits, copies=copies, report=progress
+        )

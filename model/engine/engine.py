@@ -17,10 +17,11 @@ from jax import Array, lax
 
 from model.cache.state import State, init_state
 from model.config import ModelConfig
-from model.decoder.decoder import Decoder
+from model.decoder.decoder import Decoder, Media
 from model.engine import plan
 from model.errors import ContextOverflowError, FormatError
 from model.nn.rope import RopeTable
+from model.prompt import Soft
 from model.sampling.sampler import Sampler, Sampling
 from model.weights.params import Params
 
@@ -47,13 +48,19 @@ class Engine:
         self.window = window
         self.cache_bits = cache_bits
         self._ropes = decoder.rope_tables(window + plan.LARGEST)
+        mixers = [spec.attention for spec in decoder.config.layers]
+        self._blocks_whole = any(mixer is not None and mixer.media for mixer in mixers)
 
     def new_state(self, tokens: int) -> State:
         """An empty state with room for `tokens` tokens."""
         return _empty(self.decoder.config, plan.slots(tokens), self.cache_bits)
 
     def prefill(
-        self, ids: Sequence[int], state: State, progress: Progress | None = None
+        self,
+        ids: Sequence[int],
+        state: State,
+        progress: Progress | None = None,
+        soft: Sequence[Soft] = (),
     ) -> tuple[Array, State]:
         """Take tokens into the state.
 
@@ -61,14 +68,17 @@ class Engine:
             ids: at least one; the state must have room for them.
             state: of the tokens before; it is used up.
             progress: called with tokens done and tokens in all.
+            soft: what stands in the place of some of the ids, in order.
 
         Returns:
             The last token's logits f32 [V], and the new state.
         """
         assert len(ids) > 0, "there must be a token to predict from"
         done, last = 0, None
-        for chunk, taken in _padded(ids):
-            last, state = _prefill(self.decoder, self.params, self._ropes, state, chunk, np.int32(taken))
+        for chunk, taken, media in self._chunks(ids, soft):
+            last, state = _prefill(
+                self.decoder, self.params, self._ropes, state, chunk, np.int32(taken), media
+            )
             done += taken
             if progress:
                 last.block_until_ready()
@@ -76,8 +86,11 @@ class Engine:
         assert last is not None
         return _head(self.decoder, self.params, last), state
 
-    def score(self, ids: Sequence[int]) -> np.ndarray:
-        """Logits f32 [T, V] after every token of a text: what parity and likelihood measurements need.
+    def score(self, ids: Sequence[int], soft: Sequence[Soft] = ()) -> np.ndarray:
+        """Logits f32 [T, V] after every token of a prompt: what parity and likelihood measurements need.
+
+        Args:
+            ids, soft: as in `prefill`.
 
         Raises:
             ContextOverflowError: the text is longer than the window.
@@ -85,8 +98,10 @@ class Engine:
         if len(ids) > self.window:
             raise ContextOverflowError(len(ids), self.window)
         state, parts = self.new_state(len(ids)), []
-        for chunk, taken in _padded(ids):
-            logits, state = _score(self.decoder, self.params, self._ropes, state, chunk, np.int32(taken))
+        for chunk, taken, media in self._chunks(ids, soft):
+            logits, state = _score(
+                self.decoder, self.params, self._ropes, state, chunk, np.int32(taken), media
+            )
             parts.append(np.asarray(logits[:taken]))
         return np.concatenate(parts)
 
@@ -97,7 +112,9 @@ class Engine:
         sampling: Sampling,
         limit: int,
         stop: Collection[int] = (),
+        suppress: Collection[int] = (),
         progress: Progress | None = None,
+        soft: Sequence[Soft] = (),
     ) -> Iterator[int]:
         """Continue a prompt.
 
@@ -106,7 +123,8 @@ class Engine:
             sampling: how to choose.
             limit: most tokens to generate.
             stop: ids that end the text; the one that did is still yielded, as the last.
-            progress: see `prefill`.
+            suppress: ids that are never generated.
+            progress, soft: see `prefill`.
 
         Yields:
             Token ids.
@@ -119,13 +137,40 @@ class Engine:
             raise ContextOverflowError(len(ids) + limit, self.window)
         if limit <= 0:
             return
-        logits, state = self.prefill(ids, self.new_state(len(ids) + min(limit, _ROOM)), progress)
+        logits, state = self.prefill(ids, self.new_state(len(ids) + min(limit, _ROOM)), progress, soft)
         if not np.isfinite(np.asarray(logits)).all():
             raise FormatError("the model computes numbers that are not finite: its weights are damaged")
         stops = jnp.asarray(sorted(stop) or [-1], jnp.int32)
-        sampler = Sampler.of(sampling)
+        sampler = Sampler.of(sampling, suppress)
         token = _first(sampler, logits, state.length)
         yield from self._decode(state, token, sampler, stops, limit)
+
+    def _chunks(
+        self, ids: Sequence[int], soft: Sequence[Soft]
+    ) -> Iterator[tuple[np.ndarray, int, Media | None]]:
+        """The chunks of a prompt: int32 [T], zeros behind its end; how many of them are real; what is
+        soft."""
+        whole = [(each.first, each.end) for each in soft if each.is_block] if self._blocks_whole else []
+        done = 0
+        for taken, size in plan.chunks(len(ids), whole):
+            chunk = np.zeros(size, np.int32)
+            chunk[:taken] = ids[done : done + taken]
+            yield chunk, taken, self._media(soft, done, taken, size)
+            done += taken
+
+    def _media(self, soft: Sequence[Soft], first: int, taken: int, size: int) -> Media | None:
+        """What is soft among `taken` tokens from `first` on, padded to `size`; None where nothing is."""
+        rows = np.zeros((size, self.decoder.config.width), np.float32)
+        block = np.full(size, -1, np.int32)
+        is_soft = np.zeros(size, bool)
+        for number, each in enumerate(soft):
+            begin, end = max(each.first, first), min(each.end, first + taken)
+            if begin < end:
+                here = slice(begin - first, end - first)
+                rows[here] = each.rows[begin - each.first : end - each.first]
+                is_soft[here] = True
+                block[here] = number if each.is_block else -1
+        return Media(jnp.asarray(rows), jnp.asarray(is_soft), jnp.asarray(block)) if is_soft.any() else None
 
     def _decode(
         self, state: State, token: Array, sampler: Sampler, stops: Array, limit: int
@@ -165,16 +210,6 @@ class Engine:
             pending = launched
 
 
-def _padded(ids: Sequence[int]) -> Iterator[tuple[np.ndarray, int]]:
-    """The chunks of a text: int32 [T], zeros behind the text's end, and how many of them are real."""
-    done = 0
-    for taken, size in plan.chunks(len(ids)):
-        chunk = np.zeros(size, np.int32)
-        chunk[:taken] = ids[done : done + taken]
-        yield chunk, taken
-        done += taken
-
-
 def _paced(steps: int, seconds: float) -> int:
     """Steps for the next call, when one of `steps` took `seconds`."""
     return int(min(max(_STEP_SECONDS / max(seconds / steps, 1e-6), 1), _MOST_STEPS, 2 * steps))
@@ -182,8 +217,7 @@ def _paced(steps: int, seconds: float) -> int:
 
 def _grow(state: State, tokens: int) -> State:
     slots = plan.slots(tokens)
-    full = [cache.slots for stack in state.caches for cache in stack if not cache.ring]
-    return state if all(have >= slots for have in full) else _grown(state, slots)
+    return state if state.room is None or state.room >= slots else _grown(state, slots)
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
@@ -198,16 +232,28 @@ def _grown(state: State, slots: int) -> State:
 
 @partial(jax.jit, static_argnums=0, donate_argnums=3)
 def _prefill(
-    decoder: Decoder, params: Params, ropes: tuple[RopeTable, ...], state: State, tokens: Array, count: Array
+    decoder: Decoder,
+    params: Params,
+    ropes: tuple[RopeTable, ...],
+    state: State,
+    tokens: Array,
+    count: Array,
+    media: Media | None,
 ) -> tuple[Array, State]:
-    return decoder.last(params, ropes, state, tokens, count)
+    return decoder.last(params, ropes, state, tokens, count, media)
 
 
 @partial(jax.jit, static_argnums=0, donate_argnums=3)
 def _score(
-    decoder: Decoder, params: Params, ropes: tuple[RopeTable, ...], state: State, tokens: Array, count: Array
+    decoder: Decoder,
+    params: Params,
+    ropes: tuple[RopeTable, ...],
+    state: State,
+    tokens: Array,
+    count: Array,
+    media: Media | None,
 ) -> tuple[Array, State]:
-    hidden, state = decoder.hidden(params, ropes, state, tokens, count)
+    hidden, state = decoder.hidden(params, ropes, state, tokens, count, media)
     return decoder.logits(params, hidden), state
 
 

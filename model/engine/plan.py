@@ -7,21 +7,37 @@ is padded where that saves a pass at a small price.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 CHUNKS = (32, 64, 128, 256, 512, 1024)
 LARGEST = CHUNKS[-1]
 _SMALLEST_CACHE = 2048
 _CHEAP_PADDING = 64  # tokens
+_STEP = 128  # sizes of chunks beyond the largest, for blocks that are longer
 
 
-def chunks(count: int) -> Iterator[tuple[int, int]]:
-    """Sizes of the chunks that take `count` tokens: (tokens, size compiled for), in order."""
-    while count > 0:
-        size = _size(count)
-        taken = min(size, count)
+def chunks(count: int, whole: Sequence[tuple[int, int]] = ()) -> Iterator[tuple[int, int]]:
+    """Sizes of the chunks that take `count` tokens: (tokens, size compiled for), in order.
+
+    Args:
+        count: tokens in all.
+        whole: (begin, end) of runs of tokens that must not be divided, rising, without overlap.
+    """
+    done = 0
+    while done < count:
+        size = _size(count - done)
+        taken = min(size, count - done)
+        for begin, end in whole:
+            if begin < done + taken < end:
+                if begin > done:
+                    taken = begin - done
+                    size = min(size, _above(taken))
+                else:
+                    size = _above(end - done)
+                    taken = end - done
+                break
         yield taken, size
-        count -= taken
+        done += taken
 
 
 def slots(tokens: int) -> int:
@@ -30,6 +46,13 @@ def slots(tokens: int) -> int:
     while size < tokens:
         size *= 2
     return size + LARGEST
+
+
+def _above(count: int) -> int:
+    """The smallest size that takes so many tokens at once."""
+    if count > LARGEST:
+        return -(-count // _STEP) * _STEP
+    return next(size for size in CHUNKS if size >= count)
 
 
 def _size(count: int) -> int:

@@ -68,6 +68,7 @@ class SafetensorsFolder:
         self.path = path
         self.files = files
         self.tensors = tensors
+        self._maps = data
         self._data: list[NDArray[np.uint8]] = [np.frombuffer(each, np.uint8) for each in data]
 
     def read(self, name: str, rows: slice | None = None) -> NDArray[np.float32]:
@@ -87,14 +88,31 @@ class SafetensorsFolder:
         if rows is not None:
             stored = stored[rows]
         if info.dtype != "BF16":
-            return stored.astype(np.float32)
-        wide = stored.astype(np.uint32)
-        wide <<= 16
-        return wide.view(np.float32)
+            wide = stored.astype(np.float32)
+        else:
+            bits = stored.astype(np.uint32)
+            bits <<= 16
+            wide = bits.view(np.float32)
+        self._forget(info, rows)
+        return wide
+
+    def _forget(self, info: TensorInfo, rows: slice | None) -> None:
+        """Lets go of the pages just read: each is read once, and they count as memory of the process."""
+        if not hasattr(mmap, "MADV_DONTNEED"):
+            return
+        begin, end = 0, info.nbytes
+        if rows is not None and info.shape:
+            each = info.nbytes // max(info.shape[0], 1)
+            start, stop, _ = rows.indices(info.shape[0])
+            begin, end = start * each, stop * each
+        begin = (info.offset + begin) // mmap.PAGESIZE * mmap.PAGESIZE
+        end = info.offset + end
+        if end - begin > mmap.PAGESIZE:
+            self._maps[info.file].madvise(mmap.MADV_DONTNEED, begin, end - begin)
 
     def close(self) -> None:
         """Lets the mappings go; the system frees them once the last view is gone."""
-        self._data = []
+        self._data, self._maps = [], []
 
     def __enter__(self) -> Self:
         return self

@@ -9,10 +9,11 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from model.nn.grouped import GroupedArray, widened
 from model.nn.packed import PackedArray, product
 from model.nn.qarray import QArray, integer_product, whole
 
-Weight = Array | QArray | PackedArray
+Weight = Array | QArray | PackedArray | GroupedArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ def linear(x: Array, weight: Weight, numerics: Numerics) -> Array:
     """
     if isinstance(weight, PackedArray):
         return product(x, weight)
+    if isinstance(weight, GroupedArray):
+        return _float_product(x, widened(weight, jnp.dtype(numerics.gemm)), numerics)
     if not isinstance(weight, QArray):
         return _float_product(x, weight, numerics)
     if x.shape[0] <= numerics.integer_rows:
@@ -54,14 +57,14 @@ def linear(x: Array, weight: Weight, numerics: Numerics) -> Array:
 
 def outputs(weight: Weight, start: int, stop: int) -> Weight:
     """Rows start … stop of a matrix [out, in]: the weight of some of its outputs."""
-    if isinstance(weight, (QArray, PackedArray)):
+    if isinstance(weight, (QArray, PackedArray, GroupedArray)):
         return weight.outputs(start, stop)
     return weight[start:stop]
 
 
 def rows(table: Weight, index: Array) -> Array:
     """Rows f32 [T, in] of a matrix at `index` int [T]; an embedding look-up."""
-    if isinstance(table, (QArray, PackedArray)):
+    if isinstance(table, (QArray, PackedArray, GroupedArray)):
         return table.rows(index)
     return table[index].astype(jnp.float32)
 

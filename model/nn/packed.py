@@ -28,7 +28,7 @@ from model.native import Kernel
 
 ROWS = 8
 CHUNK = 32
-_HEADER = 256
+HEADER = 256
 _UNIT = 64
 _SEGMENTS = 7
 _LARGEST_SCALE = 10  # log2 of a row's largest f16 scale or minimum: room above, and normal numbers far below
@@ -94,15 +94,15 @@ def can_pack(segments: Sequence[Segment | None], columns: int) -> bool:
 
 def nbytes(segments: Sequence[Segment], columns: int) -> int:
     """Bytes of a matrix."""
-    return _HEADER + sum(part.nbytes(columns) for part in segments)
+    return HEADER + sum(part.nbytes(columns) for part in segments)
 
 
 def write_header(matrix: NDArray[np.uint8], segments: Sequence[Segment], columns: int) -> list[slice]:
     """Enter what a matrix consists of; returns where in it each segment's tiles lie."""
-    header = matrix[:_HEADER].view("<i4").reshape(-1, 8)
+    header = matrix[:HEADER].view("<i4").reshape(-1, 8)
     header[:] = 0
     header[0, :2] = len(segments), columns
-    places, at = [], _HEADER
+    places, at = [], HEADER
     for entry, part in zip(header[1:], segments, strict=False):
         entry[:6] = part.rows, part.bits, part.group, 0, part.mins, at // _UNIT
         places.append(slice(at, at + part.nbytes(columns)))
@@ -145,12 +145,7 @@ def _pack_rows(
     if missing:
         values, scales = np.pad(values, ((0, missing), (0, 0))), np.pad(scales, ((0, missing), (0, 0)))
         mins = None if mins is None else np.pad(mins, ((0, missing), (0, 0)))
-    peak = np.abs(scales).max(axis=1)
-    if mins is not None:
-        peak = np.maximum(peak, np.abs(mins).max(axis=1))
-    usable = np.isfinite(peak) & (peak > 0)
-    exponent = np.where(usable, np.frexp(np.where(usable, peak, 1))[1] - _LARGEST_SCALE, 0)
-    multipliers = np.ldexp(np.float32(1), exponent).astype("<f4")
+    multipliers = row_multipliers(scales, mins)
     to[:, : 4 * ROWS] = multipliers.reshape(tiles, ROWS).view(np.uint8)
     chunks = to[:, 4 * ROWS :].reshape(tiles, columns // CHUNK, part.chunk_bytes())
     # [tiles, chunks, quads, rows, 4]: a register of 32 bytes for every quad of columns.
@@ -181,9 +176,19 @@ def _pack_rows(
             at += small.shape[2]
 
 
+def row_multipliers(scales: NDArray[np.float32], mins: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    """Powers of two f32 [..., rows] that bring scales and minimums [..., rows, groups] into f16's range."""
+    peak = np.abs(scales).max(axis=-1)
+    if mins is not None:
+        peak = np.maximum(peak, np.abs(mins).max(axis=-1))
+    usable = np.isfinite(peak) & (peak > 0)
+    exponent = np.where(usable, np.frexp(np.where(usable, peak, 1))[1] - _LARGEST_SCALE, 0)
+    return np.ldexp(np.float32(1), exponent).astype("<f4")
+
+
 def unpack(matrix: NDArray[np.uint8]) -> NDArray[np.float32]:
     """The weights f32 [rows, columns] of a matrix: what the bytes mean."""
-    header = matrix[:_HEADER].view("<i4").reshape(-1, 8)
+    header = matrix[:HEADER].view("<i4").reshape(-1, 8)
     count, columns = header[0, :2].tolist()
     return np.concatenate([_unpack_rows(matrix, entry.tolist(), columns) for entry in header[1 : count + 1]])
 

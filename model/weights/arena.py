@@ -92,7 +92,7 @@ def remove_copies(folder: Path, source: Path) -> int:
     freed = 0
     for copy in folder.glob("*.weights"):
         made_from = Path((source_of(copy) or "").partition("\n")[0])
-        if made_from == source.resolve() or not made_from.is_file():
+        if made_from == source.resolve() or not made_from.exists():
             with contextlib.suppress(OSError):
                 size = copy.stat().st_size
                 copy.unlink()

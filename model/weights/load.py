@@ -1,33 +1,47 @@
-"""GGUF tensors → the parameter tree: checked by name and shape, laid out for the engine, kept so on disk."""
+"""A checkpoint's tensors → the parameter tree: checked by name and shape, laid out for the engine, kept so on
+disk."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from model.config import ModelConfig
 from model.errors import FormatError
-from model.formats.ggml import Blocks, unpack
-from model.formats.gguf import GGUFFile
+from model.formats.checkpoint import Checkpoint
+from model.formats.ggml import Blocks, GGMLType
 from model.nn import packed
-from model.nn.qarray import QArray, quantize
-from model.weights import names
-from model.weights.arena import Slot, new_arena, open_arena, remove_copies
+from model.weights import names as gguf_names
+from model.weights.arena import new_arena, open_arena, remove_copies
+from model.weights.forms import Form, Grouped, Packed, Plain, Wide, grouped_form, in_halves
+from model.weights.names import Source
 from model.weights.params import ArrayInfo, LayerParams, Params, abstract, stacks
+from model.weights.quantize import GROUP, Bits, quantize
 
-Precision = Literal["packed", "quantized", "float32"]
+Precision = Literal["packed", "grouped", "quantized", "float32"]
 Report = Callable[[int, int], None]
 
-_LAYOUT = 2  # raise it when the meaning of a stored array changes
+_LAYOUT = 3  # raise it when the meaning of a stored array changes
+_AT_ONCE = 1 << 24  # weights of a tensor that are in memory, widened, at a time
+_MADE = {8: GGMLType.Q8_0, 4: GGMLType.Q4_1}  # what `model.weights.quantize` makes
+
+
+class Naming(Protocol):
+    """Where a checkpoint keeps what: `model.weights.names` or a `model.weights.hf_names.HFNames`."""
+
+    def top(self, config: ModelConfig, place: str) -> Source: ...
+
+    def in_layer(self, config: ModelConfig, index: int, place: str) -> Iterator[Source]: ...
+
+    def is_superfluous(self, config: ModelConfig, name: str) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,36 +50,42 @@ class _Leaf:
 
     name: str
     info: ArrayInfo
-    sources: tuple[tuple[int | None, names.Source], ...]
+    sources: tuple[tuple[int | None, Source], ...]
 
 
 def load_params(
-    file: GGUFFile,
+    file: Checkpoint,
     config: ModelConfig,
+    naming: Naming = gguf_names,
     *,
     precision: Precision,
+    bits: Bits | None = None,
     copies: Path | None = None,
     report: Report | None = None,
 ) -> Params:
-    """Read all weights of a GGUF file.
+    """Read all weights of a checkpoint.
 
     Args:
-        file: the open file.
+        file: the open file or folder.
         config: its architecture.
+        naming: of its tensors.
         precision: ``packed``: matrices in the file's own integers, as `model.nn.packed.PackedArray` (for the
-            compiled kernel; what has no place in its layout is ``quantized``); ``quantized``: as
-            `model.nn.qarray.QArray`; ``float32``: exactly what the file says, widened.
+            compiled kernel; what has no place in its layout is ``quantized``); ``grouped``: the same integers
+            as `model.nn.grouped.GroupedArray`; ``quantized``: as `model.nn.qarray.QArray`; ``float32``:
+            exactly what the file says, widened.
+        bits: to which matrices of floats are rounded before they are ``packed`` or ``grouped``, tables that
+            are looked up always to 8; None leaves them to ``quantized``.
         copies: folder for the laid-out copy of quantized weights; None keeps none.
         report: called with weights read and weights in all.
 
     Raises:
-        FormatError: tensors are missing, unknown or of the wrong shape; all of them are listed.
+        FormatError: tensors are missing, unknown, of the wrong shape or not finite; all of them are listed.
     """
-    leaves = list(_leaves(config))
-    _check(file, leaves)
-    layouts = _layouts(file, leaves) if precision == "packed" else {}
-    slots = [slot for leaf in leaves for slot in _slots(leaf, precision, layouts.get(leaf.name))]
-    identity = _identity(file.path, precision)
+    leaves = list(_leaves(config, naming))
+    _check(file, config, naming, leaves)
+    forms = {leaf.name: _form(file, leaf, precision, bits) for leaf in leaves}
+    slots = [slot for form in forms.values() for slot in form.slots()]
+    identity = _identity(file.path, precision, bits)
     kept = (
         copies / f"{file.path.stem}-{_digest(identity)}.weights"
         if copies and precision != "float32"
@@ -76,16 +96,16 @@ def load_params(
         if kept:
             remove_copies(kept.parent, file.path)
         with new_arena(kept, slots, identity) as arrays:
-            _fill(file, leaves, arrays, layouts, report)
-    return _tree(config, leaves, arrays, precision, layouts)
+            _fill(file, leaves, forms, arrays, bits, report)
+    return _tree(config, {name: form.array(arrays) for name, form in forms.items()})
 
 
-def _leaves(config: ModelConfig) -> Iterator[_Leaf]:
+def _leaves(config: ModelConfig, naming: Naming) -> Iterator[_Leaf]:
     tree = abstract(config)
-    for place in ("embed", "final_norm", "output"):
+    for place in (field.name for field in fields(Params) if field.name != "stacks"):
         info = getattr(tree, place)
         if info is not None:
-            yield _Leaf(place, info, ((None, names.top(config, place)),))
+            yield _Leaf(place, info, ((None, naming.top(config, place)),))
     for number, (stack, weights) in enumerate(zip(stacks(config), tree.stacks, strict=True)):
         for place_in_pattern, params in enumerate(weights):
             for field in fields(LayerParams):
@@ -95,185 +115,202 @@ def _leaves(config: ModelConfig) -> Iterator[_Leaf]:
                 sources = tuple(
                     (repeat, source)
                     for repeat in range(stack.repeats)
-                    for source in names.in_layer(config, stack.layer(repeat, place_in_pattern), field.name)
+                    for source in naming.in_layer(config, stack.layer(repeat, place_in_pattern), field.name)
                 )
                 yield _Leaf(f"stacks.{number}.{place_in_pattern}.{field.name}", info, sources)
 
 
-def _check(file: GGUFFile, leaves: list[_Leaf]) -> None:
-    wanted = {source.name: source.shape for leaf in leaves for _, source in leaf.sources}
+def _check(file: Checkpoint, config: ModelConfig, naming: Naming, leaves: list[_Leaf]) -> None:
+    wanted = {source.name: source.stored or source.shape for leaf in leaves for _, source in leaf.sources}
     problems = [f"missing: {name}" for name in wanted if name not in file.tensors]
-    problems += [f"unknown: {name}" for name in file.tensors if name not in wanted]
+    problems += [
+        f"unknown: {name}"
+        for name in file.tensors
+        if name not in wanted and not naming.is_superfluous(config, name)
+    ]
     problems += [
         f"{name} has shape {list(file.tensors[name].shape)}, expected {list(shape)}"
         for name, shape in wanted.items()
         if name in file.tensors and file.tensors[name].shape != shape
     ]
     if problems:
-        raise FormatError(
-            f"{file.path}: its tensors do not make up the model it describes:\n  " + "\n  ".join(problems)
-        )
+        raise _unfit(file, problems)
 
 
-_Layout = list[list[packed.Segment]]  # for each matrix of a stack the segments it consists of
+def _unfit(file: Checkpoint, problems: list[str]) -> FormatError:
+    return FormatError(
+        f"{file.path}: its tensors do not make up the model it describes:\n  " + "\n  ".join(problems)
+    )
 
 
-def _layouts(file: GGUFFile, leaves: list[_Leaf]) -> dict[str, _Layout]:
-    """Of the matrices that can be packed: every tensor of theirs is of integers, in rows that fill tiles."""
-    found: dict[str, _Layout] = {}
-    for leaf in leaves:
-        if leaf.info.kind != "matrix":
-            continue
-        stack: dict[int | None, list[packed.Segment | None]] = {}
-        for repeat, source in leaf.sources:
-            stack.setdefault(repeat, []).append(
-                packed.segment(file.tensors[source.name].type, source.shape[0])
-            )
-        columns = leaf.info.shape[-1]
-        if all(packed.can_pack(parts, columns) for parts in stack.values()):
-            found[leaf.name] = [[part for part in parts if part is not None] for parts in stack.values()]
-    return found
-
-
-def _slots(leaf: _Leaf, precision: Precision, layout: _Layout | None) -> list[Slot]:
+def _form(file: Checkpoint, leaf: _Leaf, precision: Precision, bits: Bits | None) -> Form:
+    """How a parameter is stored: the first of what was asked for that can hold it."""
+    name, shape = leaf.name, leaf.info.shape
     if leaf.info.kind == "vector" or precision == "float32":
-        return [Slot(leaf.name, leaf.info.shape, "<f4")]
-    *stack, rows, columns = leaf.info.shape
-    if layout is not None:
-        return [Slot(leaf.name, (len(layout), max(packed.nbytes(parts, columns) for parts in layout)), "|u1")]
-    values = Slot(leaf.name, (*stack, 2, rows, columns), "|i1")
-    return [values, Slot(f"{leaf.name}.scales", (*stack, rows), "<f4")]
+        return Plain(name, shape)
+    if precision == "quantized":
+        return Wide(name, shape)
+    rows, columns = shape[-2:]
+    matrices: dict[int | None, list[packed.Segment | None]] = {}
+    for repeat, source in leaf.sources:
+        matrices.setdefault(repeat, []).append(_segment(file, leaf, source, bits))
+    found = list(matrices.values())
+    if precision == "packed" and all(packed.can_pack(parts, columns) for parts in found):
+        each = shape[1] if len(shape) > 3 else 1  # experts
+        layout = tuple(tuple(part for part in parts if part) for parts in found for _ in range(each))
+        return Packed(name, (rows, columns), layout, each)
+    segments = [part for parts in found for part in parts if part is not None]
+    if precision == "grouped" and len(segments) == len(leaf.sources) and columns % GROUP == 0:
+        return grouped_form(name, shape, segments)
+    return Wide(name, shape)
+
+
+def _segment(file: Checkpoint, leaf: _Leaf, source: Source, bits: Bits | None) -> packed.Segment | None:
+    """How the rows of one tensor are stored; None where they are floats that stay so."""
+    rows, columns = source.shape[-2:]
+    kind = getattr(file.tensors[source.name], "type", GGMLType.F32)
+    made = packed.segment(kind, rows)
+    if made is None and bits and columns % GROUP == 0:
+        made = packed.segment(_MADE[_bits_for(leaf, bits)], rows)
+    return made
+
+
+def _bits_for(leaf: _Leaf, bits: Bits) -> Bits:
+    return 8 if leaf.name in ("embed", "ple_embed") else bits
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One tensor to bring into place; `part` and `to` where it is packed."""
+    """Some rows of a tensor to bring into place."""
 
     leaf: _Leaf
     repeat: int | None
-    source: names.Source
-    part: packed.Segment | None = None
-    to: np.ndarray | None = None
+    source: Source
+    rows: slice
 
 
 def _fill(
-    file: GGUFFile,
+    file: Checkpoint,
     leaves: list[_Leaf],
+    forms: Mapping[str, Form],
     arrays: Mapping[str, np.ndarray],
-    layouts: Mapping[str, _Layout],
+    bits: Bits | None,
     report: Report | None,
 ) -> None:
     total = sum(int(np.prod(leaf.info.shape, dtype=np.int64)) for leaf in leaves)
     done = 0
-    jobs = [job for leaf in leaves for job in _jobs(leaf, arrays[leaf.name], layouts.get(leaf.name))]
-    # Unpacking is numpy and lets go of the interpreter, so a few tensors at a time use all cores.
+    for form in forms.values():
+        if isinstance(form, Packed):
+            form.write_headers(arrays)
+    jobs = [job for leaf in leaves for job in _jobs(leaf)]
+    unsound: set[str] = set()
+    # Unpacking is numpy and lets go of the interpreter, so a few pieces at a time use all cores.
     with ThreadPoolExecutor(max_workers=4) as pool:
-        for size in pool.map(lambda job: _fill_one(file, arrays, job), jobs):
+        for size in pool.map(
+            lambda job: _fill_one(file, forms[job.leaf.name], arrays, job, bits, unsound), jobs
+        ):
             done += size
             if report:
                 report(done, total)
+    if unsound:
+        listed = [job.source.name for job in jobs if job.source.name in unsound]
+        raise _unfit(file, [f"{name} holds numbers that are not finite" for name in dict.fromkeys(listed)])
 
 
-def _jobs(leaf: _Leaf, array: np.ndarray, layout: _Layout | None) -> Iterator[_Job]:
-    if layout is None:
-        for repeat, source in leaf.sources:
-            yield _Job(leaf, repeat, source)
-        return
-    sources = iter(leaf.sources)
-    for matrix, parts in zip(array, layout, strict=True):
-        places = packed.write_header(matrix, parts, leaf.info.shape[-1])
-        for part, place in zip(parts, places, strict=True):
-            yield _Job(leaf, *next(sources), part, matrix[place])
+def _jobs(leaf: _Leaf) -> Iterator[_Job]:
+    """A leaf's tensors in pieces of bounded size."""
+    for repeat, source in leaf.sources:
+        count = source.shape[0]
+        each = int(np.prod(source.shape[1:], dtype=np.int64))
+        # Whole heads are reordered, and whole tiles packed.
+        step = count if source.heads else max(packed.ROWS, _AT_ONCE // each // packed.ROWS * packed.ROWS)
+        if len(source.shape) > 2:
+            step = max(1, _AT_ONCE // each)
+        for first in range(0, count, step):
+            yield _Job(leaf, repeat, source, slice(first, min(first + step, count)))
 
 
-def _fill_one(file: GGUFFile, arrays: Mapping[str, np.ndarray], job: _Job) -> int:
-    leaf, source = job.leaf, job.source
-    rows = slice(source.first, source.first + source.shape[0])
-    stack = () if job.repeat is None else (job.repeat,)
-    unpacked = unpack(file.raw(source.name), file.tensors[source.name].type, source.shape)
-    target = arrays[leaf.name]
-    if job.part is not None and job.to is not None:
-        assert isinstance(unpacked, Blocks)
-        packed.pack(_in_halves(unpacked, source.heads), job.part, job.to)
-    elif target.dtype == np.int8:
-        quantized = _quantized(unpacked)
-        for part, values in enumerate(np.asarray(quantized.values)):
-            target[*stack, part, rows] = _halves(values, source.heads)
-        arrays[f"{leaf.name}.scales"][*stack, rows] = _halves(np.asarray(quantized.scales), source.heads)
-    else:
-        plain = unpacked.dequantize() if isinstance(unpacked, Blocks) else unpacked
-        target[*stack, rows] = _halves(plain, source.heads)
-    return int(np.prod(source.shape, dtype=np.int64))
-
-
-def _quantized(weights: Blocks | np.ndarray) -> QArray:
-    if isinstance(weights, Blocks):
-        return _requantize(weights.values, weights.scales, weights.mins)
-    return _quantize(weights)
-
-
-_quantize = jax.jit(quantize)
-
-
-@jax.jit
-def _requantize(values: jax.Array, scales: jax.Array, mins: jax.Array | None) -> QArray:
-    grouped = values.reshape(*scales.shape, -1).astype(jnp.float32) * scales[..., None]
-    if mins is not None:
-        grouped = grouped - mins[..., None]
-    return quantize(grouped.reshape(values.shape))
-
-
-def _halves(rows: np.ndarray, heads: int) -> np.ndarray:
-    """Rows of each head reordered from adjacent pairs (0, 1, 2, 3 …) to halves (0, 2, … 1, 3, …)."""
-    if not heads:
-        return rows
-    pairs = rows.reshape(heads, -1, 2, *rows.shape[1:])
-    return np.swapaxes(pairs, 1, 2).reshape(rows.shape)
-
-
-def _in_halves(blocks: Blocks, heads: int) -> Blocks:
-    mins = None if blocks.mins is None else _halves(blocks.mins, heads)
-    return Blocks(_halves(blocks.values, heads), _halves(blocks.scales, heads), mins, blocks.group)
-
-
-def _tree(
-    config: ModelConfig,
-    leaves: list[_Leaf],
+def _fill_one(
+    file: Checkpoint,
+    form: Form,
     arrays: Mapping[str, np.ndarray],
-    precision: Precision,
-    layouts: Mapping[str, _Layout],
-) -> Params:
-    ready: dict[str, Any] = {}
-    for leaf in leaves:
-        # Where device memory is the host's, `device_put` takes the mapped pages; `asarray` would copy them.
-        array = jax.device_put(arrays[leaf.name])
-        if leaf.name in layouts:
-            array = packed.PackedArray(array, None, (leaf.info.shape[-2], leaf.info.shape[-1]))
-        elif leaf.info.kind == "matrix" and precision != "float32":
-            array = QArray(array, jax.device_put(arrays[f"{leaf.name}.scales"]))
-        ready[leaf.name] = array
+    job: _Job,
+    bits: Bits | None,
+    unsound: set[str],
+) -> int:
+    source, count = job.source, job.rows.stop - job.rows.start
+    read = file.read(source.name, job.rows if count < source.shape[0] else None)
+    with np.errstate(over="ignore", invalid="ignore"):
+        sound = _is_finite(read)
+    if not sound:
+        unsound.add(source.name)
+        return 0
+    if isinstance(read, Blocks):
+        assert not source.plus, "what is stored as integers is no norm"
+    else:
+        read = read.reshape(count, *source.shape[1:])
+        if source.plus:
+            read = read + np.float32(source.plus)
+        if isinstance(form, (Packed, Grouped)):
+            assert bits is not None, "floats are only packed when they may be rounded"
+            with _ROUNDING:
+                read = _rounded(read, _bits_for(job.leaf, bits))
+    stack = () if job.repeat is None else (job.repeat,)
+    start = source.first + job.rows.start
+    if len(source.shape) > 2:  # experts: the first axis counts matrices
+        for number in range(count):
+            form.fill(arrays, (*stack, start + number), slice(0, source.shape[1]), _one(read, number))
+    else:
+        form.fill(arrays, stack, slice(start, start + count), in_halves(read, source.heads))
+    return count * int(np.prod(source.shape[1:], dtype=np.int64))
+
+
+_ROUNDING = threading.Lock()  # the search uses all cores by itself, and memory for one piece
+
+
+def _rounded(weights: np.ndarray, bits: Bits) -> Blocks:
+    flat = quantize(weights.reshape(-1, weights.shape[-1]), bits)
+    outer = weights.shape[:-1]
+    mins = None if flat.mins is None else flat.mins.reshape(*outer, -1)
+    return Blocks(flat.values.reshape(weights.shape), flat.scales.reshape(*outer, -1), mins, flat.group)
+
+
+def _one(read: Blocks | np.ndarray, number: int) -> Blocks | np.ndarray:
+    if not isinstance(read, Blocks):
+        return read[number]
+    mins = None if read.mins is None else read.mins[number]
+    return Blocks(read.values[number], read.scales[number], mins, read.group)
+
+
+def _is_finite(read: Blocks | np.ndarray) -> bool:
+    floats = read if not isinstance(read, Blocks) else read.scales
+    mins = read.mins if isinstance(read, Blocks) else None
+    # A sum is finite only if all are; one pass, no array of booleans.
+    return bool(np.isfinite(floats.sum(dtype=np.float64)) and (mins is None or np.isfinite(mins.sum())))
+
+
+def _tree(config: ModelConfig, ready: Mapping[str, Any]) -> Params:
+    def layer(number: int, place: int) -> LayerParams:
+        prefix = f"stacks.{number}.{place}."
+        return LayerParams(
+            **{name.removeprefix(prefix): array for name, array in ready.items() if name.startswith(prefix)}
+        )
+
     return Params(
-        embed=ready["embed"],
         stacks=tuple(
-            tuple(
-                LayerParams(
-                    **{
-                        field.name: ready.get(f"stacks.{number}.{place}.{field.name}")
-                        for field in fields(LayerParams)
-                    }
-                )
-                for place in range(len(stack.specs))
-            )
+            tuple(layer(number, place) for place in range(len(stack.specs)))
             for number, stack in enumerate(stacks(config))
         ),
-        final_norm=ready["final_norm"],
-        output=ready.get("output"),
+        **{name: array for name, array in ready.items() if not name.startswith("stacks.")},
     )
 
 
-def _identity(path: Path, precision: Precision) -> str:
-    stat = path.stat()
-    return f"{path.resolve()}\n{stat.st_size}\n{stat.st_mtime_ns}\n{precision}\n{_LAYOUT}"
+def _identity(path: Path, precision: Precision, bits: Bits | None) -> str:
+    """What a laid-out copy was made from; of a folder all its files count."""
+    files = [path] if path.is_file() else sorted(path.glob("*.safetensors*"))
+    stats = [(each.name, each.stat()) for each in files]
+    seen = "\n".join(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats)
+    return f"{path.resolve()}\n{seen}\n{precision} {bits}\n{_LAYOUT}"
 
 
 def _digest(identity: str) -> str:

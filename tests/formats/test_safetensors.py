@@ -51,9 +51,9 @@ def test_every_type_of_weights_is_widened_exactly(tmp_path: Path):
 
 
 def test_integers_are_no_weights(tmp_path: Path):
-    with open_safetensors(write(tmp_path / "m.safetensors", {"n": np.arange(3)})) as file:
-        with pytest.raises(UnsupportedModelError, match="I64"):
-            file.read("n")
+    path = write(tmp_path / "m.safetensors", {"n": np.arange(3)})
+    with open_safetensors(path) as file, pytest.raises(UnsupportedModelError, match="I64"):
+        file.read("n")
 
 
 def test_what_the_library_writes_is_read(tmp_path: Path):

@@ -1,0 +1,97 @@
+"""Eyes and ears of a model: pixels and waveforms to the soft tokens that take their place in a prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from model.audio.encoder import AudioEncoder
+    from model.card import ModelCard
+    from model.nn.linear import Numerics
+    from model.vision.encoder import Encoder
+
+__all__ = ["Heard", "Senses", "load_senses"]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Soft tokens of one window of a sound.
+
+    Attributes:
+        start: the second of the sound at which it begins.
+        rows: f32 [n, D].
+    """
+
+    start: float
+    rows: NDArray[np.float32]
+
+
+class Senses:
+    """The encoders of a model.
+
+    Attributes:
+        eye, ear: None where it has none.
+    """
+
+    def __init__(self, eye: Encoder | None, ear: AudioEncoder | None) -> None:
+        self.eye = eye
+        self.ear = ear
+
+    def see(
+        self, image: NDArray[np.uint8], *, frame: bool = False, budget: int | None = None
+    ) -> NDArray[np.float32]:
+        """Soft tokens f32 [n, D] of a picture.
+
+        Args:
+            image: uint8 [H, W, 3].
+            frame: it is one of a video, which costs fewer tokens where the model knows budgets.
+            budget: soft tokens at most; None: as the model has it.
+        """
+        from model.vision.preprocess import prepare, prepare_frame
+
+        assert self.eye is not None, "only a model that sees is shown a picture"
+        ready = (prepare_frame if frame else prepare)(self.eye.spec, image, budget)
+        return self.eye(ready)
+
+    def hear(self, blocks: Iterable[NDArray[np.float32]]) -> Iterator[Heard]:
+        """Soft tokens of a sound, window by window.
+
+        Args:
+            blocks: f32 [n] each, of any size, one after the other: mono, at the model's rate.
+        """
+        assert self.ear is not None, "only a model that hears is given sound"
+        for each in self.ear.hear(blocks):
+            yield Heard(each.window.start, np.asarray(each.soft, np.float32))
+
+
+def load_senses(card: ModelCard, numerics: Numerics) -> Senses:
+    """The encoders of a model, with their weights in place.
+
+    Raises:
+        FormatError: their tensors do not make up what the model describes.
+        OSError: the file cannot be read.
+    """
+    if card.encoders is None:
+        return Senses(None, None)
+    from model.audio.encoder import AudioEncoder
+    from model.audio.load import load_audio
+    from model.formats.gguf import open_gguf
+    from model.formats.safetensors import open_safetensors
+    from model.vision.encoder import Encoder
+    from model.vision.load import load_vision
+
+    opened = open_gguf if _is_gguf(card.encoders) else open_safetensors
+    with opened(card.encoders) as file:
+        eye = card.vision and Encoder(load_vision(file, card.vision), card.vision, numerics)
+        ear = card.audio and AudioEncoder(load_audio(file, card.audio), card.audio, numerics)
+    return Senses(eye, ear)
+
+
+def _is_gguf(path: Path) -> bool:
+    return path.suffix.lower() == ".gguf"
