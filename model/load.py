@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,12 +57,14 @@ class Model:
         progress: Progress | None = None,
         on_thought: Callable[[str], None] | None = None,
         soft: Sequence[Soft] = (),
+        reluctant: Mapping[int, float] | None = None,
     ) -> Generation:
         """Begin to answer a prompt; nothing is computed before the first piece is asked for.
 
         Args:
             ids: the prompt.
             soft: what stands in the place of some of the ids, in order.
+            reluctant: tokens that may begin the answer only where they are at least so likely.
             sampling: how to choose tokens.
             max_tokens: most tokens of the answer; None: as many as the window leaves room for.
             stop: texts that end the answer; they are not part of it.
@@ -83,8 +85,8 @@ class Generation(Iterator[str]):
     """An answer in the making: iterate for its pieces, each of whole characters.
 
     Attributes:
-        prompt_tokens, cached_tokens, completion_tokens: counts so far, with thoughts; a final stop token is not
-            counted.
+        prompt_tokens, cached_tokens, completion_tokens: counts so far, with thoughts; a final stop token is
+            not counted.
         thinking: whether a thought has begun and not ended: after the end, that there is no answer.
         finish_reason: ``stop`` or ``length`` once ended, None before.
         timings: ``prefill_s``, ``first_token_s`` (both from the first request for a piece) and
@@ -101,6 +103,7 @@ class Generation(Iterator[str]):
         progress: Progress | None,
         on_thought: Callable[[str], None] | None = None,
         soft: Sequence[Soft] = (),
+        reluctant: Mapping[int, float] | None = None,
     ) -> None:
         self.prompt_tokens = len(ids)
         self.cached_tokens = 0
@@ -110,7 +113,7 @@ class Generation(Iterator[str]):
         card = model.card
         self._splitter = Splitter(card.tokenizer, marks_of(card.tokenizer, card.template), ids)
         self._on_thought = on_thought or _unheard
-        self._pieces = self._run(model, ids, sampling, limit, stop, progress, soft)
+        self._pieces = self._run(model, ids, sampling, limit, stop, progress, soft, reluctant)
 
     @property
     def thinking(self) -> bool:
@@ -132,6 +135,7 @@ class Generation(Iterator[str]):
         stop: Sequence[str],
         progress: Progress | None,
         soft: Sequence[Soft],
+        reluctant: Mapping[int, float] | None,
     ) -> Generator[str]:
         began = time.perf_counter()
         splitter, stops, tokenizer = self._splitter, StopStrings(stop), model.card.tokenizer

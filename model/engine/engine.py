@@ -7,7 +7,7 @@ arguments, so there is one for each chunk size and one that decodes; the state i
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 
 import jax
@@ -115,6 +115,7 @@ class Engine:
         suppress: Collection[int] = (),
         progress: Progress | None = None,
         soft: Sequence[Soft] = (),
+        reluctant: Mapping[int, float] | None = None,
     ) -> Iterator[int]:
         """Continue a prompt.
 
@@ -125,6 +126,7 @@ class Engine:
             stop: ids that end the text; the one that did is still yielded, as the last.
             suppress: ids that are never generated.
             progress, soft: see `prefill`.
+            reluctant: tokens that may come first only where they are at least so likely.
 
         Yields:
             Token ids.
@@ -140,6 +142,8 @@ class Engine:
         logits, state = self.prefill(ids, self.new_state(len(ids) + min(limit, _ROOM)), progress, soft)
         if not np.isfinite(np.asarray(logits)).all():
             raise FormatError("the model computes numbers that are not finite: its weights are damaged")
+        if reluctant:
+            logits = _without_unlikely(logits, reluctant)
         stops = jnp.asarray(sorted(stop) or [-1], jnp.int32)
         sampler = Sampler.of(sampling, suppress)
         token = _first(sampler, logits, state.length)
@@ -208,6 +212,15 @@ class Engine:
             if pending is not None:
                 steps = _paced(pending[2], launched[3] - pending[3])
             pending = launched
+
+
+def _without_unlikely(logits: Array, reluctant: Mapping[int, float]) -> Array:
+    """Logits [V] that rule out those of some tokens that are less likely than they must be."""
+    likely = np.asarray(jax.nn.softmax(logits))
+    for token, least in reluctant.items():
+        if likely[token] < least:
+            logits = logits.at[token].set(-jnp.inf)
+    return logits
 
 
 def _paced(steps: int, seconds: float) -> int:

@@ -17,6 +17,7 @@ from model.engine import plan
 from model.engine.engine import Engine
 from model.errors import ContextOverflowError, FormatError
 from model.nn.linear import Numerics
+from model.prompt import Soft
 from model.sampling.sampler import Sampling
 
 GREEDY = Sampling()
@@ -152,7 +153,7 @@ def test_the_text_does_not_depend_on_how_the_prompt_is_cut(
     llama: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     want = said(llama, sampling=WARM)
-    monkeypatch.setattr(module.plan, "chunks", lambda count: iter([(1, 32)] * (count - 3) + [(3, 32)]))
+    monkeypatch.setattr(module.plan, "chunks", lambda count, whole: iter([(1, 32)] * (count - 3) + [(3, 32)]))
     assert said(llama, sampling=WARM) == want
 
 
@@ -252,3 +253,32 @@ def test_weights_that_give_no_numbers_are_refused(llama: Engine) -> None:
     )
     with pytest.raises(FormatError, match="damaged"):
         said(damaged)
+
+
+def test_a_reluctant_token_comes_first_only_where_it_is_likely_enough(llama: Engine) -> None:
+    scores = llama.score(PROMPT)[-1].astype(np.float64)
+    likely = np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum()
+    best, second = np.argsort(-likely)[:2].tolist()
+    assert said(llama, limit=1) == [best]
+    assert said(llama, limit=1, reluctant={best: likely[best] - 0.01}) == [best]
+    assert said(llama, limit=1, reluctant={best: likely[best] + 0.01}) == [second]
+    assert said(llama, limit=9, reluctant={second: 0.99}) == said(llama, limit=9), "what is not first is free"
+
+
+def as_soft(engine: Engine, ids: list[int], begin: int, end: int, *, is_block: bool) -> Soft:
+    """What the embedding says of some tokens, as an encoder would give it."""
+    config = engine.decoder.config
+    rows = tiny.f64(engine.params.embed)[ids[begin:end]] * config.embed_scale
+    return Soft(begin, rows.astype(np.float32), is_block)
+
+
+@pytest.mark.parametrize("name", ["llama", "gemma"])
+def test_soft_tokens_are_what_they_stand_for(engines: dict[str, Engine], name: str) -> None:
+    ids = tiny.random_ids(50)
+    hidden = [*ids[:5], *[0] * 30, *ids[35:]]
+    soft = as_soft(engines[name], ids, 5, 35, is_block=False)
+    np.testing.assert_allclose(engines[name].score(hidden, [soft]), engines[name].score(ids), atol=5e-5)
+    _, state = engines[name].prefill(ids, engines[name].new_state(50))
+    logits, _ = engines[name].prefill(hidden, engines[name].new_state(50), soft=[soft])
+    np.testing.assert_allclose(logits, engines[name].score(ids)[-1], atol=5e-5)
+    assert int(state.length) == 50

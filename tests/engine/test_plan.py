@@ -63,3 +63,16 @@ def test_a_padded_chunk_never_reaches_beyond_the_slots(count: int) -> None:
     for taken, size in plan.chunks(count):
         assert done + size <= slots
         done += taken
+
+
+@given(COUNTS.filter(lambda count: count < 20_000), st.data())
+def test_runs_that_must_stay_whole_are_never_divided(count: int, data: st.DataObject) -> None:
+    edges = data.draw(st.lists(st.integers(0, count), unique=True, max_size=8).map(sorted))
+    whole = list(zip(edges[::2], edges[1::2], strict=False))
+    done = 0
+    for taken, size in plan.chunks(count, whole):
+        assert 0 < taken <= size
+        assert not any(begin < done + taken < end for begin, end in whole)
+        assert size - taken < plan.LARGEST, "there is room for the padding behind a full cache"
+        done += taken
+    assert done == count
