@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from model.arch import gemma, gemma4, llama
 from model.arch.keys import Keys
 from model.config import ModelConfig
@@ -37,3 +40,29 @@ def config_from_gguf(metadata: Mapping[str, Any], tensors: Mapping[str, Any]) ->
         known = ", ".join(sorted(_BUILDERS))
         raise UnsupportedModelError(f"architecture {name!r} is not supported (supported: {known})")
     return builder(Keys(metadata, tensors))
+
+
+def check_rope_factors(config: ModelConfig, factors: NDArray[np.float32]) -> None:
+    """Hold a file's per-frequency factors against the rotary embedding that its architecture has anyway.
+
+    Args:
+        config: from `config_from_gguf`.
+        factors: the tensor ``rope_freqs.weight``: what frequencies are divided by, one a pair of a head.
+
+    Raises:
+        UnsupportedModelError: they say something else.
+    """
+    mixers = [spec.attention for spec in config.layers]
+    turning = {
+        (mixer.rope.turning(mixer.head_dim) // 2, mixer.head_dim // 2)
+        for mixer in mixers
+        if mixer and mixer.rope.proportional
+    }
+    for pairs, whole in turning:
+        # A factor of 1e30 stands for a pair that does not turn.
+        same = factors.shape == (whole,) and (factors[:pairs] == 1).all() and (factors[pairs:] > 1e20).all()
+        if not same:
+            raise UnsupportedModelError(
+                f"rope_freqs.weight should be {pairs} times 1 and {whole - pairs} times 1e30; other factors "
+                "are not supported"
+            )

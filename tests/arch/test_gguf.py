@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pytest
 import tiny
 
-from model.arch.gguf import config_from_gguf
+from model.arch.gguf import check_rope_factors, config_from_gguf
 from model.config import ExpertsSpec, ModelConfig, RopeSpec
 from model.errors import FormatError, UnsupportedModelError
 
@@ -198,3 +199,12 @@ def test_a_file_without_an_embedding() -> None:
     metadata, _ = described(LLAMA)
     with pytest.raises(FormatError, match=r"token_embd\.weight"):
         config_from_gguf(metadata, {"blk.0.attn_q.weight": Shape(1), "a": Shape(1), "b": Shape(1)})
+
+
+def test_the_factors_that_a_file_may_hold() -> None:
+    right = np.array([1.0] * 2 + [1e30] * 6, np.float32)
+    check_rope_factors(GEMMA4_E, right)
+    check_rope_factors(LLAMA, right)
+    for wrong in (right[::-1], right[1:], np.ones(8, np.float32), right * 2, right[:4]):
+        with pytest.raises(UnsupportedModelError, match="2 times 1 and 6 times 1e30"):
+            check_rope_factors(GEMMA4_E, wrong)
