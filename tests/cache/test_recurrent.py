@@ -21,7 +21,7 @@ def filled(length: int, seed: int = 0) -> RecurrentCache:
     for layer in range(LAYERS):
         lru, conv = (rng.standard_normal(shape).astype(np.float32) for shape in (WIDTH, (TAPS - 1, WIDTH)))
         cache = cache.write(jnp.int32(layer), jnp.asarray(lru), jnp.asarray(conv))
-    return cache.claim(jnp.arange(length, dtype=jnp.int32))
+    return cache.claim(jnp.arange(length, dtype=jnp.int32)) if length else cache
 
 
 def test_an_empty_one_is_zeros() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 import numpy as np
 import pytest
+import tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +15,7 @@ from model.nn.conv import causal_conv
 LENGTH, WIDTH = 19, 5
 SIZES = (1, 2, 6, LENGTH)  # less than the taps, more than them, everything
 
-conv = jax.jit(causal_conv)
+conv = jax.jit(causal_conv, compiler_options=tiny.QUICK)
 
 _RNG = np.random.default_rng(0)
 X = _RNG.standard_normal((LENGTH, WIDTH)).astype(np.float32)
