@@ -8,7 +8,7 @@ is cut into calls.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import jax
@@ -41,17 +41,21 @@ class Sampling:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Sampler:
-    """`Sampling` as arrays, so that changing a number compiles nothing."""
+    """`Sampling` as arrays, so that changing a number compiles nothing.
+
+    `suppressed` is int32 [n], tokens that are never chosen, or None: then nothing is computed for it.
+    """
 
     temperature: Array
     top_k: Array
     top_p: Array
     min_p: Array
     key: Array
+    suppressed: Array | None = None
 
     @staticmethod
-    def of(sampling: Sampling) -> Sampler:
-        """The arrays for these settings."""
+    def of(sampling: Sampling, suppress: Collection[int] = ()) -> Sampler:
+        """The arrays for these settings; `suppress` are tokens that are never chosen."""
         seed = sampling.seed % (1 << 64)
         return Sampler(
             jnp.float32(sampling.temperature),
@@ -62,6 +66,7 @@ class Sampler:
             jax.random.wrap_key_data(
                 jnp.asarray(np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32)), impl="threefry2x32"
             ),
+            jnp.asarray(sorted(suppress), jnp.int32) if suppress else None,
         )
 
     def pick(self, logits: Array, position: Array) -> Array:
@@ -71,6 +76,8 @@ class Sampler:
             logits: f32 [V].
             position: int [], of the token to be chosen.
         """
+        if self.suppressed is not None:
+            logits = logits.at[self.suppressed].set(_NEVER)
         return lax.cond(
             self.temperature > 0,
             lambda: self._draw(logits / jnp.maximum(self.temperature, 1e-6), position),

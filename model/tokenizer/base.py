@@ -16,6 +16,7 @@ class Tokenizer(Protocol):
     vocab_size: number of tokens; ids run from 0 to vocab_size - 1.
     bos_id, eos_id: begin and end of a sequence, None where the model has none.
     eog_ids: tokens that end an answer.
+    suppress_ids: tokens that may never be generated.
     add_bos: whether a prompt starts with bos_id.
     """
 
@@ -23,6 +24,7 @@ class Tokenizer(Protocol):
     bos_id: int | None
     eos_id: int | None
     eog_ids: frozenset[int]
+    suppress_ids: frozenset[int]
     add_bos: bool
 
     def encode(self, text: str) -> list[int]:
@@ -64,4 +66,8 @@ class Tokenizer(Protocol):
 
     def is_control(self, id: int) -> bool:
         """Whether a token is a sign to the program rather than text."""
+        ...
+
+    def id_of(self, piece: str) -> int | None:
+        """The id of the token that is spelled so in the vocabulary; None where there is none."""
         ...

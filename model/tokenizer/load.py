@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from model.errors import UnsupportedModelError
-from model.tokenizer.base import Tokenizer
+from model.tokenizer.shared import VocabularyTokenizer
 
 
-def tokenizer_from_gguf(metadata: Mapping[str, Any]) -> Tokenizer:
+def tokenizer_from_gguf(metadata: Mapping[str, Any]) -> VocabularyTokenizer:
     """Builds the tokenizer that a GGUF file describes.
 
     Raises:
@@ -25,4 +25,10 @@ def tokenizer_from_gguf(metadata: Mapping[str, Any]) -> Tokenizer:
         from model.tokenizer.spm import sentencepiece_from_gguf
 
         return sentencepiece_from_gguf(metadata)
-    raise UnsupportedModelError(f"the tokenizer {kind!r} is not known here (known: 'gpt2', 'llama')")
+    if kind == "gemma4":
+        from model.tokenizer.characters import characters_from_gguf
+
+        return characters_from_gguf(metadata)
+    raise UnsupportedModelError(
+        f"the tokenizer {kind!r} is not known here (known: 'gpt2', 'llama', 'gemma4')"
+    )

@@ -1,6 +1,6 @@
-"""What both kinds of tokenizer share: trust, reserved tokens, and decoding.
+"""What all kinds of tokenizer share: trust, reserved tokens, and decoding.
 
-A tokenizer of either kind only says how plain text becomes ids and which bytes a piece stands for.
+A tokenizer of one kind only says how plain text becomes ids and which bytes a piece stands for.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ class VocabularyTokenizer(ABC):
         self.bos_id = vocabulary.bos_id
         self.eos_id = vocabulary.eos_id
         self.eog_ids = vocabulary.eog_ids
+        self.suppress_ids = vocabulary.suppress_ids
         self.add_bos = add_bos and vocabulary.bos_id is not None
         self._reserved = Matcher(vocabulary.reserved)
 
@@ -95,6 +96,10 @@ class VocabularyTokenizer(ABC):
     def is_control(self, id: int) -> bool:
         """Whether a token is a sign to the program rather than text."""
         return self.vocabulary.is_control(id)
+
+    def id_of(self, piece: str) -> int | None:
+        """The id of the token that is spelled so in the vocabulary; None where there is none."""
+        return self.vocabulary.ids.get(piece)
 
 
 def _scalar_values(text: str) -> str:

@@ -1,20 +1,129 @@
-"""Writes a vocabulary as the protocol buffer that the `sentencepiece` library loads.
+"""A vocabulary as the protocol buffer of the `sentencepiece` library: written for it, read from its files.
 
 Field numbers: sentencepiece_model.proto of google/sentencepiece.
 """
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 
+from model.errors import FormatError, UnsupportedModelError
+from model.tokenizer.fallback import SPACE
 from model.tokenizer.vocabulary import Kind, Vocabulary
-
-SPACE = "\u2581"
-"""How pieces spell a space."""
 
 _BPE = 2
 _NO_PIECE = -1
 _TAIL = 7
+_SPECIAL = {40: ("unknown", 0), 41: ("bos", 1), 42: ("eos", 2)}  # fields of the trainer's, with defaults
+
+
+@dataclass(frozen=True, slots=True)
+class SpmModel:
+    """What a tokenizer.model holds.
+
+    Attributes:
+        pieces, scores, kinds: of each token; a kind is a `Kind`.
+        special: ``unknown``, ``bos`` and ``eos`` → id, negative for none.
+        space_prefix: a text gets a space before it.
+    """
+
+    pieces: list[str]
+    scores: list[float]
+    kinds: list[int]
+    special: dict[str, int]
+    space_prefix: bool
+
+
+def read_proto(data: bytes) -> SpmModel:
+    """Reads a ModelProto of type BPE.
+
+    Raises:
+        FormatError: it is none, or damaged.
+        UnsupportedModelError: it is of another type, or changes the text that it is given.
+    """
+    try:
+        return _read_model(data)
+    except (ValueError, IndexError, struct.error):
+        raise FormatError("tokenizer.model is damaged; download it again") from None
+
+
+def _read_model(data: bytes) -> SpmModel:
+    pieces: list[str] = []
+    scores: list[float] = []
+    kinds: list[int] = []
+    trainer: dict[int, int | bytes] = {}
+    normalizer: dict[int, int | bytes] = {}
+    for field, value in _fields(data):
+        if field == 1 and isinstance(value, bytes):
+            piece = dict(_fields(value))
+            text, score = piece.get(1, b""), piece.get(2, b"\0\0\0\0")
+            kind = piece.get(3, Kind.NORMAL)
+            if not isinstance(text, bytes) or not isinstance(score, bytes) or kind not in tuple(Kind):
+                raise ValueError
+            pieces.append(text.decode())
+            scores.append(struct.unpack("<f", score)[0])
+            kinds.append(int(kind))
+        elif field == 2 and isinstance(value, bytes):
+            trainer = dict(_fields(value))
+        elif field == 3 and isinstance(value, bytes):
+            normalizer = dict(_fields(value))
+    if not pieces:
+        raise ValueError
+    if trainer.get(3, 1) != _BPE:
+        raise UnsupportedModelError("tokenizer.model is not of the type BPE")
+    if normalizer.get(2) or normalizer.get(4, 1) or normalizer.get(5, 1) != 1:
+        raise UnsupportedModelError(
+            "tokenizer.model changes the text: it normalizes it, or squeezes its spaces"
+        )
+    special = {name: _signed(trainer.get(field, default)) for field, (name, default) in _SPECIAL.items()}
+    return SpmModel(pieces, scores, kinds, special, bool(normalizer.get(3, 1)))
+
+
+def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """(number, value) of each field of a message: numbers as they are, all else as its bytes."""
+    at = 0
+    while at < len(data):
+        tag, at = _read_varint(data, at)
+        kind = tag & 7
+        if kind == 0:
+            number, at = _read_varint(data, at)
+            yield tag >> 3, number
+            continue
+        if kind == 2:
+            size, at = _read_varint(data, at)
+        elif kind in (1, 5):
+            size = 8 if kind == 1 else 4
+        else:
+            raise ValueError
+        if at + size > len(data):
+            raise ValueError
+        yield tag >> 3, data[at : at + size]
+        at += size
+
+
+def _read_varint(data: bytes, at: int) -> tuple[int, int]:
+    value = data[at]
+    at += 1
+    if value < 0x80:
+        return value, at
+    value &= 0x7F
+    for shift in range(7, 70, 7):
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+    raise ValueError
+
+
+def _signed(value: int | bytes) -> int:
+    if isinstance(value, bytes):
+        raise ValueError
+    return value - (1 << 64) if value >> 63 else value
 
 
 def model_proto(vocabulary: Vocabulary, scores: list[float]) -> bytes:

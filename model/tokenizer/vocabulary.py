@@ -1,6 +1,6 @@
 """The vocabulary that a GGUF file carries, checked: its pieces, their kinds, the tokens with a meaning.
 
-Source of the kinds and names: llama-vocab.cpp of llama.cpp.
+Source of the kinds and names: llama-vocab.cpp of llama.cpp; `eos_token_ids`, a list, is of Ollama's files.
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ class Vocabulary:
     kinds: one Kind a token, as bytes.
     reserved: piece → id of the tokens that only trusted text may spell.
     user_defined: piece → id of the tokens that match in any text, ahead of merging.
+    eog_ids: tokens that end an answer.
+    suppress_ids: tokens that may never be generated.
     """
 
     pieces: list[str]
@@ -59,6 +61,7 @@ class Vocabulary:
     eos_id: int | None
     unknown_id: int | None
     eog_ids: frozenset[int]
+    suppress_ids: frozenset[int]
 
     def is_control(self, id: int) -> bool:
         """Whether the token is a sign to the program; IndexError when there is no such token."""
@@ -87,6 +90,7 @@ def read_vocabulary(
     kinds = _read_kinds(metadata, len(pieces))
     named = {key: _read_id(metadata, key, len(pieces)) for key in ("bos", "unknown", *_ID_KEYS)}
     eog = {id for key in _ID_KEYS if (id := named[key]) is not None}
+    eog.update(_read_ids(metadata, "eos_token_ids", len(pieces)))
     eog.update(ids[piece] for piece in _ENDS_AN_ANSWER if piece in ids)
     eog.update(
         ids[piece]
@@ -120,6 +124,7 @@ def read_vocabulary(
         eos_id=named["eos"],
         unknown_id=named["unknown"],
         eog_ids=frozenset(eog),
+        suppress_ids=frozenset(_read_ids(metadata, "suppress_tokens", len(pieces))),
     )
 
 
@@ -159,6 +164,17 @@ def _read_id(metadata: Mapping[str, Any], name: str, count: int) -> int | None:
     if not isinstance(id, int) or not 0 <= id < count:
         raise FormatError(f"{key} is {id!r}, but the vocabulary has {count:,} tokens")
     return id
+
+
+def _read_ids(metadata: Mapping[str, Any], name: str, count: int) -> list[int]:
+    key = f"tokenizer.ggml.{name}"
+    ids = metadata.get(key, [])
+    if not isinstance(ids, list):
+        raise FormatError(f"{key} is {ids!r}, not a list of tokens")
+    for id in ids:
+        if type(id) is not int or not 0 <= id < count:
+            raise FormatError(f"{key} holds {id!r}, but the vocabulary has {count:,} tokens")
+    return ids
 
 
 def _where(kinds: bytearray, pattern: bytes) -> Iterator[int]:
