@@ -114,6 +114,8 @@ class _Collected:
 class JsonView:
     """``-o json``: exactly one object, also when the answer fails."""
 
+    shows_thoughts = False
+
     def __init__(self, out: Out) -> None:
         self._out = out
         self._collected = _Collected()
@@ -148,6 +150,8 @@ class JsonView:
 
 class JsonLinesView:
     """``-o stream-json``: a line for each event, progress a few times a second."""
+
+    shows_thoughts = True
 
     def __init__(self, out: Out, clock: Callable[[], float] = time.monotonic) -> None:
         self._out = out

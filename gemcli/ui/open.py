@@ -19,6 +19,7 @@ from gemcli.ui.raw import RawView
 from gemcli.ui.rendered import RenderedView
 from gemcli.ui.streams import Err, Out, ReaderGone
 from gemcli.ui.terminal import ability
+from gemcli.ui.thoughts import Thoughts
 from gemcli.ui.usage import usage_line
 from gemcli.ui.view import View
 
@@ -38,6 +39,7 @@ class Ui:
         self._out = Out()
         err = Err()
         self._notes = Notes(err)
+        self._thoughts = Thoughts(err)
         self._quiet = quiet
         self._verbose = verbose > 0 and not quiet
         self._usage = usage
@@ -71,6 +73,7 @@ class Ui:
         self._painter.stop()
         with self._lock:
             self._status.end()
+            self._thoughts.end()
             try:
                 self._view.close(failure)
                 if self._failure is not None:
@@ -92,22 +95,29 @@ class Ui:
             case Progress():
                 self._status.update(event)
                 self._out.check_reader()
-            case Token() | Thought():
+            case Thought(text):
                 self._status.end()
+                if not self._view.shows_thoughts:
+                    self._thoughts.push(text)
+            case Token():
+                self._end_what_precedes()
             case Note(message):
                 if not self._quiet:
                     self.say(message)
             case Warning(message):
                 self._warn(message)
-            case Error():
-                self._status.end()
-            case Result():
-                self._status.end()
+            case Error() | Result():
+                self._end_what_precedes()
         self._view.show(event)
         if isinstance(event, Error):
             self._notes.error(event.message, event.hint)
         elif isinstance(event, Result) and self._usage:
             self._notes.say(usage_line(event.data))
+
+    def _end_what_precedes(self) -> None:
+        """The answer begins, or there is none: what stderr showed of its making is over."""
+        self._status.end()
+        self._thoughts.end()
 
     def _warn(self, message: str) -> None:
         if self._notes.is_new(message):
@@ -119,6 +129,7 @@ class Ui:
         """The cursor's line is free for others; what was taken away comes back with the next frame."""
         with self._lock:
             self._status.hide()
+            self._thoughts.end()
             self._notes.begin(self._view.step_aside())
             yield
         if self._paints:

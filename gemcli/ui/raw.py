@@ -10,6 +10,8 @@ from gemcli.ui.streams import Out
 class RawView:
     """For pipes, ``--raw`` and terminals that can show nothing else."""
 
+    shows_thoughts = False
+
     def __init__(self, out: Out) -> None:
         self._out = out
         self._sanitizer = Sanitizer(terminal=out.is_terminal)

@@ -70,6 +70,7 @@ class RenderedView:
     def __init__(self, out: Out, able: Ability) -> None:
         self._out = out
         self._able = able
+        self.shows_thoughts = able.live
         self._region = Region(out)
         self._sanitizer = Sanitizer(terminal=True)
         self._thoughts = _Thoughts()
@@ -83,7 +84,7 @@ class RenderedView:
             case Token(text):
                 self._parts()[0].push(self._sanitizer.push(text))
                 self._changed = True
-            case Thought(text) if self._able.live:
+            case Thought(text) if self.shows_thoughts:
                 self._thoughts.push(text)
                 self._changed = True
             case Result() | Error():

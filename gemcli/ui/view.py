@@ -8,7 +8,14 @@ from gemcli.events import Event
 
 
 class View(Protocol):
-    """Shows the events of one answer on stdout."""
+    """Shows the events of one answer on stdout.
+
+    Attributes:
+        shows_thoughts: whether thoughts are among them; otherwise they belong on stderr.
+    """
+
+    @property
+    def shows_thoughts(self) -> bool: ...
 
     def show(self, event: Event) -> None:
         """Take an event.  Progress, warnings and errors have been shown on stderr where they belong."""
