@@ -126,7 +126,7 @@ def _laid_out(name: str) -> int:
     from model.weights.arena import remove_copies
 
     found = store.find_installed(name)
-    return remove_copies(cache_dir() / "weights", found.path) if found else 0
+    return remove_copies(cache_dir() / "weights", found.usable) if found else 0
 
 
 def _rows() -> list[dict[str, Any]]:
@@ -158,19 +158,19 @@ def _row(
     if model:
         state = "damaged" if model.state == "damaged" else "installed"
     else:
-        state = f"{100 * gathered // about.size} % downloaded" if gathered else "not installed"
+        state = f"{100 * gathered // about.total} % downloaded" if gathered else "not installed"
     return {
         "name": about.name,
         "title": about.title,
-        "size": about.size,
+        "size": about.total,
         "licence": about.licence,
         "licence_url": about.licence_url,
         "window": window,
         "senses": list(senses),
         "state": state,
         "installed": state == "installed",
-        "downloaded_bytes": model.size if model else gathered,
-        "path": str(model.path) if model else None,
+        "downloaded_bytes": model.total if model else gathered,
+        "path": str(model.usable) if model else None,
     }
 
 
@@ -197,7 +197,10 @@ def _facts(name: str, offline: bool) -> tuple[dict[str, Any], Installed | None]:
             if not resolve.is_path(name):
                 raise
             path = resolve.local_file(name)
-            return {"name": name, "state": "a file", "path": str(path), "size": path.stat().st_size}, None
+            files = path.glob("*.safetensors") if path.is_dir() else [path]
+            size = sum(each.stat().st_size for each in files)
+            state = "a folder" if path.is_dir() else "a file"
+            return {"name": name, "state": state, "path": str(path), "size": size}, None
     row = _row(entry, model, store.partial_bytes(entry), entry.window, entry.senses)
     del row["installed"], row["downloaded_bytes"]
     came = {"came_from": model.source} if model else {}

@@ -71,7 +71,7 @@ def _bring(name: str, offline: bool, show: OnEvent) -> dict[str, Any]:
     after = store.find_installed(entry.name)
     return {
         "name": entry.name,
-        "path": str(path),
+        "path": str(store.usable(path)),
         "size": entry.size,
         "sha256": entry.sha256,
         "licence": entry.licence,

@@ -71,6 +71,11 @@ class Entry:
     task: Task = "answer"
     companions: tuple[Companion, ...] = ()
 
+    @property
+    def total(self) -> int:
+        """Bytes of all its files."""
+        return self.size + sum(each.size for each in self.companions)
+
     def pieces(self) -> tuple[Entry, ...]:
         """The entry taken apart: an entry for each of its files, the weights first."""
         return (

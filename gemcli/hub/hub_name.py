@@ -6,7 +6,7 @@ Nothing here asks the hub: a model that was pulled once is found without it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gemcli.errors import UsageError
 from gemcli.hub.catalog import Entry
@@ -76,6 +76,7 @@ def entry_of(model: Installed) -> Entry:
         licence=model.licence,
         licence_url=model.licence_url,
         sources=(HubSource(repo, model.path.name),),
+        companions=tuple(replace(each, sources=(HubSource(repo, each.file),)) for each in model.companions),
     )
 
 

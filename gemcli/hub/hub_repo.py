@@ -1,7 +1,8 @@
-"""Any GGUF of a hub's repository, found through the hub's list of its files.
+"""Any model of a hub's repository, found through the hub's list of its files.
 
 The list gives each file's size and SHA-256, and the commit it belongs to; the file is then pulled like one
-of the catalogue, from that very commit.
+of the catalogue, from that very commit.  Beside a GGUF comes the mmproj file with the model's eyes and ears;
+a repository without a GGUF may hold safetensors (`gemcli.hub.hub_folder`).
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from gemcli.errors import ModelUnavailableError, UsageError
-from gemcli.hub import hub_source, web
-from gemcli.hub.catalog import Entry
+from gemcli.hub import hub_folder, hub_source, web
+from gemcli.hub.catalog import Companion, Entry
 from gemcli.hub.hub_name import PREFIX, Spec, rank
 from gemcli.hub.source import HubSource, SourceError
 
@@ -23,6 +24,10 @@ _QUANT = re.compile(
     r"|TQ[12]_0|MXFP4|NVFP4|BF16|FP?16|FP?32)(?![A-Z0-9])",
     re.IGNORECASE,
 )
+
+
+_PROJECTORS = ("F16", "BF16", "Q8_0", "F32")
+"""Types of an mmproj file, the one taken first first: it is small, and eyes are worth its bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +41,10 @@ class RemoteFile:
 
 
 def look_up(spec: Spec) -> Entry:
-    """Ask the hub for the file that `spec` means.
+    """Ask the hub for the model that `spec` means: a GGUF, or safetensors where there is none.
 
     Raises:
-        UsageError: the repository holds no such GGUF, or several; the message lists what there is.
+        UsageError: the repository holds no such model, or several; the message lists what there is.
         ModelUnavailableError: the hub does not answer or refuses.
     """
     try:
@@ -47,12 +52,27 @@ def look_up(spec: Spec) -> Entry:
     except SourceError as error:
         raise ModelUnavailableError(f"cannot look up {spec}: {error.reason}", error.hint) from error
     files = _ggufs(about)
-    chosen = choose(spec, files)
     repo = str(about.get("id", ""))
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo):  # otherwise the hub's own spelling of the name
         repo = spec.repo
+    revision = str(about.get("sha") or "main")
     card = about.get("cardData")
     licence = _licence(card if isinstance(card, dict) else {})
+    if (spec.quant or "").lower() == hub_folder.LABEL or not (spec.quant or files):
+        weights = hub_folder.weights(about)
+        if weights:
+            return Entry(
+                name=f"{PREFIX}{repo}:{hub_folder.LABEL}",
+                title=f"{repo.rpartition('/')[2]}, {hub_folder.LABEL}",
+                file=weights[0].path,
+                size=weights[0].size,
+                sha256=weights[0].sha256,
+                licence=licence,
+                licence_url=f"{hub_source.endpoint()}/{repo}",
+                sources=(HubSource(repo, weights[0].path, revision),),
+                companions=hub_folder.companions(about, repo, revision, weights[1:]),
+            )
+    chosen = choose(spec, files)
     alike = [each for each in files if each.quant == chosen.quant]
     label = chosen.quant if chosen.quant and len(alike) == 1 else chosen.path.rpartition("/")[2]
     return Entry(
@@ -63,7 +83,8 @@ def look_up(spec: Spec) -> Entry:
         sha256=chosen.sha256,
         licence=licence,
         licence_url=f"{hub_source.endpoint()}/{repo}",
-        sources=(HubSource(repo, chosen.path, str(about.get("sha") or "main")),),
+        sources=(HubSource(repo, chosen.path, revision),),
+        companions=_projector(about, repo, revision, chosen),
     )
 
 
@@ -76,8 +97,10 @@ def choose(spec: Spec, files: list[RemoteFile]) -> RemoteFile:
     listing = "It holds: " + "; ".join(f"{each.path} ({each.size / 1e9:.2f} GB)" for each in files) + "."
     if not files:
         raise UsageError(
-            f"{spec.repo} holds no GGUF file",
-            "Repositories with GGUF files usually have GGUF in their names.",
+            f"{spec.repo} holds no GGUF file"
+            + ("" if spec.quant else ", and no safetensors with a config.json"),
+            "Repositories with GGUF files usually have GGUF in their names; safetensors are taken by "
+            f"{PREFIX}{spec.repo}:{hub_folder.LABEL}.",
         )
     if spec.quant:
         wanted = spec.quant.lower()
@@ -126,18 +149,39 @@ def _about(repo: str) -> dict[str, object]:
 
 def _ggufs(about: dict[str, object]) -> list[RemoteFile]:
     """The repository's model files; projectors and importance matrices are none."""
-    found = []
-    siblings = about.get("siblings")
-    for each in siblings if isinstance(siblings, list) else []:
-        path, lfs = str(each.get("rfilename", "")), each.get("lfs") or {}
-        name = path.rpartition("/")[2].lower()
-        if not name.endswith(".gguf") or "mmproj" in name or "imatrix" in name:
-            continue
-        sha256 = str(lfs.get("sha256") or lfs.get("oid") or "").removeprefix("sha256:").lower()
-        size = lfs.get("size") or each.get("size")
-        if re.fullmatch(r"[0-9a-f]{64}", sha256) and isinstance(size, int) and size > 0:
-            found.append(RemoteFile(path, size, sha256, quant_of(path)))
+    found = [each for each in _files(about) if not re.search("mmproj|imatrix", _name(each), re.IGNORECASE)]
     return sorted(found, key=lambda each: each.path)
+
+
+def _projector(
+    about: dict[str, object], repo: str, revision: str, chosen: RemoteFile
+) -> tuple[Companion, ...]:
+    """The mmproj file for a GGUF, where the repository holds one: from the same folder if it can be."""
+    found = [each for each in _files(about) if "mmproj" in _name(each).lower()]
+    folder = chosen.path.rpartition("/")[0]
+    near = [each for each in found if each.path.rpartition("/")[0] == folder] or found
+    if not near:
+        return ()
+
+    def merit(each: RemoteFile) -> tuple[int, str]:
+        known = _PROJECTORS.index(each.quant) if each.quant in _PROJECTORS else len(_PROJECTORS)
+        return known, each.path
+
+    best = min(near, key=merit)
+    return (Companion(_name(best), best.size, best.sha256, (HubSource(repo, best.path, revision),)),)
+
+
+def _files(about: dict[str, object]) -> list[RemoteFile]:
+    """Every GGUF whose hash the hub lists."""
+    return [
+        RemoteFile(each.path, each.size, each.sha256, quant_of(each.path))
+        for each in hub_folder.listed(about)
+        if each.path.lower().endswith(".gguf") and each.sha256
+    ]
+
+
+def _name(file: RemoteFile) -> str:
+    return file.path.rpartition("/")[2]
 
 
 def _licence(card: dict[str, object]) -> str:

@@ -34,6 +34,8 @@ OnEvent = Callable[[Event], None]
 def pull(entry: Entry, *, on_event: OnEvent, verify: bool = False) -> Path:
     """Bring a model into the store and return its file, beside which its companions lie.
 
+    The first file of safetensors comes last, so that a model whose files did not all come is not there.
+
     Whatever interrupts it (a signal, a dropped connection, a full disk), what has come is kept, and the
     next call goes on from there.  Another process pulling at the same time is waited for.
 
@@ -73,8 +75,11 @@ def pull(entry: Entry, *, on_event: OnEvent, verify: bool = False) -> Path:
 def _bring(entry: Entry, on_event: OnEvent) -> str:
     """Bring every file of the entry that is not there; returns where the weights came from, if they came."""
     pieces = entry.pieces()
+    is_folder = store.usable(store.final_path(entry)) != store.final_path(entry)
+    if is_folder:
+        _check_all(entry)
     origin = ""
-    for piece in pieces:
+    for piece in (*pieces[1:], pieces[0]) if is_folder else pieces:
         if not _is_there(piece):
             others = [each for each in pieces if each is not piece]
             source = _from_cache(piece, on_event) or _download(piece, on_event, others)
@@ -148,7 +153,7 @@ def _announce(entry: Entry, on_event: OnEvent) -> None:
     come = store.partial_bytes(entry)
     going_on = f", of which {size_text(come)} are here already" if come else ""
     terms = f"{entry.licence}, {entry.licence_url}" if entry.licence_url else entry.licence
-    on_event(Note(f"pulling {entry.name} ({size_text(entry.size)}{going_on}); licence: {terms}"))
+    on_event(Note(f"pulling {entry.name} ({size_text(entry.total)}{going_on}); licence: {terms}"))
 
 
 def _from_cache(entry: Entry, on_event: OnEvent) -> str | None:
@@ -261,10 +266,18 @@ def _drop_partial(final: Path) -> None:
     partial.journal_for(final).unlink(missing_ok=True)
 
 
+def _check_all(entry: Entry) -> None:
+    """Refuse a model of several files that cannot fit, before the first of them comes."""
+    _check_free(entry, entry.total - store.partial_bytes(entry) + SLACK)
+
+
 def _check_room(entry: Entry, part: Partial, scratch: int) -> None:
     """Refuse a download that cannot fit before it begins.  `scratch`: bytes needed beside the file itself."""
-    needed = part.size - part.offset + scratch + SLACK
-    free = shutil.disk_usage(part.path.parent).free
+    _check_free(entry, part.size - part.offset + scratch + SLACK)
+
+
+def _check_free(entry: Entry, needed: int) -> None:
+    free = shutil.disk_usage(store.folder_of(entry.name)).free
     if free < needed:
         raise GemcliError(
             f"{entry.name} needs {size_text(needed)} more room, but only {size_text(free)} are free "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ Confirm = Callable[[str], bool]
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A model file that is ready: `name` as the person knows it, and its `path`."""
+    """A model that is ready: `name` as the person knows it, and the `path` of its file or folder."""
 
     name: str
     path: Path
@@ -44,8 +45,8 @@ def resolve(
     """The model file that `spec` means, pulled first where need be.
 
     Args:
-        spec: a catalogue name, ``hf:OWNER/REPO[:QUANT]``, a path to a GGUF, or None for this machine's
-            default model.
+        spec: a catalogue name, ``hf:OWNER/REPO[:QUANT]``, a path to a GGUF or to a folder of safetensors, or
+            None for this machine's default model.
         offline: nothing may be fetched.
         on_event: gets `Progress`, `Note` and `Warning` events.
         may_pull: False: a missing model is an error, as with `offline`, for commands that only look.
@@ -134,10 +135,10 @@ def _entry(
     found = store.find_installed(entry.name)
     if found:
         return _ready(found, on_event)
-    _allow(entry.name, entry.size, offline, may_pull, confirm)
+    _allow(entry.name, entry.total, offline, may_pull, confirm)
     from gemcli.hub.pull import pull  # brings in HTTP, which a model that is here does without
 
-    return Resolved(entry.name, pull(entry, on_event=on_event))
+    return Resolved(entry.name, store.usable(pull(entry, on_event=on_event)))
 
 
 def _hub(spec: str, offline: bool, may_pull: bool, on_event: OnEvent, confirm: Confirm | None) -> Resolved:
@@ -158,7 +159,7 @@ def _ready(found: store.Installed, on_event: OnEvent) -> Resolved:
         on_event(Progress("verify", done, total, "bytes", found.name))
 
     if found.state == "ready" or (found.state == "changed" and store.verify(found, verified)):
-        return Resolved(found.name, found.path)
+        return Resolved(found.name, found.usable)
     raise ModelUnavailableError(
         f"{found.name} is damaged: {found.path} is not the file that was published",
         f"Run: gemcli pull {found.name}",
@@ -199,30 +200,59 @@ def is_path(spec: str) -> bool:
 
 
 def local_file(spec: str) -> Path:
-    """The GGUF at a path.
+    """The model at a path: a GGUF, a folder of safetensors, or such a file in its folder.
 
     Raises:
-        ModelUnavailableError: there is no such file, or it is a folder or of a format that is not read.
+        ModelUnavailableError: there is no such file, it is a folder without a model, or of a format that is
+            not read.
     """
     path = Path(spec).expanduser()
     if path.is_dir():
-        inside = sorted(each.name for each in path.glob("*.gguf"))
-        if inside:
-            raise ModelUnavailableError(
-                f"{spec} is a folder",
-                f"Name the file itself: {', '.join(str(path / each) for each in inside[:5])}",
-            )
-        if any(path.glob("*.safetensors")):
-            raise ModelUnavailableError(
-                f"{spec} holds safetensors, a format that is not read yet", "Give a GGUF file of that model."
-            )
-        raise ModelUnavailableError(f"{spec} is a folder without a model", "Give the path to a GGUF file.")
+        return _local_folder(spec, path)
     if not path.exists():
         raise ModelUnavailableError(f"{spec}: there is no such file", "Check the path given with -m.")
     if not path.is_file():
         raise ModelUnavailableError(f"{spec} is no regular file", "Give the path to a GGUF file.")
     if path.suffix.lower() == ".safetensors":
-        raise ModelUnavailableError(
-            f"{spec} is in the safetensors format, which is not read yet", "Give a GGUF file of that model."
-        )
+        _needs_config(spec, path.parent)
+        return path.parent if _SHARD.search(path.name) else path
+    if path.suffix.lower() in _PICKLES:
+        raise _pickled(spec)
     return path
+
+
+_SHARD = re.compile(r"-\d{5}-of-\d{5}\.safetensors$")
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+
+
+def _local_folder(spec: str, path: Path) -> Path:
+    inside = sorted(each.name for each in path.glob("*.gguf"))
+    if any(path.glob("*.safetensors")):
+        _needs_config(spec, path)
+        return path
+    if inside:
+        raise ModelUnavailableError(
+            f"{spec} is a folder",
+            f"Name the file itself: {', '.join(str(path / each) for each in inside[:5])}",
+        )
+    if any(each.suffix.lower() in _PICKLES for each in path.iterdir()):
+        raise _pickled(spec)
+    raise ModelUnavailableError(
+        f"{spec} is a folder without a model",
+        "Give the path to a GGUF file, or to a folder with config.json and *.safetensors.",
+    )
+
+
+def _needs_config(spec: str, folder: Path) -> None:
+    if not (folder / "config.json").is_file():
+        raise ModelUnavailableError(
+            f"{spec}: there is no config.json beside the safetensors, which says what model they are",
+            "Download all of the repository's files: config.json, the tokenizer's and *.safetensors.",
+        )
+
+
+def _pickled(spec: str) -> ModelUnavailableError:
+    return ModelUnavailableError(
+        f"{spec} holds its weights as pickles, which may run any program and are never opened",
+        "Take the same model in safetensors or as a GGUF.",
+    )

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -61,6 +61,16 @@ class Installed:
     state: State
     companions: tuple[Companion, ...] = ()
 
+    @property
+    def total(self) -> int:
+        """Bytes that all its files should have."""
+        return self.size + sum(each.size for each in self.companions)
+
+    @property
+    def usable(self) -> Path:
+        """What the engine opens: the file, or the folder of safetensors."""
+        return usable(self.path)
+
     def files(self) -> list[tuple[Path, int, str]]:
         """Path, bytes and SHA-256 of each of its files, the weights first."""
         folder = self.path.parent
@@ -73,6 +83,11 @@ class Installed:
 def companions_of(entry: Entry) -> tuple[Companion, ...]:
     """What the entry needs beside its file, as `Installed` keeps it."""
     return tuple(replace(each, sources=()) for each in entry.companions)
+
+
+def usable(path: Path) -> Path:
+    """What the engine opens of a model whose weights begin in this file."""
+    return path.parent if path.suffix == ".safetensors" else path
 
 
 def folder_of(name: str) -> Path:
@@ -108,7 +123,7 @@ def find_installed(name: str) -> Installed | None:
 
 def partial_bytes(entry: Entry) -> int:
     """Bytes that an unfinished download of the entry has gathered."""
-    return gathered(final_path(entry))
+    return _gathered([(final_path(each), each.size) for each in entry.pieces()])
 
 
 def digest(path: Path, on_verify: OnVerify = lambda done, total: None) -> str:
@@ -190,7 +205,9 @@ def unfinished() -> list[tuple[Installed, int]]:
     found = []
     for folder in _folders():
         model = _recorded(folder)
-        if model and (done := gathered(model[0].path)) and not model[0].path.exists():
+        if model is None or model[0].path.exists():
+            continue
+        if done := _gathered([(path, size) for path, size, _ in model[0].files()]):
             found.append((model[0], done))
     return sorted(found, key=lambda each: each[0].name)
 
@@ -223,6 +240,16 @@ def remove(name: str) -> int:
             return freed
         except OSError as error:
             raise GemcliError(f"cannot delete {folder}: {error.strerror or error}") from error
+
+
+def _gathered(files: Sequence[tuple[Path, int]]) -> int:
+    """Bytes that there are of an unfinished model: of the file on its way, and of those beside it that came.
+
+    Args:
+        files: path and size, the weights first.
+    """
+    done = sum(gathered(path) for path, _ in files)
+    return done + sum(size for path, size in files[1:] if path.exists() and not files[0][0].exists())
 
 
 def _folders() -> list[Path]:

@@ -202,8 +202,10 @@ def test_a_name_of_the_catalogue_wins_over_a_file(
     [
         ([], "missing.gguf", "there is no such file"),
         ([], "no/such/model", "there is no such file"),
-        (["d/model.safetensors"], "d", "safetensors, a format that is not read yet"),
-        (["model.safetensors"], "model.safetensors", "safetensors format, which is not read yet"),
+        (["d/model.safetensors"], "d", "there is no config.json beside the safetensors"),
+        (["model.safetensors"], "model.safetensors", "there is no config.json beside the safetensors"),
+        (["d/pytorch_model.bin"], "d", "pickles, which may run any program"),
+        (["model.pt"], "./model.pt", "pickles, which may run any program"),
         (["d/a.gguf"], "d", "is a folder"),
         (["d/readme.md"], "d", "a folder without a model"),
     ],
@@ -217,6 +219,15 @@ def test_paths_without_a_model(
         resolved(str(tmp_path / spec), offline=False, on_event=events)
     assert caught.value.exit_code == 5
     assert caught.value.hint
+
+
+def test_safetensors_are_a_folder(tmp_path: Path, events: Events) -> None:
+    local(tmp_path, "d/config.json")
+    shard = local(tmp_path, "d/model-00002-of-00002.safetensors")
+    for spec in (tmp_path / "d", shard):
+        assert resolved(str(spec), offline=True, on_event=events).path == tmp_path / "d"
+    single = local(tmp_path, "d/other.safetensors")
+    assert resolved(single, offline=True, on_event=events).path == Path(single)
 
 
 @pytest.fixture
