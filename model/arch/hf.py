@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from model.arch import gemma, gemma4, llama
+from model.arch import gemma, gemma4, griffin, llama
 from model.arch.section import Section
 from model.config import ModelConfig
 from model.errors import UnsupportedModelError
@@ -21,6 +21,7 @@ _BUILDERS: dict[str, Callable[[Section, Mapping[str, Any]], ModelConfig]] = {
     "gemma4_unified_text": gemma4.gemma4_hf,
     "llama": llama.llama_hf,
     "qwen2": llama.qwen2_hf,
+    "recurrent_gemma": griffin.recurrent_gemma,
 }
 
 

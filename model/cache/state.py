@@ -57,17 +57,45 @@ class State:
 
         return State(tuple(tuple(larger(cache) for cache in stack) for stack in self.caches), self.length)
 
-    def trim(self, length: int) -> State:
+    def snapshot(self) -> State:
+        """What `trim` needs to come back to this length exactly: copies of the memory of constant size.
+
+        Rings and recurrences are copied; full caches, which can be rolled back without, are None.
+        """
+
+        def copied(cache: Cache) -> Cache:
+            if isinstance(cache, LayerCache) and not cache.ring:
+                return None
+            return jax.tree.map(jnp.copy, cache)
+
+        caches = tuple(tuple(copied(cache) for cache in stack) for stack in self.caches)
+        return State(caches, jnp.copy(self.length))
+
+    def trim(self, length: int, snapshot: State | None = None) -> State:
         """The state without the tokens at `length` and later.
 
-        Only a full cache can be rolled back exactly by any amount: a ring has already forgotten the tokens
-        that the dropped ones displaced.
+        By itself only a full cache can be rolled back exactly by any amount: a ring has already forgotten the
+        tokens that the dropped ones displaced, and a recurrence cannot go back at all.
+
+        Args:
+            length: tokens to keep.
+            snapshot: of this very length, which makes it exact.
 
         Raises:
             RollbackError: a recurrent layer has folded in tokens that it cannot take out again.
         """
+        exact = snapshot is not None and int(snapshot.length) == length < int(self.length)
+
+        def shorter(cache: Cache, kept: Cache) -> Cache:
+            if isinstance(cache, RecurrentCache):
+                return cache.trim(length, kept if isinstance(kept, RecurrentCache) else None)
+            if cache is not None and cache.ring and exact:
+                return jax.tree.map(jnp.copy, kept)
+            return None if cache is None else cache.trim(length)
+
+        kept = snapshot.caches if snapshot else tuple((None,) * len(stack) for stack in self.caches)
         caches = tuple(
-            tuple(None if cache is None else cache.trim(length) for cache in stack) for stack in self.caches
+            tuple(map(shorter, stack, of_stack)) for stack, of_stack in zip(self.caches, kept, strict=True)
         )
         return State(caches, jnp.minimum(self.length, length))
 

@@ -46,6 +46,7 @@ _PRE_NORM_ONLY = {"ffn_norm": ("post_attention_layernorm.weight",)}
 _GRIFFIN: dict[str, tuple[str, ...]] = {
     "attn_norm": ("temporal_pre_norm.weight",),
     "qkv": tuple(f"temporal_block.{each}_proj.weight" for each in "qkv"),
+    "qkv_bias": tuple(f"temporal_block.{each}_proj.bias" for each in "qkv"),
     "attn_out": ("temporal_block.o_proj.weight",),
     "attn_out_bias": ("temporal_block.o_proj.bias",),
     "rec_in": ("temporal_block.linear_y.weight", "temporal_block.linear_x.weight"),

@@ -104,6 +104,30 @@ def test_trimming_forgets_the_end() -> None:
         assert held == (list(range(12, 15)) if cache.ring else list(range(15)))
 
 
+def test_a_snapshot_brings_back_what_rings_forgot() -> None:
+    config = tiny.gemma(7)
+    kept = filled(config, 32, 15).snapshot()
+    assert [cache is None for stack in kept.caches for cache in stack] == [
+        spec.mixer.window is None for stack in stacks(config) for spec in stack.specs
+    ]
+    back = filled(config, 32, 20).trim(15, kept)
+    assert int(back.length) == 15
+    for cache in jax.tree.leaves(back.caches, is_leaf=_is_cache):
+        held = sorted(at for at in cache.positions.tolist() if at != EMPTY)
+        assert held == list(range(15 - tiny.WINDOW if cache.ring else 0, 15))
+
+
+def test_a_snapshot_of_another_length_is_no_help() -> None:
+    config = tiny.gemma(7)
+    state = filled(config, 32, 20)
+    for mine, other in zip(
+        jax.tree.leaves(state.trim(15, filled(config, 32, 14).snapshot())),
+        jax.tree.leaves(state.trim(15)),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(mine, other)
+
+
 def test_trimming_beyond_the_end_changes_nothing() -> None:
     state = filled(tiny.gemma(7), 32, 20)
     for before, after in zip(jax.tree.leaves(state), jax.tree.leaves(state.trim(99)), strict=True):
