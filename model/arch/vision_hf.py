@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import isqrt
 from typing import Any
 
 from model.arch.section import Section
-from model.arch.vision_shared import GEMMA3_FRAMING, GEMMA4_FRAMING, POOL, dividing, pool_of_square, turnable
-from model.errors import UnsupportedModelError
-from model.vision.spec import Axial, Budget, Direct, Framing, Marker, Siglip, Square, VisionSpec
+from model.arch.vision_shared import (
+    GEMMA3_FRAMING,
+    GEMMA4_FRAMING,
+    POOL,
+    dividing,
+    read_as,
+    turnable,
+)
+from model.errors import FormatError, UnsupportedModelError
+from model.vision.spec import Axial, Budget, Direct, Framing, Marker, Reading, Siglip, Square, VisionSpec
 
 
 def vision_spec_from_hf(
-    config: Mapping[str, Any], processor: Mapping[str, Any] | None = None
+    config: Mapping[str, Any],
+    processor: Mapping[str, Any] | None = None,
+    *,
+    reading: Reading = "transformers",
 ) -> VisionSpec | None:
     """The sight of a Hugging Face model.
 
@@ -20,6 +31,7 @@ def vision_spec_from_hf(
         config: the contents of config.json.
         processor: those of processor_config.json or preprocessor_config.json; without them pictures are
             prepared as for the released models.
+        reading: of what the two references see differently.
 
     Returns:
         None where the model cannot see.
@@ -37,11 +49,12 @@ def vision_spec_from_hf(
             f"the vision encoder of {kind!r} is not supported (supported: {', '.join(_HF)})"
         )
     processor = processor or {}
-    return builder(
+    spec = builder(
         Section(config),
         Section(processor.get("image_processor") or processor, "image processor"),
         Section(processor.get("video_processor") or {}, "video processor"),
     )
+    return read_as(spec, reading)
 
 
 def _gemma3(config: Section, picture: Section, _: Section) -> VisionSpec:
@@ -52,7 +65,7 @@ def _gemma3(config: Section, picture: Section, _: Section) -> VisionSpec:
     side, default = vision.integer("image_size", 224), GEMMA3_FRAMING
     return VisionSpec(
         patch=patch,
-        pool=pool_of_square(side // patch, config.integer("mm_tokens_per_image", 256)),
+        pool=_pool_of_square(side // patch, config.integer("mm_tokens_per_image", 256)),
         width=width,
         text_width=config.within("text_config").integer("hidden_size", 2304),
         norm_eps=vision.number("layer_norm_eps", 1e-6),
@@ -109,6 +122,14 @@ def _gemma4_unified(config: Section, picture: Section, video: Section) -> Vision
         encoder=Direct(positions=vision.integer("mm_posemb_size", 1120)),
         framing=_gemma4_framing(config),
     )
+
+
+def _pool_of_square(patches: int, tokens: int) -> int:
+    """Patches to a soft token along each axis of a square of patches×patches; raises FormatError for none."""
+    side = isqrt(tokens)
+    if side**2 != tokens or side == 0 or patches == 0 or patches % side:
+        raise FormatError(f"{patches}×{patches} patches cannot be pooled to {tokens} soft tokens")
+    return patches // side
 
 
 def _square(side: int, picture: Section) -> Square:

@@ -8,17 +8,27 @@ from typing import Any
 
 from model.arch.keys import Keys
 from model.arch.section import three_numbers
-from model.arch.vision_shared import GEMMA3_FRAMING, GEMMA4_FRAMING, POOL, dividing, pool_of_square, turnable
+from model.arch.vision_shared import (
+    GEMMA3_FRAMING,
+    GEMMA4_FRAMING,
+    POOL,
+    dividing,
+    read_as,
+    turnable,
+)
 from model.errors import FormatError, UnsupportedModelError
-from model.vision.spec import Axial, Budget, Direct, Siglip, Square, VisionSpec
+from model.vision.spec import Axial, Budget, Direct, Reading, Siglip, Square, VisionSpec
 
 
-def vision_spec_from_mmproj(metadata: Mapping[str, Any], tensors: Mapping[str, Any]) -> VisionSpec | None:
+def vision_spec_from_mmproj(
+    metadata: Mapping[str, Any], tensors: Mapping[str, Any], *, reading: Reading = "transformers"
+) -> VisionSpec | None:
     """The sight that an mmproj file holds.
 
     Args:
         metadata: the file's key-value pairs.
         tensors: its tensors by name, each with a `.shape`.
+        reading: of what the two references see differently.
 
     Returns:
         None where it holds no vision encoder (it may still hold one for sound).
@@ -37,16 +47,18 @@ def vision_spec_from_mmproj(metadata: Mapping[str, Any], tensors: Mapping[str, A
         raise UnsupportedModelError(
             f"the vision encoder {kind!r} is not supported (supported: {', '.join(_MMPROJ)})"
         )
-    return builder(Keys(metadata, tensors), metadata)
+    return read_as(builder(Keys(metadata, tensors), metadata), reading)
 
 
 def _gemma3v(keys: Keys, metadata: Mapping[str, Any]) -> VisionSpec:
     width, text_width = _widths(keys, transposed=True)
     patch, side = keys.integer("vision.patch_size"), keys.integer("vision.image_size")
     pool = keys.integer("vision.projector.scale_factor", 4)
+    if side < patch or side // patch % pool:
+        raise FormatError(f"{side // patch}×{side // patch} patches cannot be pooled in squares of {pool}")
     return VisionSpec(
         patch=patch,
-        pool=pool_of_square(side // patch, (side // patch // pool) ** 2),
+        pool=pool,
         width=width,
         text_width=text_width,
         norm_eps=keys.number("vision.attention.layer_norm_epsilon", 1e-6),

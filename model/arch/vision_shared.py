@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from math import isqrt
+from dataclasses import replace
 
 from model.errors import FormatError
-from model.vision.spec import Framing, Marker
+from model.vision.spec import Budget, Framing, Marker, Reading, VisionSpec
 
 GEMMA3_FRAMING = Framing(
     begin=Marker("<start_of_image>", 255_999),
@@ -24,6 +24,17 @@ POOL = 3
 """Patches to a soft token along each axis, in every Gemma 4."""
 
 
+def read_as(spec: VisionSpec, reading: Reading) -> VisionSpec:
+    """The same as the reading has it: Google's Gemma 4 sets pictures off by blank lines, in full detail."""
+    if reading == "transformers" or not isinstance(spec.resize, Budget):
+        return spec
+    return replace(
+        spec,
+        resize=replace(spec.resize, image=spec.resize.choices[-1]),
+        framing=replace(spec.framing, around="\n\n"),
+    )
+
+
 def dividing(heads: int, width: int) -> int:
     """The heads; raises FormatError where they do not divide the encoder's width."""
     if width % heads:
@@ -36,11 +47,3 @@ def turnable(head_dim: int) -> int:
     if head_dim % 4:
         raise FormatError(f"heads of {head_dim} numbers cannot be turned along two axes")
     return head_dim
-
-
-def pool_of_square(patches: int, tokens: int) -> int:
-    """Patches to a soft token along each axis of a square of patches×patches; raises FormatError for none."""
-    side = isqrt(tokens)
-    if side**2 != tokens or side == 0 or patches == 0 or patches % side:
-        raise FormatError(f"{patches}×{patches} patches cannot be pooled to {tokens} soft tokens")
-    return patches // side

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
+from functools import cache
+from typing import Any
 
 import jax
 import numpy as np
@@ -62,13 +63,11 @@ class Encoder:
     ) -> None:
         self.spec = spec
         self._params = params
-        self._run = jax.jit(
-            partial(_run, spec=spec, numerics=numerics), compiler_options=dict(options) if options else None
-        )
+        self._run = _program(spec, numerics, tuple(sorted((options or {}).items())))
 
     @property
     def programs(self) -> int:
-        """How many shapes it has been compiled for."""
+        """For how many shapes encoders like this one have been compiled."""
         return self._run._cache_size()
 
     def __call__(self, patches: Patches) -> NDArray[np.float32]:
@@ -77,7 +76,9 @@ class Encoder:
         return np.asarray(self._run(self._params, ready.pixels, ready.positions))[: patches.tokens]
 
 
-def _run(
-    params: VisionParams, pixels: Array, positions: Array, *, spec: VisionSpec, numerics: Numerics
-) -> Array:
-    return encode(params, spec, pixels, positions, numerics)
+@cache
+def _program(spec: VisionSpec, numerics: Numerics, options: tuple[tuple[str, bool | int | str], ...]) -> Any:
+    def run(params: VisionParams, pixels: Array, positions: Array) -> Array:
+        return encode(params, spec, pixels, positions, numerics)
+
+    return jax.jit(run, compiler_options=dict(options) or None)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Reading = Literal["transformers", "google"]
+"""Whose reading is followed where they disagree: transformers', or that of Google's JAX library."""
 
 
 @dataclass(frozen=True, slots=True)
