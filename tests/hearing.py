@@ -268,8 +268,8 @@ def mmproj(
             add = {int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}[type(value)]
             add(f"clip.audio.{key}", value)
     for name, value in converted(tensors).items():
-        quantized = value.ndim == 2 and kind != gguf.GGMLQuantizationType.F32 and "conv_dw" not in name
-        if quantized:
+        whole = value.ndim == 2 and value.shape[-1] % 32 == 0
+        if whole and kind != gguf.GGMLQuantizationType.F32:
             writer.add_tensor(name, gguf.quantize(value, kind), raw_dtype=kind)
         else:
             writer.add_tensor(name, value)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import jax
 import numpy as np
@@ -23,8 +22,8 @@ from model.nn.linear import Numerics
 
 _SMALLEST = 48  # soft tokens; four blocks of the released encoder
 
-_encode = partial(jax.jit, static_argnames=("spec", "numerics"))(conformer.encode)
-_project = partial(jax.jit, static_argnames=("spec", "numerics"))(unified.project)
+_encode = jax.jit(conformer.encode, static_argnames=("spec", "numerics"))
+_project = jax.jit(unified.project, static_argnames=("spec", "numerics"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ class ConformerSpec:
     @property
     def tail(self) -> int:
         """Tokens at the end of a sound that would differ if it went on."""
-        # A token of the subsampling ends with the frame after its own four.
+        # The last frame of a stretch wants one sample from behind it.
         return 1
 
     def tokens(self, samples: int) -> int:

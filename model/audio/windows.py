@@ -1,8 +1,8 @@
 """A sound of any length as windows that the encoder takes, such that every second is represented once.
 
-The encoder looks a few seconds back and a few hundredths ahead, and no further.  So windows overlap by that
-much, a window's tokens of the overlap are dropped, and what is left is, token for token, what the encoder
-would make of the whole sound at once.
+The encoder looks a few seconds back and no further, and not ahead but for the last frame of a stretch, which
+wants one sample more.  So windows overlap by that much, the tokens of the overlap are dropped, and what is
+left is, token for token, what the encoder would make of the whole sound at once.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from model.audio.spec import Reading
 from model.nn.linear import Numerics
 
 EXACT = Numerics(integer_rows=0)
+PADDED = 240
 
 run = jax.jit(encode, static_argnames=("spec", "numerics"), compiler_options=QUICK)
 
@@ -24,11 +25,12 @@ def spectrogram(frames: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal((frames, 128)).astype(np.float32)
 
 
-def soft(made: Any, mels: np.ndarray, frames: int | None = None) -> np.ndarray:
+def soft(made: Any, mels: np.ndarray, behind: np.ndarray | None = None) -> np.ndarray:
+    """Soft tokens of a spectrogram with zeros, or something else, behind it: one program for all lengths."""
     spec, params = made
-    frames = len(mels) if frames is None else frames
-    out = run(params, spec.encoder, mels, frames, numerics=EXACT)
-    return np.asarray(out)[: -(-frames // 4)]
+    filled = np.zeros((PADDED, 128), np.float32) if behind is None else behind.copy()
+    filled[: len(mels)] = mels
+    return np.asarray(run(params, spec.encoder, filled, len(mels), numerics=EXACT))[: -(-len(mels) // 4)]
 
 
 @pytest.mark.parametrize("frames", [1, 47, 150])
@@ -58,30 +60,30 @@ def test_the_readings_differ_from_the_thirteenth_token_on(tiny_audio: Callable[.
     assert (np.abs(one[12:] - other[12:]).max(-1) > 1e-3).all()
 
 
-@pytest.mark.parametrize("frames", [45, 46, 47, 48])
+@pytest.mark.parametrize("frames", [45, 48])
 def test_what_lies_behind_the_frames_has_no_influence(tiny_audio: Callable[..., Any], frames: int):
     made, mels = tiny_audio(), spectrogram(96)
-    exactly = soft(made, mels[:frames])
-    filled = soft(made, np.concatenate([mels[:frames], 9 * spectrogram(192 - frames, 5)]), frames)
+    spec, params = made
+    exactly = np.asarray(run(params, spec.encoder, mels[:frames], frames, numerics=EXACT))
+    filled = soft(made, mels[:frames], 9 * spectrogram(PADDED, 5))
     assert filled.shape == exactly.shape
     np.testing.assert_allclose(filled, exactly, atol=2e-5)
 
 
-def test_a_token_knows_its_past_as_far_as_it_is_said_and_one_frame_of_its_future(
+def test_a_token_knows_its_past_as_far_as_it_is_said_and_nothing_of_its_future(
     tiny_audio: Callable[..., Any],
 ):
     made = tiny_audio()
-    mels = spectrogram(4 * 80)
+    mels = spectrogram(PADDED)
     plain = soft(made, mels)
     later = mels.copy()
-    later[4 * 60 :] += 1
+    later[4 * 50 :] += 1
     changed = np.abs(soft(made, later) - plain).max(-1)
-    assert (changed[:59] == 0).all()
-    assert (changed[59:] > 0).all()
+    assert (changed[:50] == 0).all()
+    assert (changed[50:] > 0).all()
     earlier = mels.copy()
-    earlier[:4] += 1
+    earlier[0] += 1
     changed = np.abs(soft(made, earlier) - plain).max(-1)
-    reach = made[0].encoder.lead
-    assert reach == 46
-    assert (changed[: reach - 1] > 0).all()
-    assert (changed[reach:] == 0).all()
+    assert made[0].encoder.lead == 46
+    assert (changed[:46] > 0).all()
+    assert (changed[46:] == 0).all()

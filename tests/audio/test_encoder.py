@@ -32,10 +32,10 @@ def test_it_is_front_end_and_encoder(tiny_audio: Callable[..., Any], samples: in
 @pytest.mark.parametrize("config", [hearing.CONFIG, hearing.UNIFIED], ids=["conformer", "raw"])
 def test_windows_make_up_the_whole_sound(tiny_audio: Callable[..., Any], config: dict[str, Any]):
     spec, params = tiny_audio(config)
-    waveform = hearing.sound(int(13.37 * 16_000))
-    short = AudioEncoder(params, replace(spec, seconds=6), EXACT)
+    waveform = hearing.sound(int(7.37 * 16_000))
+    short = AudioEncoder(params, replace(spec, seconds=5), EXACT)
     heard = list(short.listen(np.array_split(waveform, 7)))
-    assert len(heard) > 2
+    assert len(heard) > 1
     joined = np.concatenate([each.soft for each in heard])
     at_once = np.asarray(short.encode(waveform))
     assert joined.shape == at_once.shape

@@ -69,7 +69,7 @@ def test_spectrograms_are_the_references(golden: Arrays, asked: ModuleType):
 @pytest.mark.parametrize("kind", KINDS)
 def test_soft_tokens_are_the_references(kind: str, golden: Arrays, asked: ModuleType):
     listener = encoder(asked.CONFIGS[kind])
-    for length in asked.LENGTHS:
+    for length in asked.lengths(kind):
         wanted = golden[f"{kind}_{length}_soft"]
         got = heard(listener, hearing.sound(length))
         assert got.shape == wanted.shape
@@ -153,7 +153,7 @@ def test_soft_tokens_equal_the_live_models_from_either_file(
 @pytest.mark.slow
 def test_the_golden_is_what_the_live_reference_says(live: tuple[str, Any], golden: Arrays, asked: ModuleType):
     kind, theirs = live
-    for length in asked.LENGTHS:
+    for length in asked.lengths(kind):
         np.testing.assert_allclose(
             theirs.soft(hearing.sound(length)), golden[f"{kind}_{length}_soft"], atol=CLOSE / 2
         )
