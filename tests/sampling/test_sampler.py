@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -229,3 +230,41 @@ def test_changing_a_number_compiles_nothing() -> None:
     for sampling in (Sampling(), Sampling(0.7, 40, 0.9, 0.05, 7), Sampling(1.0, seed=2**63)):
         programs(Sampler.of(sampling), jnp.asarray(FACES))
     assert programs._cache_size() == 1
+
+
+@given(LOGITS, st.sets(st.integers(0, SIZE - 1), min_size=1, max_size=SIZE - 1))
+@settings(max_examples=60, deadline=None)
+def test_what_is_suppressed_is_never_the_likeliest(logits: np.ndarray, suppressed: set[int]) -> None:
+    token = int(pick(padded_sampler(suppressed), logits, np.int32(0)))
+    left = np.where(np.isin(np.arange(SIZE), list(suppressed)), -np.inf, logits)
+    assert token == int(left.argmax())
+
+
+def padded_sampler(suppressed: set[int]) -> Sampler:
+    """Greedy; the tokens repeated to one length, so that one program serves all examples."""
+    sampler = Sampler.of(Sampling(), suppressed)
+    assert sampler.suppressed is not None
+    return replace(sampler, suppressed=jnp.resize(sampler.suppressed, SIZE))
+
+
+@pytest.mark.parametrize("filters", [{}, {"top_k": 3}, {"top_p": 0.7}, {"min_p": 0.3}], ids=str)
+def test_what_is_suppressed_is_never_drawn(filters: dict[str, Any]) -> None:
+    suppressed = {3, 5}  # the likeliest is among them
+    left = np.where(np.isin(np.arange(len(FACES)), list(suppressed)), -np.inf, FACES).astype(np.float32)
+    many = jax.jit(lambda sampler, logits: jax.vmap(lambda at: sampler.pick(logits, at))(jnp.arange(20_000)))
+    tokens = np.asarray(many(Sampler.of(Sampling(1.0, seed=4, **filters), suppressed), jnp.asarray(FACES)))
+    left = naive_top_k(left, filters.get("top_k", 0))
+    left, _ = naive_top_p(left, filters.get("top_p", 1.0))
+    left, _ = naive_min_p(left, filters.get("min_p", 0.0))
+    assert chi_square(tokens, softmax(left)) < 4.5
+
+
+def test_a_model_that_suppresses_nothing_computes_what_it_did() -> None:
+    logits, at = jnp.asarray(FACES), jnp.int32(0)
+    bare = Sampler.of(Sampling())
+    assert bare.suppressed is None
+    assert Sampler.of(Sampling(), []).suppressed is None
+    program = str(jax.make_jaxpr(lambda sampler: sampler.pick(logits, at))(bare))
+    assert "scatter" not in program
+    masked = Sampler.of(Sampling(), {1, 2})
+    assert "scatter" in str(jax.make_jaxpr(lambda sampler: sampler.pick(logits, at))(masked))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import vocabularies
 
 from model.tokenizer.load import tokenizer_from_gguf
 from model.tokenizer.shared import VocabularyTokenizer
@@ -19,6 +20,8 @@ GOLDEN = Path(__file__).parent / "golden"
 
 @cache
 def read(name: str) -> dict[str, Any]:
+    if name == "small-characters":
+        return {"metadata": vocabularies.gemma4_metadata()}
     return json.loads((GOLDEN / f"{name}.json").read_text())
 
 
@@ -48,7 +51,7 @@ def small() -> Callable[..., VocabularyTokenizer]:
     return build
 
 
-@pytest.fixture(scope="session", params=["bpe", "spm", "spm-prefix"])
+@pytest.fixture(scope="session", params=["bpe", "spm", "spm-prefix", "characters"])
 def tokenizer(
     request: pytest.FixtureRequest, small: Callable[..., VocabularyTokenizer]
 ) -> VocabularyTokenizer:

@@ -10,6 +10,7 @@ import pytest
 
 from model.errors import UnsupportedModelError
 from model.tokenizer.bytelevel import ByteLevelTokenizer
+from model.tokenizer.characters import CharacterTokenizer
 from model.tokenizer.load import tokenizer_from_gguf
 from model.tokenizer.spm import SentencePieceTokenizer
 
@@ -17,6 +18,7 @@ from model.tokenizer.spm import SentencePieceTokenizer
 def test_the_file_chooses(golden: Any) -> None:
     assert isinstance(tokenizer_from_gguf(golden("small-bpe")["metadata"]), ByteLevelTokenizer)
     assert isinstance(tokenizer_from_gguf(golden("small-spm")["metadata"]), SentencePieceTokenizer)
+    assert isinstance(tokenizer_from_gguf(golden("small-characters")["metadata"]), CharacterTokenizer)
 
 
 @pytest.mark.parametrize("kind", ["bert", None, 7])
@@ -27,7 +29,8 @@ def test_an_unknown_kind_is_named(kind: Any) -> None:
 
 def test_tokenizers_do_without_jax() -> None:
     code = (
-        "import model.tokenizer.bytelevel, model.tokenizer.spm, model.tokenizer.sandbox, model.formats.gguf\n"
+        "import model.tokenizer.bytelevel, model.tokenizer.characters, model.tokenizer.spm\n"
+        "import model.tokenizer.hf, model.tokenizer.sandbox, model.thinking, model.formats.gguf\n"
         "import sys; sys.exit('jax' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

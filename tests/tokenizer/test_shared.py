@@ -87,6 +87,12 @@ def test_a_trusted_token_divides_the_text(tokenizer: VocabularyTokenizer) -> Non
     assert tokenizer.encode_spans([("a", False), (f"\n{mark}\n", True), ("b", False)]) == expected
 
 
+def test_a_token_is_found_by_its_spelling(tokenizer: VocabularyTokenizer) -> None:
+    for piece in control_tokens(tokenizer):
+        assert tokenizer.id_of(piece) == tokenizer.vocabulary.ids[piece]
+    assert tokenizer.id_of("no such token") is None
+
+
 def test_nothing_gives_nothing(tokenizer: VocabularyTokenizer) -> None:
     assert tokenizer.encode("") == []
     assert tokenizer.encode_spans([]) == []
@@ -103,6 +109,22 @@ def test_invalid_bytes_decode_to_replacement_characters(tokenizer: VocabularyTok
     euro = tokenizer.encode("\u20ad")
     assert len(euro) > 1
     assert tokenizer.decode([*euro[:-1], *tokenizer.encode("x")][:-1]).endswith("\ufffd")
+
+
+lines = st.lists(harmless, max_size=3).map(lambda parts: "x" + "".join(parts).rstrip() + "\n")
+
+
+@given(texts=st.lists(lines, max_size=6))
+@settings(max_examples=150, deadline=None)
+def test_counts_of_lines_add_up_to_the_whole(tokenizer: VocabularyTokenizer, texts: list[str]) -> None:
+    counted = tokenizer.count_batch(texts)
+    assert len(counted) == len(texts)
+    around = tokenizer.encode("a\n"), tokenizer.encode("x")
+    whole = tokenizer.encode("a\n" + "".join(texts) + "x")
+    if getattr(tokenizer, "space_prefix", False):  # a last line alone begins with a space of its own
+        assert sum(counted) + len(around[0]) == len(tokenizer.encode("a\n" + "".join(texts)))
+    else:
+        assert sum(counted) + sum(map(len, around)) == len(whole)
 
 
 @pytest.mark.parametrize("id", [-1, 10**6])

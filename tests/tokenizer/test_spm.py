@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from model.errors import FormatError, UnsupportedModelError
 from model.formats.gguf import open_gguf
-from model.tokenizer import spm
 from model.tokenizer.load import tokenizer_from_gguf
+from model.tokenizer.spm import SentencePieceTokenizer
 from model.tokenizer.vocabulary import Kind
 
 NAMES = ("spm", "spm-prefix")
@@ -53,8 +53,8 @@ def test_ids_do_not_depend_on_the_parts(name: str, text: str, small: Any) -> Non
     tokenizer = small(name)
     whole = tokenizer.encode(text)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(spm, "_PART", 1)
-        patch.setattr(spm, "_BATCH", 3)
+        patch.setattr(SentencePieceTokenizer, "part", 1)
+        patch.setattr(SentencePieceTokenizer, "batch", 3)
         assert tokenizer.encode(text) == whole
 
 
@@ -63,7 +63,7 @@ def test_a_large_text_is_cut_and_gives_the_same_ids(
 ) -> None:
     text = "\n".join(samples.values()) * 20
     parts = small("spm").encode(text)
-    monkeypatch.setattr(spm, "_PART", len(text))
+    monkeypatch.setattr(SentencePieceTokenizer, "part", len(text))
     assert small("spm").encode(text) == parts
 
 

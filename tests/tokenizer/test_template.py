@@ -13,7 +13,7 @@ from model.errors import TemplateError
 from model.tokenizer import sandbox
 from model.tokenizer.template import ChatTemplate
 
-NAMES = ("smollm2", "qwen2.5", "gemma", "llama", "mistral", "thinking", "data")
+NAMES = ("smollm2", "qwen2.5", "gemma", "gemma4", "llama", "mistral", "thinking", "data")
 CHATML = (
     "{% for message in messages %}"
     "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
@@ -33,15 +33,17 @@ def text_of(spans: list[tuple[str, bool]], *, trusted: bool) -> str:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_text_is_that_of_hugging_face(name: str, golden: Any) -> None:
     case = golden("templates")[name]
-    template = ChatTemplate(case["source"], bos="<bos>", eos="<eos>")
+    quiet = ChatTemplate(case["source"], bos="<bos>", eos="<eos>")
+    loud = quiet.with_thinking(True)
     refused = 0
     for wanted in case["rendered"]:
+        template, tools = loud if wanted.get("thinking") else quiet, wanted.get("tools")
         if wanted["text"] is None:
             refused += 1
             with pytest.raises(TemplateError, match="refuses this conversation: roles must alternate"):
                 template.spans(wanted["messages"], add_generation_prompt=wanted["prompt"])
         else:
-            spans = template.spans(wanted["messages"], add_generation_prompt=wanted["prompt"])
+            spans = template.spans(wanted["messages"], add_generation_prompt=wanted["prompt"], tools=tools)
             assert "".join(text for text, _ in spans) == wanted["text"]
             assert all(text for text, _ in spans)
     assert refused == (2 if name == "gemma" else 0)
@@ -80,10 +82,20 @@ def test_a_default_system_prompt_is_inserted_where_none_is_given(golden: Any) ->
 @given(content=st.text(max_size=60), data=st.data())
 @settings(max_examples=50, deadline=None)
 def test_no_content_changes_what_is_trusted(content: str, data: st.DataObject, golden: Any) -> None:
-    name = data.draw(st.sampled_from(["smollm2", "qwen2.5", "gemma", "llama", "mistral"]))
+    name = data.draw(st.sampled_from(["smollm2", "qwen2.5", "gemma", "gemma4", "llama", "mistral"]))
     template = ChatTemplate(golden("templates")[name]["source"], bos="<bos>", eos="<eos>")
     marks = st.sampled_from(
-        ["<|im_end|>", "<|im_start|>", "<end_of_turn>", "<|eot_id|>", "{{", "%}", "\ue000", content]
+        [
+            "<|im_end|>",
+            "<|im_start|>",
+            "<end_of_turn>",
+            "<|eot_id|>",
+            "<turn|>",
+            "{{",
+            "%}",
+            "\ue000",
+            content,
+        ]
     )
     tricky = "x" + "".join(data.draw(st.lists(marks, max_size=5))) + "x"
     plain = template.spans([{"role": "user", "content": "x"}])
@@ -169,9 +181,129 @@ def test_a_role_is_trusted_only_if_it_is_one_of_the_known() -> None:
     assert render(source, "x", role="im_end") == [("<|", True), ("im_end", False), ("|>", True)]
 
 
+def test_any_value_may_be_asked_whether_it_is_a_string() -> None:
+    source = "{{ messages is string }} {{ messages[0] is string }} {{ messages[0].content is string }}"
+    assert "".join(text for text, _ in render(source, "x")) == "False False True"
+
+
 def test_a_base_model_continues_plain_text() -> None:
     assert render(None, "one", "", "two <|im_end|>") == [("one\n\ntwo <|im_end|>", False)]
     assert render(None) == []
+
+
+# Gemma 4
+
+
+@pytest.fixture(scope="module")
+def gemma4(golden: Any) -> ChatTemplate:
+    """It asks the model to think."""
+    source = golden("templates")["gemma4"]["source"]
+    return ChatTemplate(source, bos="<bos>", eos="<eos>", thinking=True)
+
+
+def test_the_model_is_asked_to_think_or_not(gemma4: ChatTemplate) -> None:
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hi"}]
+    quiet, loud = gemma4.with_thinking(False), gemma4
+    assert quiet.can_think
+    assert loud.thinking
+    assert loud.spans(messages) == [
+        ("<bos><|turn>system\n<|think|>\n", True),
+        ("Be brief.", False),
+        ("<turn|>\n<|turn>user\n", True),
+        ("hi", False),
+        ("<turn|>\n<|turn>model\n", True),
+    ]
+    assert quiet.spans(messages)[0] == ("<bos><|turn>system\n", True)
+    assert quiet.spans(messages)[-1] == ("<turn|>\n<|turn>model\n<|channel>thought\n<channel|>", True)
+
+
+def test_a_template_that_does_not_know_of_thoughts(golden: Any) -> None:
+    plain = ChatTemplate(CHATML, bos="", eos="")
+    messages = [{"role": "user", "content": "hi"}]
+    assert not plain.can_think
+    assert plain.with_thinking(True).spans(messages) == plain.spans(messages)
+    assert not ChatTemplate(None, bos="", eos="").can_think
+
+
+CONTROL = [
+    "<turn|>",
+    "<|turn>",
+    "<|channel>",
+    "<channel|>",
+    "<|think|>",
+    '<|"|>',
+    "<|image|>",
+    "<tool|>",
+    "<bos>",
+]
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_nothing_that_is_given_is_trusted(data: st.DataObject, gemma4: ChatTemplate) -> None:
+    """Texts, parts, thoughts, tools, calls and what comes of them."""
+    tricky = st.lists(st.one_of(st.sampled_from(CONTROL), st.text("ab\n ", max_size=3)), max_size=4).map(
+        "".join
+    )
+
+    def conversation(text: Any) -> dict[str, Any]:
+        function = {
+            "name": text(),
+            "description": text(),
+            "parameters": {
+                "type": "object",
+                "properties": {"k": {"type": "string", "description": text(), "enum": [text()]}},
+                "required": [text()],
+            },
+        }
+        call = {"name": text(), "arguments": {"k": text(), "l": [text(), {"m": text()}]}}
+        return {
+            "messages": [
+                {"role": "system", "content": text()},
+                {"role": "user", "content": [{"type": "text", "text": text()}, {"type": "image"}]},
+                {
+                    "role": "assistant",
+                    "content": "",
+                    "reasoning": text(),
+                    "tool_calls": [{"function": call}],
+                    "tool_responses": [{"name": text(), "response": {"k": text()}}, {"response": text()}],
+                },
+                {"role": "user", "content": text()},
+            ],
+            "tools": [{"type": "function", "function": function}],
+        }
+
+    harmless = conversation(lambda: "x")
+    plain = gemma4.spans(harmless["messages"], tools=harmless["tools"])
+    given_ = conversation(lambda: "x" + data.draw(tricky) + "x")
+    spans = gemma4.spans(given_["messages"], tools=given_["tools"])
+    assert text_of(spans, trusted=True) == text_of(plain, trusted=True)
+    assert "<|image|>" in text_of(plain, trusted=True)
+
+
+def test_the_tokens_of_a_conversation_hold_the_templates_control_tokens_alone(
+    gemma4: ChatTemplate, small: Any
+) -> None:
+    tokenizer = small("characters")
+    reserved = set(tokenizer.vocabulary.reserved.values())
+
+    def signs(text: str) -> list[int]:
+        messages = [
+            {"role": "system", "content": text},
+            {"role": "user", "content": [{"type": "text", "text": text}]},
+        ]
+        ids = tokenizer.encode_spans(gemma4.spans(messages))
+        return [id for id in ids if id in reserved]
+
+    assert signs("".join(CONTROL)) == signs("x")
+    names = [tokenizer.vocabulary.pieces[id] for id in signs("x")]
+    assert names == ["<bos>", "<|turn>", "<|think|>", "<turn|>", "<|turn>", "<turn|>", "<|turn>"]
+
+
+def test_a_base_model_continues_the_texts_of_parts() -> None:
+    parts = [{"type": "text", "text": "one"}, {"type": "image"}, {"type": "text", "text": " two"}]
+    spans = ChatTemplate(None, bos="", eos="").spans([{"role": "user", "content": parts}])
+    assert spans == [("one two", False)]
 
 
 NINETY_NINE = "{% set n = namespace(x='aa') %}{% for i in range(99) %}BODY{% endfor %}"
@@ -227,6 +359,20 @@ HOSTILE = {
     "containers": "{{ messages }}",
     "large": "{#" + "x" * (1 << 20) + "#}",
     "deep": "{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}",
+    "tools": "{{ tools }}",
+    "tools, changed": "{{ tools.append(1) }}",
+    "a schema's class": "{{ tools[0].__class__ }}",
+    "a schema's key, by a filter": "{{ tools[0] | attr('__init__') }}",
+    "a macro's globals": "{% macro f() %}{% endmacro %}{{ f._func.__globals__ }}",
+    "a loop's internals": "{% for a in [1] %}{{ loop._iterator }}{% endfor %}",
+    "its own environment": "{{ self._TemplateReference__context }}",
+    "endless thoughts": "{% macro f(n) %}{% if enable_thinking is defined %}{{ f(n + 1) }}{% endif %}"
+    "{% endmacro %}{{ f(0) }}",
+    "sorting": "{% for i in range(99999) %}{{ range(99999) | sort | length }}{% endfor %}",
+    "sorting of a dict": "{% for i in range(99999) %}{{ messages[0] | dictsort | length }}{% endfor %}",
+    "doubling of tools": "{% set n = namespace(x=tools) %}"
+    "{% for i in range(99) %}{% set n.x = n.x + n.x %}{% endfor %}",
+    "huge output": "{% for i in range(99999) %}{{ 'x' * 99 }}{% endfor %}",
 }
 
 
@@ -235,8 +381,10 @@ def test_a_hostile_template_ends_in_an_error(name: str, monkeypatch: pytest.Monk
     monkeypatch.setattr(sandbox, "_STEPS", 100_000)
     monkeypatch.setattr(sandbox, "_SECONDS", 1.0)
     begin = time.monotonic()
+    messages = [{"role": "user", "content": "x" * 100}]
+    tools = [{"function": {"name": "f"}}]
     with pytest.raises(TemplateError, match=r"chat template cannot be used: \S") as caught:
-        render(HOSTILE[name], "x" * 100)
+        ChatTemplate(HOSTILE[name], bos="", eos="").spans(messages, tools=tools)
     assert len(str(caught.value)) < 2000
     assert time.monotonic() - begin < 10
 

@@ -48,6 +48,21 @@ def test_marks_around_turns_and_media_are_reserved_even_when_called_user_defined
     assert list(vocabulary.user_defined) == words
 
 
+def test_lists_of_what_ends_an_answer_and_of_what_is_never_generated() -> None:
+    vocabulary = read(["a", "b", "c", "d"], eos_token_ids=[1, 2], suppress_tokens=[0, 3])
+    assert vocabulary.eog_ids == {1, 2}
+    assert all(map(vocabulary.is_control, (1, 2)))
+    assert vocabulary.suppress_ids == {0, 3}
+    assert read(["a"]).suppress_ids == frozenset()
+
+
+@pytest.mark.parametrize("name", ["eos_token_ids", "suppress_tokens"])
+@pytest.mark.parametrize("ids", [[4], [-1], [True], ["a"], [0.5], 3, {}])
+def test_lists_of_ids_are_checked(name: str, ids: Any) -> None:
+    with pytest.raises(FormatError, match=f"tokenizer.ggml.{name}"):
+        read(["a", "b", "c", "d"], **{name: ids})
+
+
 def test_absent_ids_are_none() -> None:
     vocabulary = read(["a"], bos_token_id=-1, eos_token_id=0xFFFFFFFF)
     assert (vocabulary.bos_id, vocabulary.eos_id, vocabulary.unknown_id) == (None, None, None)
