@@ -9,17 +9,18 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemcli import worker
 from gemcli.errors import GemcliError
-from gemcli.events import Error, Event, Init, Progress, Result, Token, Warning
+from gemcli.events import Error, Event, Init, Progress, Result, Thought, Token, Warning
 from gemcli.failure import Failure, failure
 from gemcli.ident import new_id
 from gemcli.pack import speed
 from gemcli.pack.plan import read_json
+from gemcli.perceive import perceive
 from gemcli.reading.windowed import read_in_windows
 from gemcli.request import Prepared, Request, prepare
 from gemcli.settings import cache_dir, make_private
@@ -47,7 +48,7 @@ class Loaded:
 
 
 def answer(request: Request, loaded: Loaded | None = None) -> Generator[Event]:
-    """Answer a request: `Init`, `Progress`, `Warning` and `Token` events, then one `Result`.
+    """Answer a request: `Init`, `Progress`, `Warning`, `Thought` and `Token` events, then one `Result`.
 
     `loaded` is for requests that come one after the other: the model is loaded for the first of them.
 
@@ -117,16 +118,30 @@ class _Run:
         start_s = now - request.started - prepared.resolve_s + spared_s
         if prepared.packed.how == "map":
             prepared = self._prepared = read_in_windows(prepared, request, model, emit)
-        prompt = prepared.packed.prompt
-        assert prompt is not None, "what is refused was refused, what is read in windows is packed"
+        assert prepared.packed.prompt is not None, "what is refused was refused; windows are packed"
+        perceived = perceive(prepared, prepared.packed.prompt, request.question, model.senses, emit)
+        prompt = perceived.prompt
+        packed = replace(prepared.packed, prompt=prompt, documents=perceived.documents)
+        prepared = self._prepared = replace(prepared, packed=packed)
+
+        def on_thought(text: str) -> None:
+            said = generation.completion_tokens
+            emit(
+                Thought(text)
+                if request.think
+                else Progress("think", said, None, "tokens", prepared.model.name)
+            )
+
         generation = self._generation = model.stream(
             prompt.ids,
             sampling=request.sampling(),
             max_tokens=prepared.limits.answer(len(prompt.ids)),
             stop=(*request.stop, *prompt.stops),
+            soft=perceived.soft,
             progress=lambda done, total: emit(
                 Progress("prefill", done, total, "tokens", prepared.model.name)
             ),
+            on_thought=on_thought,
         )
         try:
             for text in generation:
@@ -161,10 +176,16 @@ class _Run:
     ) -> None:
         """Say that an answer was cut, and remember how fast it was."""
         said = generation.completion_tokens
-        if generation.finish_reason == "length" and said != request.max_tokens:
+        cut = generation.finish_reason == "length"
+        if cut and (generation.thinking or said != request.max_tokens):
+            what = (
+                "there is no answer: the model was still thinking"
+                if generation.thinking
+                else "the answer was cut"
+            )
             emit(
                 Warning(
-                    f"the answer was cut after {said:,} tokens"
+                    f"{what} after {said:,} tokens"
                     + (
                         "; --max-tokens allows more"
                         if said < prepared.limits.window - generation.prompt_tokens

@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 Stage = Literal[
-    "pull", "verify", "ingest", "ocr", "transcribe", "frames", "index", "load", "prefill", "map", "measure"
-]
+    "pull", "verify", "ingest", "ocr", "transcribe", "frames", "index", "load", "encode", "prefill", "think",
+    "map", "measure",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

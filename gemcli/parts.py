@@ -89,6 +89,7 @@ class Image:
         key: what its pixels depend on, for caches: a hash of the bytes and the place in them.
         alt: what the document itself says of it; may be empty.
         role: a ``page`` of a document drawn as it looks, a ``frame`` of a video, any other ``picture``.
+        budget: soft tokens that a model may spend on it at most; None: as many as the model does by itself.
     """
 
     width: int
@@ -98,6 +99,7 @@ class Image:
     key: str = ""
     alt: str = ""
     role: Literal["picture", "page", "frame"] = "picture"
+    budget: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

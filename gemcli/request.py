@@ -8,24 +8,26 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from gemcli.errors import InputError
-from gemcli.events import Note, Progress
+from gemcli.events import Note, Progress, Warning
 from gemcli.ingest.wants import Wants
 from gemcli.keep import Keep
 from gemcli.pack import speed
 from gemcli.pack.budget import Budget, budget
 from gemcli.pack.overflow import Packed, Packer, Policy, pack
 from gemcli.pack.plan import plan_json
-from gemcli.parts import Document, Text
+from gemcli.parts import Audio, Document, Text
 from gemcli.worker import Emit
 
 if TYPE_CHECKING:
     from gemcli.hub.resolve import Resolved
     from model.load import ModelCard
     from model.sampling.sampler import Sampling
+    from model.tokenizer.template import ChatTemplate
 
 Device = Literal["auto", "cpu", "gpu", "tpu"]
 
 _BEARABLE_S = 25.0  # from the start to the first word, where it is ours to choose how much is read
+_EARSHOT = 0.75  # of the room for documents, which sound may take
 _MUCH_TEXT = 200_000  # characters
 _SLOW_S = 120.0  # to the first word: worth a word before it begins
 
@@ -47,6 +49,8 @@ class Request:
         keep: whether what is made of files may be kept on disk, and what was kept used.
         context: tokens of prompt and answer together; None for the model's window.
         overflow: what to do with documents that do not fit.
+        image_tokens: soft tokens of a picture at most, where the model has the choice; frames of a video keep
+            their own number.
         max_tokens: tokens of the answer at most; None for a sensible limit.
         temperature: 0 takes the likeliest token.
         top_k: sample among so many; 0 for all.
@@ -55,6 +59,7 @@ class Request:
         seed: of the sampling.
         stop: strings at which the answer ends; they are not part of it.
         kv_bits: bits of a value in the KV cache.
+        think: the model is to think before it answers, and its thoughts are shown.
         device: where to compute.
         offline: forbid the network.
         started: when the request began, by `time.perf_counter`.
@@ -72,6 +77,7 @@ class Request:
     keep: bool = True
     context: int | None = None
     overflow: Policy = "auto"
+    image_tokens: int | None = None
     max_tokens: int | None = None
     temperature: float = 0.0
     top_k: int = 0
@@ -80,6 +86,7 @@ class Request:
     seed: int = 0
     stop: tuple[str, ...] = ()
     kv_bits: int = 16
+    think: bool = False
     device: Device = "auto"
     offline: bool = False
     started: float = field(default_factory=time.perf_counter)
@@ -179,9 +186,9 @@ def prepare(request: Request, emit: Emit, *, may_pull: bool = True) -> Prepared:
     model = resolve(request.model, offline=request.offline, on_event=emit, may_pull=may_pull)
     found = time.perf_counter()
     card = describe(model.path)
-    taken = _as_taken(documents, request, card, emit)
-    packer = Packer(card, request.system)
     limits = budget(card.window, context=request.context, max_tokens=request.max_tokens)
+    taken = _as_taken(documents, request, model.name, card, limits, emit)
+    packer = Packer(card, request.system, _thinking(request, model.name, card, emit))
     packed = pack(
         taken,
         request.question,
@@ -200,6 +207,19 @@ def prepare(request: Request, emit: Emit, *, may_pull: bool = True) -> Prepared:
     return Prepared(model, card, packer, taken, packed, limits, read - began + bridged, found - read)
 
 
+def _thinking(request: Request, model: str, card: ModelCard, emit: Emit) -> ChatTemplate | None:
+    """The template that asks for thoughts, where they are wanted; None for the model's as it is."""
+    if not request.think:
+        return None
+    if card.template.can_think:
+        return card.template.with_thinking(True)
+    from model.thinking import marks_of
+
+    if marks_of(card.tokenizer, card.template) is None:
+        emit(Warning(f"{model} does not think: --think changes nothing"))
+    return None
+
+
 def _counting(emit: Emit) -> Callable[[int, int | None], None]:
     """Shows how far documents are counted, where that takes long enough to see."""
 
@@ -211,20 +231,28 @@ def _counting(emit: Emit) -> Callable[[int, int | None], None]:
 
 
 def _as_taken(
-    documents: list[Document], request: Request, card: ModelCard, emit: Emit
+    documents: list[Document], request: Request, model: str, card: ModelCard, limits: Budget, emit: Emit
 ) -> tuple[Document, ...]:
     """The documents in parts that the model can take.
 
     Raises:
         InputError: nothing of any document can be shown to this model.
+        UsageError: the model does not know the number of tokens asked for a picture.
     """
+    if request.image_tokens is not None:
+        from gemcli.pack.pictures import with_budget
+
+        documents = with_budget(documents, request.image_tokens, model, card, emit)
     if all(isinstance(part, Text) for each in documents for part in each.parts):
         return tuple(documents)
     from gemcli.bridge.apply import bridge
 
+    senses = card.senses
+    if "audio" in senses and request.overflow not in ("error", "map"):
+        senses = _within_earshot(documents, card, limits, emit)
     made = bridge(
         documents,
-        senses=card.senses,
+        senses=senses,
         ocr=request.ocr,
         offline=request.offline,
         keep=request.keep,
@@ -242,6 +270,32 @@ def _as_taken(
             "a model that sees or hears is given by -m.",
         )
     return tuple(made)
+
+
+def _within_earshot(documents: list[Document], card: ModelCard, limits: Budget, emit: Emit) -> frozenset[str]:
+    """The model's senses; without hearing where the sound would not leave room for anything else.
+
+    What is said in it is then written down, which takes a fifth of the tokens or less.
+    """
+    from gemcli.pack.media import Media
+
+    media = Media(card)
+    tokens = sum(
+        media.cost(media.pieces(part))
+        for document in documents
+        for part in document.parts
+        if isinstance(part, Audio)
+    )
+    most = int(_EARSHOT * limits.for_documents(0))
+    if tokens <= most:
+        return card.senses
+    emit(
+        Note(
+            f"the sound would take {tokens:,} tokens, more than the {most:,} that it may have: "
+            "what is said in it is written down and read as text"
+        )
+    )
+    return card.senses - {"audio"}
 
 
 def _warn_if_slow(model: str, tokens: int, limits: Budget, emit: Emit) -> None:

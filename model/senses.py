@@ -66,7 +66,7 @@ class Senses:
             blocks: f32 [n] each, of any size, one after the other: mono, at the model's rate.
         """
         assert self.ear is not None, "only a model that hears is given sound"
-        for each in self.ear.hear(blocks):
+        for each in self.ear.listen(blocks):
             yield Heard(each.window.start, np.asarray(each.soft, np.float32))
 
 

@@ -26,6 +26,7 @@ class ByteTokenizer:
     bos_id = 258
     eos_id = 257
     eog_ids = frozenset({257})
+    suppress_ids: frozenset[int] = frozenset()
 
     def __init__(self, *, add_bos: bool = False, joined: Sequence[bytes] = ()) -> None:
         self.add_bos = add_bos
@@ -81,20 +82,32 @@ class ByteTokenizer:
     def is_control(self, id: int) -> bool:
         return id in CONTROL.values()
 
+    def id_of(self, piece: str) -> int | None:
+        return CONTROL.get(piece)
+
 
 class Template:
     """ChatML; `system` False refuses a system message, as some models' templates do."""
 
-    def __init__(self, *, system: bool = True, plain: bool = False) -> None:
+    source = ""
+
+    def __init__(
+        self, *, system: bool = True, plain: bool = False, can_think: bool = False, thinking: bool = False
+    ) -> None:
         self.system = system
         self.plain = plain
+        self.can_think = can_think
+        self.thinking = thinking
+
+    def with_thinking(self, thinking: bool) -> Template:
+        return Template(system=self.system, plain=self.plain, can_think=self.can_think, thinking=thinking)
 
     def spans(
         self, messages: Sequence[Mapping[str, str]], *, add_generation_prompt: bool = True
     ) -> list[tuple[str, bool]]:
         if self.plain:
             return [("\n\n".join(message["content"] for message in messages), False)]
-        spans: list[tuple[str, bool]] = []
+        spans: list[tuple[str, bool]] = [("/think\n", True)] if self.thinking else []
         for message in messages:
             if message["role"] == "system" and not self.system:
                 from model.errors import TemplateError
@@ -113,6 +126,7 @@ class Script:
 
     Attributes:
         pieces: the answer's pieces; generating one more token each.
+        thoughts: what is thought before it, likewise.
         finish_reason: how it ends when all are said.
         delay: seconds before each piece.
         window: its window.
@@ -122,6 +136,7 @@ class Script:
     """
 
     pieces: list[str] = field(default_factory=lambda: ["Hello", " world."])
+    thoughts: list[str] = field(default_factory=list)
     finish_reason: str = "stop"
     delay: float = 0.0
     window: int = 8192
@@ -145,6 +160,9 @@ class Card:
     architecture = "scripted"
     quantization = "none"
     parameters = 7
+    vision = None
+    audio = None
+    senses: frozenset[str] = frozenset()
 
     def __init__(self, path: Path, script: Script) -> None:
         self.path = path
@@ -152,7 +170,7 @@ class Card:
         self.window = script.window
         self.is_base = script.is_base
         self.tokenizer = ByteTokenizer()
-        self.template = Template(plain=script.is_base)
+        self.template = Template(plain=script.is_base, can_think=bool(script.thoughts))
 
     def kv_bytes_per_token(self, bits: int = 16) -> int:
         return 10 * bits // 8
@@ -162,7 +180,12 @@ class Generation(Iterator[str]):
     """The answer in the making."""
 
     def __init__(
-        self, script: Script, ids: Sequence[int], limit: int, progress: Callable[[int, int], None] | None
+        self,
+        script: Script,
+        ids: Sequence[int],
+        limit: int,
+        progress: Callable[[int, int], None] | None,
+        on_thought: Callable[[str], None] | None,
     ) -> None:
         self.prompt_tokens = len(ids)
         self.cached_tokens = 0
@@ -170,6 +193,8 @@ class Generation(Iterator[str]):
         self.finish_reason: str | None = None
         self.timings: dict[str, float] = {}
         self.closed = False
+        self.thinking = False
+        self._on_thought = on_thought
         self._pieces = self._run(script, limit, progress)
 
     def __next__(self) -> str:
@@ -187,7 +212,15 @@ class Generation(Iterator[str]):
         if progress:
             progress(self.prompt_tokens, self.prompt_tokens)
         self.timings |= {"prefill_s": 0.5, "first_token_s": 0.5}
-        for piece in script.pieces[:limit]:
+        for thought in script.thoughts[:limit]:
+            time.sleep(script.delay)
+            self.completion_tokens += 1
+            self.thinking = True
+            if self._on_thought:
+                self._on_thought(thought)
+        limit -= len(script.thoughts)
+        self.thinking = limit < 0
+        for piece in script.pieces[: max(limit, 0)]:
             time.sleep(script.delay)
             self.completion_tokens += 1
             self.timings["decode_tokens_per_s"] = 20.0
@@ -198,6 +231,8 @@ class Generation(Iterator[str]):
 
 class Model:
     """Streams the script; `CALLS` holds what it was asked."""
+
+    senses = None
 
     def __init__(self, card: Card) -> None:
         self.card = card
@@ -210,14 +245,17 @@ class Model:
         max_tokens: int | None,
         stop: Sequence[str],
         progress: Callable[[int, int], None] | None,
+        on_thought: Callable[[str], None] | None = None,
+        soft: Sequence[object] = (),
     ) -> Generation:
-        made = Generation(self.card.script, ids, max_tokens or 100, progress)
+        made = Generation(self.card.script, ids, max_tokens or 100, progress, on_thought)
         CALLS.append(
             {
                 "ids": list(ids),
                 "sampling": sampling,
                 "max_tokens": max_tokens,
                 "stop": tuple(stop),
+                "soft": tuple(soft),
                 "generation": made,
             }
         )

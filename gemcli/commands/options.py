@@ -82,7 +82,8 @@ Model = Annotated[
         "--model",
         metavar="MODEL",
         envvar="GEMCLI_MODEL",
-        help="A name from `gemcli models list`, a GGUF file, or hf:OWNER/REPO[:QUANT].",
+        help="A name from `gemcli models list`, a GGUF file, a folder of safetensors, or "
+        "hf:OWNER/REPO[:QUANT].",
     ),
 ]
 System = Annotated[
@@ -267,6 +268,17 @@ Overflow = Annotated[
         "with exit code 4 (error), read everything window by window (map), or only the beginning or the end.",
     ),
 ]
+ImageTokens = Annotated[
+    int | None,
+    typer.Option(
+        "--image-tokens",
+        metavar="N",
+        envvar="GEMCLI_IMAGE_TOKENS",
+        callback=_bounded(1),
+        help="How closely each picture is looked at by a model that has the choice, in tokens: 70, 140, 280, "
+        "560, 1120.",
+    ),
+]
 KvBits = Annotated[
     Literal["16"],
     typer.Option(
@@ -343,6 +355,15 @@ Stop = Annotated[
         metavar="TEXT",
         callback=_listed("GEMCLI_STOP", None),
         help="End the answer before this text. Repeatable.",
+    ),
+]
+Think = Annotated[
+    bool,
+    typer.Option(
+        "--think",
+        envvar="GEMCLI_THINK",
+        help="Let the model think before it answers, where it can, and show its thoughts: faint on the "
+        "terminal, otherwise on stderr. Hidden without this flag, and never part of the answer.",
     ),
 ]
 Device = Annotated[

@@ -47,6 +47,7 @@ def plan(
     verbose: options.Verbose = 0,
     context: options.Context = None,
     overflow: options.Overflow = "auto",
+    image_tokens: options.ImageTokens = None,
     kv_bits: options.KvBits = "16",
     max_tokens: options.MaxTokens = None,
     offline: options.Offline = False,
@@ -81,6 +82,7 @@ def plan(
         keep=not no_cache,
         context=context,
         overflow=overflow,
+        image_tokens=image_tokens,
         max_tokens=max_tokens,
         kv_bits=int(kv_bits),
         offline=offline,
@@ -146,6 +148,7 @@ def _way_out(found: Mapping[str, Any]) -> str:
     share = f"{read['tokens_read']:,} of {read['tokens_given']:,} tokens"
     return {
         "error": "ask refuses it with exit code 4",
+        "thin": f"ask reads {share}, all of it but fewer or smaller pictures",
         "map": "ask reads everything, window by window",
         "select": f"ask reads the passages that matter, {share}; --overflow map reads everything",
         "head": f"ask reads the beginning, {share}",

@@ -2,17 +2,19 @@
 
 The documents come first so that the beginning of the prompt is the same for every question about them.
 Each is introduced by name, each of its parts by its anchor (``[report.pdf p.12]``), so that an answer can
-say where it comes from.  Whatever a document says stays text: it never becomes a control token.
+say where it comes from.  Whatever a document says stays text: it never becomes a control token.  A picture or
+a sound has its place among the texts, behind its anchor: tokens that its soft tokens will stand for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from gemcli.pack.cost import Costs, Region, count
-from gemcli.parts import Document, Text
+from gemcli.pack.cost import Costs, Region, Stretch, count, lost
+from gemcli.pack.media import Media, Piece, Run
+from gemcli.parts import Audio, Document, Image, Part, Text
 
 if TYPE_CHECKING:
     from model.tokenizer.base import Tokenizer
@@ -44,6 +46,25 @@ class Template(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Slot:
+    """A run of a prompt's tokens that soft tokens will take the place of.
+
+    Attributes:
+        first: index of the first of them.
+        count: how many.
+        part: what is seen or heard there; a long sound has several slots, one for each window of it.
+        source: the document that it is of.
+        place: indexes of that document and of the part in it.
+    """
+
+    first: int
+    count: int
+    part: Image | Audio
+    source: str
+    place: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """A prompt ready for the engine.
 
@@ -51,11 +72,29 @@ class Prompt:
         ids: every token, in order.
         costs: which of them belong to which part.
         stops: strings at which the answer must end besides those that the person named.
+        media: the places of pictures and sound, in order.
     """
 
     ids: list[int]
     costs: Costs
     stops: tuple[str, ...] = ()
+    media: tuple[Slot, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """Tokens that no text can spell, and where in the user's turn they stand.
+
+    Attributes:
+        at: the character that they stand before.
+        run: the tokens.
+        document, part: indexes of what they belong to.
+    """
+
+    at: int
+    run: Run
+    document: int
+    part: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +105,12 @@ class Content:
         text: documents, then the question; begins and ends with no white space, so that a template that
             trims leaves it alone.
         regions: one for each document and part, in order, as character ranges of `text`.
+        inserts: what stands between the characters, in order.
     """
 
     text: str
     regions: tuple[Region, ...]
+    inserts: tuple[Insert, ...] = ()
 
 
 def assemble(
@@ -81,6 +122,7 @@ def assemble(
     tokenizer: Tokenizer,
     is_base: bool = False,
     passages: bool = False,
+    media: Media | None = None,
 ) -> Prompt:
     """The prompt for a question about documents.
 
@@ -92,6 +134,7 @@ def assemble(
         tokenizer: the model's tokenizer; the text is tokenized once.
         passages: the documents are passages that were chosen for the question.
         is_base: the model only continues text: it gets ``Question: … Answer:`` instead of a conversation.
+        media: how the model is shown pictures and played sound, where documents hold any.
 
     Raises:
         UnsupportedModelError: the template or the tokenizer does not keep the text as it is given.
@@ -100,26 +143,46 @@ def assemble(
     if system is None:
         system = SYSTEM if documents and not is_base else ""
         reminder = REMINDER if system and passages and question.rstrip().endswith(_QUESTION_MARKS) else ""
-    content = compose(documents, question, reminder=reminder, ask_for_answer=is_base)
+    content = compose(documents, question, reminder=reminder, ask_for_answer=is_base, media=media)
     spans = _spans(template, system, content.text)
-    ids = tokenizer.encode_spans(spans)
-    if tokenizer.add_bos and tokenizer.bos_id is not None and ids[:1] != [tokenizer.bos_id]:
-        ids = [tokenizer.bos_id, *ids]
-    costs = count(ids, tokenizer.token_bytes, content.text, content.regions)
-    return Prompt(ids, costs, BASE_STOPS if is_base else ())
+    ids: list[int] = []
+    slots: list[Slot] = []
+    stretches: list[Stretch] = []
+    for text, insert in _segments(spans, content):
+        ids += tokenizer.encode_spans(text)
+        if not stretches and tokenizer.add_bos and tokenizer.bos_id is not None:
+            ids = ids if ids[:1] == [tokenizer.bos_id] else [tokenizer.bos_id, *ids]
+        if insert is None:
+            continue
+        run, document = insert.run, documents[insert.document]
+        part = document.parts[insert.part]
+        assert not isinstance(part, Text), "a text has no soft tokens"
+        if run.count:
+            place = (insert.document, insert.part)
+            slots.append(Slot(len(ids) + run.skip, run.count, part, document.source, place))
+        stretches.append(Stretch(insert.document, insert.part, len(ids), len(ids) + len(run.ids)))
+        ids += run.ids
+    costs = count(ids, tokenizer.token_bytes, content.text, content.regions, stretches)
+    return Prompt(ids, costs, BASE_STOPS if is_base else (), tuple(slots))
 
 
 def compose(
-    documents: Sequence[Document], question: str, *, reminder: str = "", ask_for_answer: bool = False
+    documents: Sequence[Document],
+    question: str,
+    *,
+    reminder: str = "",
+    ask_for_answer: bool = False,
+    media: Media | None = None,
 ) -> Content:
     """The text of the user's turn: every document with its anchors, then the question, then a reminder.
 
     Every character of every part is in it, in order.  `ask_for_answer` ends it with ``Answer:``, which is
     how a model that only continues text is asked.
     """
-    names = _names(documents)
+    names = names_of(documents)
     pieces: list[str] = []
     regions: list[Region] = []
+    inserts: list[Insert] = []
     at = 0
 
     def put(text: str) -> None:
@@ -131,13 +194,13 @@ def compose(
         begin = at
         put(f"Document: {document.source}\n")
         regions.append(Region(index, None, begin, at))
-        for number, part in enumerate(document.parts):
+        for number in range(len(document.parts)):
             begin = at
-            assert isinstance(part, Text), "what the model cannot take was made text of"
-            label = part.anchor.label()
-            put(f"[{name} {label}]\n" if label else "")
-            put(part.text)
-            put("\n" if part.text.endswith("\n") else "\n\n")
+            for piece in written(name, document.parts, number, media):
+                if isinstance(piece, Run):
+                    inserts.append(Insert(at, piece, index, number))
+                else:
+                    put(piece)
             regions.append(Region(index, number, begin, at))
     question = question.strip()
     if documents or ask_for_answer:
@@ -148,10 +211,72 @@ def compose(
         put(f"\n{reminder}")
     if ask_for_answer:
         put("\nAnswer:")
-    return Content("".join(pieces), tuple(regions))
+    return Content("".join(pieces), tuple(regions), tuple(inserts))
 
 
-def _names(documents: Sequence[Document]) -> list[str]:
+def written(name: str, parts: Sequence[Part], number: int, media: Media | None) -> list[Piece]:
+    """A part as it stands in the prompt: its anchor, what it is, and a blank line.
+
+    The frames of a video that follow one another are one stretch with one anchor: each has its time.
+
+    Args:
+        name: the document's, inside anchors.
+        parts: the document's.
+        number: which of them.
+        media: how the model is shown pictures and played sound.
+    """
+    part = parts[number]
+    label = part.anchor.label()
+    anchor = f"[{name} {label}]\n" if label else ""
+    if isinstance(part, Text):
+        return [anchor, part.text, "\n" if part.text.endswith("\n") else "\n\n"]
+    assert media is not None, "what the model cannot take was made text of"
+    follows = number > 0 and _is_frame(parts[number - 1]) and _is_frame(part)
+    pieces = media.pieces(part, follows=follows)
+    first, last = pieces[0], pieces[-1]
+    if isinstance(first, str) and first.startswith("\n\n") and not follows:
+        # The model knows one blank line before a picture; what is there of it is not written again.
+        pieces[0] = first if anchor else first[2 if number else 1 :]
+        anchor = anchor.rstrip("\n")
+    if not follows:
+        pieces.insert(0, anchor)
+    ends_blank = isinstance(last, str) and last.endswith("\n\n")
+    goes_on = _is_frame(part) and number + 1 < len(parts) and _is_frame(parts[number + 1])
+    return pieces if ends_blank or goes_on else [*pieces, "\n\n"]
+
+
+def _is_frame(part: Part) -> bool:
+    return isinstance(part, Image) and part.role == "frame" and part.anchor.seconds is not None
+
+
+def _segments(
+    spans: Sequence[tuple[str, bool]], content: Content
+) -> Iterator[tuple[list[tuple[str, bool]], Insert | None]]:
+    """The conversation's spans cut where something is to be inserted: (spans, what follows them)."""
+    if not content.inserts:
+        yield list(spans), None
+        return
+    start = "".join(text for text, _ in spans).rfind(content.text)
+    if start < 0:
+        raise lost()
+    rest = list(spans)
+    at = 0
+    for insert in content.inserts:
+        before: list[tuple[str, bool]] = []
+        room = start + insert.at - at
+        while rest and room >= len(rest[0][0]):
+            room -= len(rest[0][0])
+            before.append(rest.pop(0))
+        if room:
+            text, trusted = rest[0]
+            before.append((text[:room], trusted))
+            rest[0] = (text[room:], trusted)
+        at = start + insert.at
+        yield before, insert
+    yield rest, None
+
+
+def names_of(documents: Sequence[Document]) -> list[str]:
     """The name of each document inside its anchors: its last path component where that is unique."""
     short = [document.source.rstrip("/").rpartition("/")[2] or document.source for document in documents]
     return [

@@ -1,7 +1,8 @@
 """What each part of a prompt costs in tokens, counted on the ids that are sent.
 
 The prompt is tokenized once, as a whole; a token belongs to the part in which its first byte stands.  So the
-counts add up to the length of the prompt exactly, whatever the tokenizer merges across a border.
+counts add up to the length of the prompt exactly, whatever the tokenizer merges across a border.  Tokens that
+stand for a picture or a sound have no bytes; whose they are is known beforehand.
 """
 
 from __future__ import annotations
@@ -21,6 +22,19 @@ class Region:
     document: int
     part: int | None
     start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A run of the prompt's tokens that stand for a picture or a sound, with their marks.
+
+    `first` and `end` are indexes of tokens, `end` behind the last.
+    """
+
+    document: int
+    part: int
+    first: int
     end: int
 
 
@@ -49,8 +63,21 @@ class Costs:
         return self.total - sum(self.headings.values()) - sum(self.parts.values())
 
 
+def lost() -> Exception:
+    """A model whose template or tokenizer does not keep the text."""
+    from model.errors import UnsupportedModelError
+
+    return UnsupportedModelError(
+        "this model's tokenizer or chat template changes the text it is given: parts of it would be lost"
+    )
+
+
 def count(
-    ids: Sequence[int], token_bytes: Callable[[int], bytes], text: str, regions: Sequence[Region]
+    ids: Sequence[int],
+    token_bytes: Callable[[int], bytes],
+    text: str,
+    regions: Sequence[Region],
+    stretches: Sequence[Stretch] = (),
 ) -> Costs:
     """Attribute every token to the region in which it begins.
 
@@ -59,23 +86,23 @@ def count(
         token_bytes: the bytes of one token, none for a control token.
         text: the user's turn, which stands in the decoded prompt unchanged.
         regions: consecutive character ranges of `text`, in order.
+        stretches: tokens that are no text, in order.
 
     Raises:
         UnsupportedModelError: `text` does not come back from `ids`, so something would be lost.
     """
     known: dict[int, bytes] = {}
+    total = len(ids)
+    shown = [0, *(index for each in stretches for index in (each.first, each.end)), total]
+    ids = [token for at in range(0, len(shown), 2) for token in ids[shown[at] : shown[at + 1]]]
     for token in ids:
         if token not in known:
             known[token] = token_bytes(token)
     base = b"".join([known[token] for token in ids]).find(text.encode())
     if base < 0:
-        from model.errors import UnsupportedModelError
-
-        raise UnsupportedModelError(
-            "this model's tokenizer or chat template changes the text it is given: parts of it would be lost"
-        )
+        raise lost()
     if not regions:
-        return Costs(len(ids), {}, {})
+        return Costs(total, {}, {})
     ends = [base + len(text[: regions[0].start].encode())]
     for region in regions:
         ends.append(ends[-1] + len(text[region.start : region.end].encode()))
@@ -93,4 +120,6 @@ def count(
             headings[region.document] = tokens
         else:
             parts[region.document, region.part] = tokens
-    return Costs(len(ids), headings, parts)
+    for each in stretches:
+        parts[each.document, each.part] += each.end - each.first
+    return Costs(total, headings, parts)

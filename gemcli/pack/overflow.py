@@ -1,30 +1,36 @@
 """What is sent of documents that may be too long for the model: everything, or a part by the rule asked for.
 
-Nothing is left out unsaid: every rule gives a sentence with how much was read of how much.
+Pictures become less before any text does, by `gemcli.pack.thin`: they may have what the texts leave, and a
+quarter of the room for documents in any case.  Nothing is left out unsaid: every rule gives a sentence with
+how much was read of how much.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from gemcli.pack.assemble import Prompt, assemble
+from gemcli.pack.assemble import Prompt, Template, assemble
 from gemcli.pack.budget import Budget
 from gemcli.pack.cost import Costs
-from gemcli.parts import Document
+from gemcli.pack.media import Media
+from gemcli.pack.thin import Thinned, thin_media
+from gemcli.parts import Audio, Document, Image, Text
 
 if TYPE_CHECKING:
     from model.load import ModelCard
 
 Policy = Literal["auto", "error", "select", "map", "head", "tail"]
-How = Literal["none", "error", "select", "map", "head", "tail"]
+How = Literal["none", "error", "thin", "select", "map", "head", "tail"]
 
 #: Tokens of chosen passages where it is not known how fast the model reads here.
 USUAL = 1_200
 #: And at least: with fewer the answer is often missing.
 LEAST = 1_000
 
+_MEDIA = 0.25  # of the room for documents, which pictures and sound may have however long the texts are
+_TRIES = 4
 _SURELY = 1.02  # how far counts of single parts can be off the whole's
 
 
@@ -35,10 +41,17 @@ class Packer:
     Attributes:
         card: the model.
         system: the instruction; None for the default.
+        template: how a conversation is written for it; None: as the model's own template does it.
     """
 
     card: ModelCard
     system: str | None
+    template: Template | None = None
+
+    @property
+    def media(self) -> Media:
+        """How the model is shown pictures and played sound."""
+        return Media(self.card)
 
     def __call__(
         self,
@@ -53,10 +66,11 @@ class Packer:
             documents,
             question,
             system=self.system if system is None else system,
-            template=self.card.template,
+            template=self.template or self.card.template,
             tokenizer=self.card.tokenizer,
             is_base=self.card.is_base,
             passages=passages,
+            media=self.media,
         )
 
     def count(
@@ -74,11 +88,12 @@ class Packer:
             documents,
             question,
             system=self.system,
-            template=self.card.template,
+            template=self.template or self.card.template,
             tokenizer=self.card.tokenizer,
             is_base=self.card.is_base,
             keep=keep,
             report=report,
+            media=self.media,
         )
 
 
@@ -90,10 +105,12 @@ class Packed:
         documents: what is sent of them.
         prompt: their prompt; None where they do not fit and are refused, or are to be read in windows, or
             where there is no question yet to choose passages by.
-        how: the rule that was used; ``none`` where everything fits.
+        how: the rule that was used; ``none`` where everything fits, ``thin`` where it does once there is less
+            of the pictures.
         given: tokens of everything, part by part.
-        tokens_read: tokens of the documents' texts that are sent.
+        tokens_read: tokens of the documents that are sent.
         says: how much that is of how much, as a sentence; "" for everything.
+        thinned: which pictures became less.
     """
 
     documents: tuple[Document, ...]
@@ -102,6 +119,7 @@ class Packed:
     given: Costs
     tokens_read: int
     says: str = ""
+    thinned: tuple[Thinned, ...] = field(default=())
 
 
 def pack(
@@ -118,7 +136,7 @@ def pack(
     """Fit documents into the model's window by a rule.
 
     Args:
-        documents: texts only, in order.
+        documents: in parts that the model takes, in order.
         question: what is asked.
         packer: makes the prompt.
         limits: the window.
@@ -139,6 +157,38 @@ def pack(
     if policy == "error" or policy == "map":
         return Packed(documents, None, policy, given, 0)
     room = limits.for_documents(given.overhead)
+    lean, costs, thinned = documents, given, ()
+    if any(isinstance(part, Image) for each in documents for part in each.parts):
+        thin = _Thin(documents, question, packer, limits, given, keep=keep)
+        lean, costs, thinned, prompt = thin.run()
+        if prompt is not None:
+            read = prompt.costs.total - prompt.costs.overhead
+            return Packed(lean, prompt, "thin", given, read, _said(read, given, thinned), thinned)
+    made = _shortened(lean, question, packer, room, costs, policy, pace, keep, counting)
+    if made.how == "error":
+        return replace(made, documents=documents, given=given)
+    says = made.says and _said(made.tokens_read, given, thinned, made.says)
+    return replace(made, given=given, says=says, thinned=thinned)
+
+
+def _shortened(
+    documents: tuple[Document, ...],
+    question: str,
+    packer: Packer,
+    room: int,
+    given: Costs,
+    policy: Policy,
+    pace: int | None,
+    keep: bool,
+    counting: Callable[[int, int | None], None],
+) -> Packed:
+    """Documents whose texts are too long, by the rule asked for; pictures and sound in them stay.
+
+    Args:
+        documents, question, packer, policy, pace, keep, counting: as for `pack`.
+        room: tokens that the documents may take.
+        given: tokens of their parts.
+    """
     if policy in ("head", "tail"):
         from gemcli.pack.ends import head, tail
 
@@ -148,9 +198,12 @@ def pack(
             return Packed(documents, None, "error", given, 0)
         prompt = packer(cut.documents, question)
         return Packed(cut.documents, prompt, policy, given, cut.tokens_read, cut.note())
-    tokens = min(room, max(LEAST, pace) if pace else USUAL)
+    media = _media_tokens(documents, given)
+    if media and room - media < LEAST:
+        return Packed(documents, None, "error", given, 0)
+    tokens = min(room - media, max(LEAST, pace) if pace else USUAL)
     if not question.strip():
-        return Packed(documents, None, "select", given, tokens)
+        return Packed(documents, None, "select", given, tokens + media)
     from gemcli.pack.select import select
 
     counting(0, None)
@@ -166,6 +219,82 @@ def pack(
     sent = tuple(each for each in chosen.documents if each.parts)
     if not sent:  # the window is too small for any of it
         return Packed(documents, None, "error", given, 0)
-    return Packed(
-        sent, packer(sent, question, passages=True), "select", given, chosen.tokens_read, chosen.note()
+    chosen = replace(chosen, tokens_read=chosen.tokens_read + media)
+    prompt = packer(sent, question, passages=True)
+    return Packed(sent, prompt, "select", given, chosen.tokens_read, chosen.note())
+
+
+def _media_tokens(documents: Sequence[Document], costs: Costs) -> int:
+    return sum(
+        costs.parts[index, number]
+        for index, document in enumerate(documents)
+        for number, part in enumerate(document.parts)
+        if not isinstance(part, Text)
     )
+
+
+def _said(read: int, given: Costs, thinned: Sequence[Thinned], chosen: str = "") -> str:
+    """How much is read of how much, and what became less."""
+    notes = "; ".join(each.note() for each in thinned)
+    if not chosen:
+        return f"read {read:,} of {given.total - given.overhead:,} tokens: {notes}"
+    return f"{chosen}; {notes}" if notes else chosen
+
+
+class _Thin:
+    """Documents whose pictures are made less, until all of it fits or the texts are too long alone."""
+
+    def __init__(
+        self,
+        documents: tuple[Document, ...],
+        question: str,
+        packer: Packer,
+        limits: Budget,
+        given: Costs,
+        *,
+        keep: bool,
+    ) -> None:
+        self._documents = documents
+        self._question = question
+        self._packer = packer
+        self._limits = limits
+        self._given = given
+        self._keep = keep
+        self._media = packer.media
+        # What stands around a picture: its anchor, its marks, its time.
+        self._around = {
+            id(part): given.parts[index, number] - self._media.soft(part)
+            for index, document in enumerate(documents)
+            for number, part in enumerate(document.parts)
+            if isinstance(part, Image)
+        }
+
+    def run(self) -> tuple[tuple[Document, ...], Costs, tuple[Thinned, ...], Prompt | None]:
+        """What is left, its tokens, what became less, and the prompt where all of it fits."""
+        given, limits = self._given, self._limits
+        room = limits.for_documents(given.overhead)
+        heard = sum(
+            given.parts[index, number]
+            for index, document in enumerate(self._documents)
+            for number, part in enumerate(document.parts)
+            if isinstance(part, Audio)
+        )
+        texts = given.total - given.overhead - _media_tokens(self._documents, given)
+        seen = max(room - texts - heard, int(_MEDIA * room) - heard, 0)
+        fits = texts + heard + seen <= room
+        for _ in range(_TRIES):
+            lean = thin_media(self._documents, tokens=seen, cost=self._cost, levels=self._media.levels)
+            if not fits:
+                break
+            prompt = self._packer(lean.documents, self._question)
+            over = len(prompt.ids) + limits.room - limits.window
+            if over <= 0:
+                return lean.documents, prompt.costs, lean.thinned, prompt
+            seen = max(0, seen - over)
+        costs = self._packer.count(
+            lean.documents, self._question, keep=self._keep, report=lambda done, total: None
+        )
+        return lean.documents, costs, lean.thinned, None
+
+    def _cost(self, image: Image, level: int | None) -> int:
+        return self._media.soft(image, level) + self._around[id(image)]

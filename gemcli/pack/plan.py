@@ -86,7 +86,7 @@ def plan_json(
             }
             for index, document in enumerate(documents)
         ],
-        "thinned": [],
+        "thinned": [each.to_json() for each in packed.thinned],
     }
 
 

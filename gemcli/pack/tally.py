@@ -12,8 +12,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gemcli.keep import Keep
-from gemcli.pack.assemble import Template, assemble, compose
+from gemcli.pack.assemble import Template, assemble, compose, names_of, written
 from gemcli.pack.cost import Costs
+from gemcli.pack.media import Media
 from gemcli.parts import Document, Text
 
 if TYPE_CHECKING:
@@ -39,17 +40,15 @@ def tally(
     is_base: bool = False,
     keep: bool = True,
     report: Callable[[int, int], None] = lambda done, total: None,
+    media: Media | None = None,
 ) -> Costs:
     """What the prompt of `gemcli.pack.assemble.assemble` would cost, without making it.
 
     Args:
-        documents: pictures and sound in them are counted as nothing here.
-        question, system, template, tokenizer, is_base: as for `assemble`.
+        documents: as for `assemble`; without `media`, pictures and sound in them are counted as nothing.
+        question, system, template, tokenizer, is_base, media: as for `assemble`.
         keep: whether counts are read from and written to disk.
         report: told the characters that are counted, and all.
-
-    Returns:
-        The costs; `parts` holds those of the texts.
 
     Raises:
         UnsupportedModelError: the template or the tokenizer does not keep the text as it is given.
@@ -78,8 +77,20 @@ def tally(
                 report(min(done, total), total)
             kept.put(counts, *key)
         parts |= {(index, number): count for number, count in zip(texts, counts, strict=True)}
+    if media is not None:
+        parts |= _media_costs(documents, media)
     report(total, total)
     return Costs(frame.total + sum(parts.values()), headings, parts)
+
+
+def _media_costs(documents: Sequence[Document], media: Media) -> dict[tuple[int, int], int]:
+    """Tokens of each picture and sound as it stands in the prompt."""
+    return {
+        (index, number): media.cost(written(name, document.parts, number, media))
+        for index, (document, name) in enumerate(zip(documents, names_of(documents), strict=True))
+        for number, part in enumerate(document.parts)
+        if not isinstance(part, Text)
+    }
 
 
 def _written(documents: Sequence[Document]) -> dict[int, dict[int, str]]:

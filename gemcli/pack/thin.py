@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from gemcli.parts import Document, Image, Part, Text
 
-ImageCost = Callable[[int, int, int | None], int]
-"""Tokens of a picture of so many pixels in width and height, with at most so many (None: the model's own)."""
+ImageCost = Callable[[Image, int | None], int]
+"""Tokens of a picture, of which so many are soft at most (None: as many as it is given by itself)."""
 
 ENOUGH_FRAMES = 16
 """Frames of one video that are kept while anything else can be made less."""
@@ -47,14 +47,12 @@ class Lean:
     """What is left.
 
     Attributes:
-        documents: those that were given, with less in them.
-        image_tokens: how many tokens a picture of each document has at most; None for the model's own.
+        documents: those that were given, with less in them; pictures that became coarser have a budget.
         tokens: what is left takes, of that which was to be made less.
         thinned: what became less.
     """
 
     documents: tuple[Document, ...]
-    image_tokens: tuple[int | None, ...]
     tokens: int
     thinned: tuple[Thinned, ...]
 
@@ -103,7 +101,6 @@ def thin_media(
             step(media, -rest())
     return Lean(
         tuple(each.result() for each in work),
-        tuple(each.level for each in work),
         sum(each.tokens() for each in work),
         tuple(entry for each in work for entry in each.thinned()),
     )
@@ -119,6 +116,7 @@ class _Media:
         self._levels = levels
         self._images = {at: part for at, part in enumerate(document.parts) if isinstance(part, Image)}
         self._kept = set(self._images)
+        self._prices: dict[tuple[int, int | None], int] = {}
         self._most = max(self._costs().values(), default=0)
 
     def tokens(self) -> int:
@@ -151,7 +149,9 @@ class _Media:
         """The document with what is kept; a note stands for a picture that is not."""
         parts: list[Part] = []
         for at, part in enumerate(self.document.parts):
-            if not isinstance(part, Image) or at in self._kept:
+            if isinstance(part, Image) and at in self._kept and self._price(at) < self._cost(part, None):
+                parts.append(replace(part, budget=self.level))
+            elif not isinstance(part, Image) or at in self._kept:
                 parts.append(part)
             elif part.role == "picture":
                 alt = f": {part.alt}" if part.alt else ""
@@ -172,18 +172,26 @@ class _Media:
         return found
 
     def _fewer(self, places: list[int], over: int, least: int) -> None:
+        if len(places) <= least:
+            return
         costs = self._costs()
         room = sum(costs[at] for at in places) - over
-        for count in range(len(places) - 1, least - 1, -1):
+        cheapest = min((costs[at] for at in places), default=1)
+        most = min(len(places) - 1, max(room, 0) // max(cheapest, 1))
+        for count in range(max(most, least), least - 1, -1):
             kept = _evenly(places, count)
             if sum(costs[at] for at in kept) <= room or count == least:
                 self._kept -= set(places) - set(kept)
                 return
 
     def _costs(self) -> Mapping[int, int]:
-        return {
-            at: self._cost(self._images[at].width, self._images[at].height, self.level) for at in self._kept
-        }
+        return {at: self._price(at) for at in self._kept}
+
+    def _price(self, at: int) -> int:
+        known = self._prices.get((at, self.level))
+        if known is None:
+            known = self._prices[at, self.level] = self._cost(self._images[at], self.level)
+        return known
 
     def _is(self, at: int, role: str) -> bool:
         return self._images[at].role == role

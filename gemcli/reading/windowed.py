@@ -10,7 +10,9 @@ from gemcli.errors import DoesNotFitError
 from gemcli.keep import Keep
 from gemcli.pack import speed
 from gemcli.pack.assemble import SYSTEM, Prompt
+from gemcli.pack.stretches import in_stretches
 from gemcli.parts import Part, Text
+from gemcli.perceive import soft_tokens
 from gemcli.reading.listen import Answer
 from gemcli.reading.mapped import Reader, read_all
 from gemcli.request import Prepared, Request
@@ -18,6 +20,9 @@ from gemcli.worker import Emit
 
 if TYPE_CHECKING:
     from model.load import Model
+
+
+_STRETCH_S = 30  # seconds of sound that stay together
 
 
 def read_in_windows(prepared: Prepared, request: Request, model: Model, emit: Emit) -> Prepared:
@@ -29,27 +34,32 @@ def read_in_windows(prepared: Prepared, request: Request, model: Model, emit: Em
     card, packer, limits = prepared.card, prepared.packer, prepared.limits
     sampling = request.sampling()
 
+    media = packer.media
+
     def cost(part: Part) -> int:
-        return len(card.tokenizer.encode(part.text)) if isinstance(part, Text) else 0
+        return media.cost([part.text] if isinstance(part, Text) else media.pieces(part))
 
     def ask(prompt: Prompt, room: int, progress: Callable[[int, int], None]) -> Answer:
+        soft = soft_tokens(prompt, model.senses, media, emit)
         return model.stream(
-            prompt.ids, sampling=sampling, max_tokens=room, stop=prompt.stops, progress=progress
+            prompt.ids, sampling=sampling, max_tokens=room, stop=prompt.stops, progress=progress, soft=soft
         )
 
     system = SYSTEM if request.system is None else request.system
-    status = prepared.model.path.stat()
+    path = prepared.model.path
+    files = [each.stat() for each in (path.glob("*.safetensors") if path.is_dir() else [path])]
+    stamp = (sum(each.st_size for each in files), max(each.st_mtime_ns for each in files))
     reader = Reader(
         window=limits.window,
         parameters=card.parameters,
         cost=cost,
-        pack=packer,
+        pack=replace(packer, template=None),  # notes are taken without thinking aloud
         ask=ask,
-        key=(prepared.model.name, status.st_size, status.st_mtime_ns, repr(sampling)),
+        key=(prepared.model.name, *stamp, repr(sampling)),
         speed=speed.recall(prepared.model.name),
     )
     reading = read_all(
-        prepared.documents,
+        in_stretches(prepared.documents, _STRETCH_S),
         request.question,
         reader=reader,
         budget=limits.window - limits.room,

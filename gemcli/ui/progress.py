@@ -22,7 +22,9 @@ LABELS = {
     "frames": "looking",
     "index": "indexing",
     "load": "loading",
+    "encode": "seeing and hearing",
     "prefill": "prefill",
+    "think": "thinking",
     "map": "reading all",
     "measure": "measuring",
 }

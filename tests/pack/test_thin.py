@@ -14,8 +14,8 @@ from gemcli.parts import Anchor, Document, Image, Part, Text
 LEVELS = (560, 280, 140, 70)
 
 
-def cost(width: int, height: int, most: int | None) -> int:
-    return min(width * height // 1000, most or 1120)
+def cost(image: Image, most: int | None) -> int:
+    return min(image.width * image.height // 1000, most or image.budget or 1120)
 
 
 def image(role: str = "picture", *, page: int | None = None, at: float | None = None, alt: str = "") -> Image:
@@ -47,7 +47,6 @@ def test_what_fits_stays() -> None:
     found = thin(documents, 5000)
     assert found.documents == tuple(documents)
     assert found.thinned == ()
-    assert found.image_tokens == (None, None)
     assert found.tokens == 5000
 
 
@@ -69,7 +68,7 @@ def test_a_page_that_only_its_image_shows_stays() -> None:
 def test_frames_become_coarser_then_fewer() -> None:
     found = thin([video(40)], 40 * 70)
     assert len(left(found)) == 40
-    assert found.image_tokens == (70,)
+    assert {frame.budget for frame in left(found)} == {70}
     assert [each.note() for each in found.thinned] == ["v.mp4: 70 of 1,000 image tokens are read"]
     found = thin([video(40)], 20 * 70)
     seconds = [(frame.anchor.seconds or (0, 0))[0] for frame in left(found)]
@@ -85,7 +84,8 @@ def test_pictures_become_coarser_before_a_video_has_few_frames() -> None:
     found = thin([video(40), pictures], ENOUGH_FRAMES * 70 + 4 * 280)
     assert len(left(found)) == ENOUGH_FRAMES
     assert len(left(found, 1)) == 4
-    assert found.image_tokens == (70, 280)
+    assert {frame.budget for frame in left(found)} == {70}
+    assert {picture.budget for picture in left(found, 1)} == {280}
 
 
 def test_a_picture_that_is_left_out_leaves_a_note() -> None:
@@ -113,6 +113,7 @@ def test_it_fits_whenever_it_can_and_order_is_kept(sizes: list[int], tokens: int
     least = 70 * sum(size > 0 for size in sizes)
     assert found.tokens <= max(tokens, least)
     for own, kept in zip(documents, found.documents, strict=True):
-        places = [own.parts.index(part) for part in kept.parts]
+        seconds = [part.anchor for part in own.parts]
+        places = [seconds.index(part.anchor) for part in kept.parts]
         assert places == sorted(set(places))
         assert bool(kept.parts) == bool(own.parts)
