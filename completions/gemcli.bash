@@ -34,7 +34,7 @@ _gemcli() {
             :doctor) path=doctor ;;
             :completions) path=completions ;;
             :--debug | :--help | :--version | :-h) ;;
-            *:--attach | *:--context | *:--device | *:--end | *:--files-from | *:--folder | *:--format | *:--fps | *:--kv-bits | *:--language | *:--max-frames | *:--max-tokens | *:--min-p | *:--model | *:--out | *:--output-format | *:--overflow | *:--pages | *:--pdf | *:--peer | *:--prompt-tokens | *:--runs | *:--seed | *:--start | *:--stop | *:--system | *:--temperature | *:--text | *:--tokens | *:--top-k | *:--top-p | *:-a | *:-f | *:-m | *:-o | *:-s) path=${path:-ask} skip=1 ;;
+            *:--attach | *:--context | *:--device | *:--end | *:--files-from | *:--folder | *:--format | *:--fps | *:--image-tokens | *:--kv-bits | *:--language | *:--max-frames | *:--max-tokens | *:--min-p | *:--model | *:--out | *:--output-format | *:--overflow | *:--pages | *:--pdf | *:--peer | *:--prompt-tokens | *:--runs | *:--seed | *:--start | *:--stop | *:--system | *:--temperature | *:--text | *:--tokens | *:--top-k | *:--top-p | *:-a | *:-f | *:-m | *:-o | *:-s) path=${path:-ask} skip=1 ;;
             *) path=${path:-ask} ;;
         esac
     done
@@ -54,6 +54,7 @@ _gemcli() {
                 -o | --output-format) COMPREPLY=($(compgen -W "text json stream-json" -- "$cur")); return ;;
                 --context) _gemcli_none; return ;;
                 --overflow) COMPREPLY=($(compgen -W "auto error select map head tail" -- "$cur")); return ;;
+                --image-tokens) _gemcli_none; return ;;
                 --kv-bits) COMPREPLY=($(compgen -W "16" -- "$cur")); return ;;
                 --max-tokens) _gemcli_none; return ;;
                 --temperature) _gemcli_none; return ;;
@@ -64,7 +65,7 @@ _gemcli() {
                 --stop) _gemcli_none; return ;;
                 --device) COMPREPLY=($(compgen -W "auto cpu gpu tpu" -- "$cur")); return ;;
             esac
-            flags='--version --debug -h --help -m --model -s --system -a --attach --files-from -0 --null --pages --pdf --start --end --fps --max-frames --no-audio --ocr --archive --keep-going --no-cache -o --output-format --json --raw -q --quiet -v --verbose -u --usage --context --overflow --kv-bits --max-tokens --temperature --top-k --top-p --min-p --seed --stop --device --offline'
+            flags='--version --debug -h --help -m --model -s --system -a --attach --files-from -0 --null --pages --pdf --start --end --fps --max-frames --no-audio --ocr --archive --keep-going --no-cache -o --output-format --json --raw -q --quiet -v --verbose -u --usage --context --overflow --image-tokens --kv-bits --max-tokens --temperature --top-k --top-p --min-p --seed --stop --think --device --offline'
             commands='ask plan transcribe pull models bench doctor completions'
             ;;
         ask)
@@ -82,6 +83,7 @@ _gemcli() {
                 -o | --output-format) COMPREPLY=($(compgen -W "text json stream-json" -- "$cur")); return ;;
                 --context) _gemcli_none; return ;;
                 --overflow) COMPREPLY=($(compgen -W "auto error select map head tail" -- "$cur")); return ;;
+                --image-tokens) _gemcli_none; return ;;
                 --kv-bits) COMPREPLY=($(compgen -W "16" -- "$cur")); return ;;
                 --max-tokens) _gemcli_none; return ;;
                 --temperature) _gemcli_none; return ;;
@@ -92,7 +94,7 @@ _gemcli() {
                 --stop) _gemcli_none; return ;;
                 --device) COMPREPLY=($(compgen -W "auto cpu gpu tpu" -- "$cur")); return ;;
             esac
-            flags='-m --model -s --system -a --attach --files-from -0 --null --pages --pdf --start --end --fps --max-frames --no-audio --ocr --archive --keep-going --no-cache -o --output-format --json --raw -q --quiet -v --verbose -u --usage --context --overflow --kv-bits --max-tokens --temperature --top-k --top-p --min-p --seed --stop --device --offline --debug -h --help'
+            flags='-m --model -s --system -a --attach --files-from -0 --null --pages --pdf --start --end --fps --max-frames --no-audio --ocr --archive --keep-going --no-cache -o --output-format --json --raw -q --quiet -v --verbose -u --usage --context --overflow --image-tokens --kv-bits --max-tokens --temperature --top-k --top-p --min-p --seed --stop --think --device --offline --debug -h --help'
             ;;
         plan)
             case "$prev" in
@@ -109,10 +111,11 @@ _gemcli() {
                 -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
                 --context) _gemcli_none; return ;;
                 --overflow) COMPREPLY=($(compgen -W "auto error select map head tail" -- "$cur")); return ;;
+                --image-tokens) _gemcli_none; return ;;
                 --kv-bits) COMPREPLY=($(compgen -W "16" -- "$cur")); return ;;
                 --max-tokens) _gemcli_none; return ;;
             esac
-            flags='-m --model -s --system -a --attach --files-from -0 --null --pages --pdf --start --end --fps --max-frames --no-audio --ocr --archive --keep-going --no-cache -o --output-format --json -q --quiet -v --verbose --context --overflow --kv-bits --max-tokens --offline --debug -h --help'
+            flags='-m --model -s --system -a --attach --files-from -0 --null --pages --pdf --start --end --fps --max-frames --no-audio --ocr --archive --keep-going --no-cache -o --output-format --json -q --quiet -v --verbose --context --overflow --image-tokens --kv-bits --max-tokens --offline --debug -h --help'
             ;;
         transcribe)
             case "$prev" in

@@ -10,7 +10,7 @@ import scripted
 
 from gemcli.assistant import Loaded, answer
 from gemcli.errors import InputError
-from gemcli.events import Error, Init, Progress, Result, Token, Warning
+from gemcli.events import Error, Init, Progress, Result, Thought, Token, Warning
 from gemcli.pack import speed
 from gemcli.request import Request
 
@@ -23,9 +23,11 @@ def ask(monkeypatch, tmp_path):
     (tmp_path / "a.md").write_text("alpha\n")
     monkeypatch.setitem(sys.modules, "model.sampling.sampler", scripted.sampling_module())
 
-    def begin(*files, **script):
+    def begin(*files, think=False, max_tokens=None, **script):
         monkeypatch.setitem(sys.modules, "model.load", scripted.module(scripted.Script(**script)))
-        return answer(Request("What?", files, stdin="never", model="m.gguf"))
+        return answer(
+            Request("What?", files, stdin="never", model="m.gguf", think=think, max_tokens=max_tokens)
+        )
 
     return begin
 
@@ -85,6 +87,54 @@ def test_an_interrupt_stops_the_work_and_keeps_the_result(ask):
     assert isinstance(last, Result)
     assert last.data["finish_reason"] == "interrupt"
     assert last.data["answer"].startswith("a")
+    with pytest.raises(KeyboardInterrupt):
+        next(stream)
+
+
+def test_thoughts_are_shown_where_they_are_wanted(ask):
+    events = list(ask(thoughts=["hm, ", "so"], think=True))
+    assert [event.text for event in events if isinstance(event, Thought)] == ["hm, ", "so"]
+    result = events[-1].data
+    assert (result["answer"], result["warnings"]) == ("Hello world.", [])
+    assert result["usage"]["completion_tokens"] == 4
+    assert bytes(id for id in scripted.CALLS[-1]["ids"] if id < 256).startswith(b"/think\n")
+
+
+def test_thoughts_are_hidden_otherwise_but_for_their_number(ask):
+    events = list(ask(thoughts=["hm, ", "so"]))
+    assert not any(isinstance(event, Thought) for event in events)
+    thinking = [event for event in events if isinstance(event, Progress) and event.stage == "think"]
+    assert [(event.done, event.total, event.unit) for event in thinking] == [
+        (1, None, "tokens"),
+        (2, None, "tokens"),
+    ]
+    assert events[-1].data["answer"] == "Hello world."
+    assert b"/think" not in bytes(id for id in scripted.CALLS[-1]["ids"] if id < 256)
+
+
+def test_a_model_that_does_not_think_says_so(ask):
+    result = list(ask(think=True))[-1].data
+    assert result["warnings"] == ["m.gguf does not think: --think changes nothing"]
+
+
+@pytest.mark.parametrize("most", [None, 2])
+def test_a_thought_without_an_end_is_no_answer(ask, most):
+    thoughts = ["hm"] * (most + 1 if most else 3000)
+    result = list(ask(thoughts=thoughts, max_tokens=most))[-1].data
+    assert (result["answer"], result["finish_reason"]) == ("", "length")
+    (said,) = result["warnings"]
+    assert said.startswith("there is no answer: the model was still thinking after ")
+    assert said.endswith("; --max-tokens allows more")
+
+
+def test_hidden_thoughts_can_be_interrupted(ask):
+    stream = ask(thoughts=["hm"] * 1000, delay=0.01)
+    for event in stream:
+        if isinstance(event, Progress) and event.stage == "think":
+            break
+    last = stream.throw(KeyboardInterrupt())
+    assert last.data["finish_reason"] == "interrupt"
+    assert last.data["answer"] == ""
     with pytest.raises(KeyboardInterrupt):
         next(stream)
 

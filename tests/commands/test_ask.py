@@ -79,6 +79,22 @@ def test_attachments_and_lists_are_files_too(cli):
     assert [each["source"] for each in answer["plan"]["documents"]] == ["c d.md", "a.md"]
 
 
+def test_thoughts_are_no_part_of_the_answer(cli):
+    script = {"thoughts": ["hm", ", so"], "pieces": ["Yes."]}
+    hidden = cli.ask("What?", **script)
+    assert (hidden.out, hidden.err) == ("Yes.\n", "")
+    shown = cli.ask("What?", "--think", **script)
+    assert (shown.out, shown.err) == ("Yes.\n", "hm, so\n")
+    lines = [
+        json.loads(line)
+        for line in cli.ask("What?", "--think", "-o", "stream-json", **script).out.splitlines()
+    ]
+    assert [each["text"] for each in lines if each["type"] == "thought"] == ["hm", ", so"]
+    assert lines[-1]["answer"] == "Yes."
+    one = cli.ask("What?", "--think", "--json", **script)
+    assert (one.json()["answer"], one.err) == ("Yes.", "hm, so\n")
+
+
 def test_the_object_of_the_contract(cli):
     cli.file("a.md", "x\n" * 100)
     done = cli.ask("What?", "a.md", "-o", "json")

@@ -54,7 +54,7 @@ def on_terminal(kit, script, *, columns=60, stdout=True, stderr=True, meanwhile=
 def test_a_pipe_gets_only_the_answer(kit):
     code, out, err = run(kit, WORK + ANSWER + ';ui(Warning("careful"));ui(Thought("hm"));' + RESULT)
     assert (code, out) == (0, "**Hello** world\n\n- one\n")
-    assert err == "gemcli: warning: careful\n"
+    assert err == "gemcli: warning: careful\nhm\n"
 
 
 @pytest.mark.parametrize("variables", [{"TERM": "dumb"}, {"NO_COLOR": "1"}, {}])
