@@ -33,7 +33,8 @@ def prepare(spec: VisionSpec, image: NDArray[np.uint8], budget: int | None = Non
     # In f64 and then rounded, as the reference does it.
     pixels = (small.astype(np.float64) * (1 / 255)).astype(np.float32)
     if isinstance(spec.resize, Square):
-        pixels = (pixels - np.float32(spec.resize.mean)) / np.float32(spec.resize.std)
+        mean, std = (np.asarray(three, np.float32) for three in (spec.resize.mean, spec.resize.std))
+        pixels = (pixels - mean) / std
     return cut(pixels, spec.patch, spec.pool)
 
 

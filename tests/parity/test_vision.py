@@ -168,15 +168,18 @@ def test_live_squares_and_crops(live: ModuleType, size: tuple[int, int]) -> None
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [(67, 45), (1280, 720), (300, 40)])
-def test_live_torchs_own_resize_differs_by_a_shade_at_most(live: ModuleType, size: tuple[int, int]) -> None:
-    """Where torchvision is installed the reference resizes with torch instead of Pillow."""
+def test_live_torchs_own_resize_differs_by_a_shade(live: ModuleType, size: tuple[int, int]) -> None:
+    """Where torchvision is installed the reference resizes with torch instead of Pillow, nearly alike."""
     image = seeing.picture(*size)
     for name, mode in (("gemma3", "bilinear"), ("gemma4", "bicubic")):
         spec = released(name)
         ours = planes(spec, prepare(spec, image))
         shades = np.round((ours * 0.5 + 0.5 if name == "gemma3" else ours) * 255)
         theirs = live.interpolated(image, shades.shape[2], shades.shape[1], mode)
-        assert np.abs(shades - theirs.astype(float)).max() <= 1
+        apart = np.abs(shades - theirs.astype(float))
+        assert apart.max() <= 2
+        assert (apart > 0).mean() < 0.01
+        assert (apart > 1).mean() < 1e-4
 
 
 @pytest.mark.slow

@@ -144,7 +144,7 @@ def image_text(kind: str, tokens: int, crops: int = 0) -> str:
     """What the processor writes for a picture."""
     if kind == "gemma3":
         soft = "<image_soft_token>" * tokens
-        here = SimpleNamespace(full_image_sequence=f"\n\n<start_of_image>{soft}<end_of_image>\n\n")
+        here: Any = SimpleNamespace(full_image_sequence=f"\n\n<start_of_image>{soft}<end_of_image>\n\n")
         return Gemma3Processor.replace_image_token(here, {"num_crops": [crops]}, 0)
     return Gemma4Processor.replace_image_token(_gemma4(), {"num_soft_tokens_per_image": [tokens]}, 0)
 

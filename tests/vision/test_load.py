@@ -178,9 +178,9 @@ def test_numbers_that_are_not_finite_are_listed() -> None:
         next(name for name in sorted(arrays) if name.endswith(end))
         for end in ("input_max", "down_proj.linear.weight", "input_layernorm.weight")
     )
-    arrays[bound] = np.float32(np.inf)
+    arrays[bound] = np.array(np.inf, np.float32)
     load_vision(seeing.Memory(arrays), spec_of("gemma4-clipped"))
-    arrays[bound] = np.float32(np.nan)
+    arrays[bound] = np.array(np.nan, np.float32)
     arrays[matrix][1, 2] = np.nan
     arrays[norm][0] = np.inf
     with pytest.raises(FormatError) as caught:
