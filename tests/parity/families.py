@@ -99,7 +99,6 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
             "final_logit_softcapping": 3.0,
         },
     ),
-    "gemma3": ("gemma3_text", _GEMMA3),
     "gemma3-image": (
         "gemma3",
         {"text_config": _GEMMA3, "vision_config": _SIGLIP, "mm_tokens_per_image": 4},
@@ -115,7 +114,6 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     # Six to a pattern, as transformers fills it in; the last layer is made global.
-    "gemma4-e-uneven": ("gemma4_text", _SMALL | {"num_hidden_layers": 10, "num_kv_shared_layers": 3}),
     "gemma4-e-image": (
         "gemma4",
         {
@@ -127,7 +125,6 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
             "audio_token_id": PLACEHOLDER + 2,
         },
     ),
-    "gemma4-a": ("gemma4_text", _LARGE | _EXPERTS),
     "gemma4-image": (
         "gemma4",
         {
