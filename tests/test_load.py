@@ -290,3 +290,13 @@ def test_progress_of_loading(path: Path, tmp_path: Path) -> None:
         load(card, copies=tmp_path, progress=lambda done, total: seen.append((done, total)))
     assert seen[-1] == (card.parameters, card.parameters)
     assert seen.count(seen[-1]) == 1, "a kept copy is mapped and reports nothing"
+
+
+def test_a_suppressed_token_is_never_generated(parrot: Model) -> None:
+    def said(suppress: set[int]) -> list[int]:
+        return list(parrot.engine.generate(PROMPT, sampling=Sampling(), limit=4, suppress=suppress))
+
+    assert said(set()) == list(SAID[:4])
+    assert SAID[0] not in said({SAID[0]})
+    assert said({SAID[2]})[:2] == list(SAID[:2])
+    assert SAID[2] not in said({SAID[2]})
