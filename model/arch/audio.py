@@ -148,11 +148,18 @@ def _mel(extractor: Mapping[str, Any]) -> MelSpec:
         round(rate * _number(extractor, key, milliseconds) / 1000)
         for key, milliseconds in (("frame_length_ms", 20.0), ("hop_length_ms", 10.0))
     )
+    fft = 2 ** (frame - 1).bit_length() * (2 if extractor.get("fft_overdrive", False) else 1)
+    # The reference writes what it computed from these beside them, and computes it anew when it reads them.
+    for key, value in (("frame_length", frame), ("hop_length", hop), ("fft_length", fft)):
+        if extractor.get(key, value) != value:
+            raise UnsupportedModelError(
+                f"{key} = {extractor[key]!r} of the feature extractor contradicts its milliseconds: {value}"
+            )
     return MelSpec(
         bins=_whole(extractor, "feature_size", 128),
         frame=frame,
         hop=hop,
-        fft=2 ** (frame - 1).bit_length() * (2 if extractor.get("fft_overdrive", False) else 1),
+        fft=fft,
         low=float(extractor.get("min_frequency", 0.0)),
         high=_number(extractor, "max_frequency", 8000.0),
         floor=_number(extractor, "mel_floor", 1e-3),

@@ -68,7 +68,12 @@ def test_what_we_do_not_run_is_refused_by_name(config: dict[str, Any], said: str
 
 @pytest.mark.parametrize(
     ("processor", "said"),
-    [({"preemphasis": 0.97}, "preemphasis"), ({"sampling_rate": 8000}, "8000"), ({"dither": 1e-4}, "dither")],
+    [
+        ({"preemphasis": 0.97}, "preemphasis"),
+        ({"sampling_rate": 8000}, "8000"),
+        ({"dither": 1e-4}, "dither"),
+        ({"hop_length": 80}, "hop_length"),
+    ],
 )
 def test_front_ends_that_we_do_not_run(processor: dict[str, Any], said: str):
     with pytest.raises(UnsupportedModelError, match=said):

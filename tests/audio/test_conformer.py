@@ -12,7 +12,8 @@ import pytest
 from tiny import QUICK
 
 from model.audio.conformer import encode
-from model.audio.spec import Reading
+from model.audio.params import abstract, is_info
+from model.audio.spec import AudioSpec, ConformerSpec, MelSpec, Reading
 from model.nn.linear import Numerics
 
 EXACT = Numerics(integer_rows=0)
@@ -51,6 +52,20 @@ def test_it_computes_its_definition(
     got = soft(tiny_audio(config, reading), mels)
     assert got.shape == wanted.shape == (-(-frames // 4), hearing.TEXT)
     np.testing.assert_allclose(got, wanted, atol=1e-4)
+
+
+def test_half_a_minute_through_the_released_encoder_is_so_many_tokens():
+    encoder = ConformerSpec(MelSpec())
+    spec = AudioSpec(encoder, 2560)
+    params = jax.tree.map(
+        lambda info: jax.ShapeDtypeStruct(info.shape, np.float32), abstract(spec), is_leaf=is_info
+    )
+    soft = jax.eval_shape(
+        lambda given, mels: encode(given, encoder, mels, 2999, EXACT),
+        params,
+        jax.ShapeDtypeStruct((3000, 128), np.float32),
+    )
+    assert (soft.shape, soft.dtype) == ((750, 2560), np.float32)
 
 
 def test_the_readings_differ_from_the_thirteenth_token_on(tiny_audio: Callable[..., Any]):

@@ -106,9 +106,10 @@ class AudioReference:
         return len(kind.replace_audio_token(marks, {"input_features_mask": [self.features(waveform)[1]]}, 0))
 
     def save(self, folder: Path) -> Path:
-        """The whole model as a checkpoint."""
+        """The whole model as a checkpoint, with the settings of its feature extractor."""
         with _quiet():
             self.model.save_pretrained(folder)
+            self.extractor.save_pretrained(folder)
         return folder
 
 

@@ -133,7 +133,10 @@ def test_soft_tokens_equal_the_live_models_from_either_file(
     """Its checkpoint through our readers, and the GGUF that is made of it."""
     kind, theirs = live
     folder = theirs.save(tmp_path / "model")
-    spec = audio_spec_from_hf(json.loads((folder / "config.json").read_bytes()))
+    described, processor = (
+        json.loads((folder / name).read_bytes()) for name in ("config.json", "preprocessor_config.json")
+    )
+    spec = audio_spec_from_hf(described, processor)
     assert spec is not None
     with open_safetensors(folder) as checkpoint:
         params = load_audio(checkpoint, spec)
