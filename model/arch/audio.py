@@ -10,6 +10,7 @@ from model.errors import FormatError, UnsupportedModelError
 from model.formats.checkpoint import Stored
 
 _FIXED = {"hidden_act": "silu", "attention_context_right": 0, "gradient_clipping": 1e10}
+_LARGEST_CHUNK = 512  # scores of a whole block are held at once
 _FIXED_SOUND = {
     "preemphasis": 0.0,
     "dither": 0.0,
@@ -60,7 +61,8 @@ def audio_spec_from_hf(
             raise UnsupportedModelError(
                 f"audio_config.{key} = {audio[key]!r} is not supported, only {value!r}"
             )
-    chunk = _whole(audio, "attention_chunk_size", 12)
+    if (chunk := _whole(audio, "attention_chunk_size", 12)) > _LARGEST_CHUNK:
+        raise UnsupportedModelError(f"audio_config.attention_chunk_size = {chunk:,} is not supported")
     if (left := _whole(audio, "attention_context_left", 13)) != chunk + 1:
         raise UnsupportedModelError(
             f"audio_config.attention_context_left = {left} with chunks of {chunk} is not supported, "
@@ -117,13 +119,11 @@ def audio_spec_from_mmproj(
         )
     width = _whole(metadata, "clip.audio.embedding_length")
     heads = _whole(metadata, "clip.audio.attention.head_count")
-    if (layers := _whole(metadata, "clip.audio.block_count")) > len(tensors):
-        raise FormatError(f"clip.audio.block_count is {layers:,}, but there are {len(tensors):,} tensors")
     encoder = ConformerSpec(
         mel=MelSpec(bins=_whole(metadata, "clip.audio.num_mel_bins", 128)),
         channels=(_shape(tensors, "a.conv1d.0.weight", 4)[0], _shape(tensors, "a.conv1d.1.weight", 4)[0]),
         width=width,
-        layers=layers,
+        layers=_whole(metadata, "clip.audio.block_count"),
         heads=_heads(width, heads),
         ffw=_whole(metadata, "clip.audio.feed_forward_length", 4 * width),
         out=out,
@@ -148,6 +148,8 @@ def _mel(extractor: Mapping[str, Any]) -> MelSpec:
         round(rate * _number(extractor, key, milliseconds) / 1000)
         for key, milliseconds in (("frame_length_ms", 20.0), ("hop_length_ms", 10.0))
     )
+    if not 1 <= hop <= frame <= rate:
+        raise FormatError(f"frames of {frame} samples, {hop} from one to the next, make no spectrogram")
     fft = 2 ** (frame - 1).bit_length() * (2 if extractor.get("fft_overdrive", False) else 1)
     # The reference writes what it computed from these beside them, and computes it anew when it reads them.
     for key, value in (("frame_length", frame), ("hop_length", hop), ("fft_length", fft)):
@@ -198,6 +200,6 @@ def _shape(tensors: Mapping[str, Stored], name: str, axes: int) -> tuple[int, ..
     if name not in tensors:
         raise FormatError(f"the file has an audio encoder but no tensor {name!r}")
     shape = tensors[name].shape
-    if len(shape) != axes:
-        raise FormatError(f"{name} has shape {list(shape)}, expected {axes} axes")
+    if len(shape) != axes or 0 in shape:
+        raise FormatError(f"{name} has shape {list(shape)}, expected {axes} axes and no empty one")
     return shape

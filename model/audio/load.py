@@ -11,7 +11,7 @@ import numpy as np
 
 from model.audio.names import Layout, Source, belongs, sources
 from model.audio.params import AudioParams, abstract, is_info
-from model.audio.spec import AudioSpec
+from model.audio.spec import AudioSpec, ConformerSpec
 from model.errors import FormatError
 from model.formats.checkpoint import Checkpoint
 from model.formats.ggml import Blocks
@@ -32,11 +32,17 @@ def load_audio(checkpoint: Checkpoint, spec: AudioSpec, *, matrix: Store = jnp.a
 
     Raises:
         FormatError: tensors are missing, unknown, of the wrong shape, or hold NaN; all of them are listed.
+            Or there cannot be as many layers as are announced.
     """
     layout: Layout = (
         "mmproj" if any(belongs(name, "mmproj") for name in checkpoint.tensors) else "transformers"
     )
     prefix = "model." if any(name.startswith("model.") for name in checkpoint.tensors) else ""
+    if isinstance(spec.encoder, ConformerSpec) and spec.encoder.layers > len(checkpoint.tensors):
+        raise FormatError(
+            f"{checkpoint.path}: its audio encoder is said to have {spec.encoder.layers:,} layers, "
+            f"but there are {len(checkpoint.tensors):,} tensors"
+        )
     flat, tree = jax.tree_util.tree_flatten_with_path(abstract(spec), is_leaf=is_info)
     leaves = [
         (info, tuple(sources(_dotted(path), info, layout, prefix if layout == "transformers" else "")))

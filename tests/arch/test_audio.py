@@ -56,6 +56,7 @@ def test_the_processor_decides_the_front_end():
         (changed(hidden_act="gelu"), "hidden_act"),
         (changed(attention_context_right=3), "attention_context_right"),
         (changed(attention_context_left=20), "attention_context_left"),
+        (changed(attention_chunk_size=10**6, attention_context_left=10**6 + 1), "attention_chunk_size"),
         (changed(subsampling_conv_channels=[8, 8, 8]), "subsampling_conv_channels"),
         (changed(model_type="gemma3n_audio"), "gemma3n_audio"),
         ({"audio_config": {"model_type": "gemma4_unified_audio", "audio_embed_dim": 639}}, "639"),
@@ -106,6 +107,14 @@ def test_other_projectors_are_refused_by_name(tmp_path: Path, changes: dict[str,
     path = hearing.mmproj(tmp_path / "m.gguf", hearing.CONFIG, hearing.weights(hearing.CONFIG), **changes)
     with open_gguf(path) as file, pytest.raises((FormatError, UnsupportedModelError), match=said):
         audio_spec_from_mmproj(file.metadata, file.tensors)
+
+
+@pytest.mark.parametrize(
+    "processor", [{"hop_length_ms": 0.001}, {"frame_length_ms": 1e9}, {"frame_length_ms": 5}]
+)
+def test_front_ends_that_make_no_spectrogram(processor: dict[str, Any]):
+    with pytest.raises(FormatError, match="make no spectrogram"):
+        audio_spec_from_hf(E4B, processor)
 
 
 def test_a_tensor_that_decides_a_shape_may_not_be_missing():

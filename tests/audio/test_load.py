@@ -116,8 +116,11 @@ def test_more_layers_than_a_file_can_hold_are_refused(tmp_path: Path):
     path = hearing.mmproj(
         tmp_path / "m.gguf", hearing.CONFIG, hearing.weights(hearing.CONFIG), block_count=2**31
     )
-    with open_gguf(path) as file, pytest.raises(FormatError, match="block_count"):
-        audio_spec_from_mmproj(file.metadata, file.tensors)
+    with open_gguf(path) as file:
+        spec = audio_spec_from_mmproj(file.metadata, file.tensors)
+        assert spec is not None
+        with pytest.raises(FormatError, match="2,147,483,648 layers"):
+            load_audio(file, spec)
 
 
 def test_quantized_files_and_quantized_weights(tmp_path: Path, tiny_audio: Callable[..., Any]):
