@@ -10,8 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from gemcli.errors import InputError
 from gemcli.events import Progress, Warning
 from gemcli.pack.assemble import Prompt, Slot
@@ -20,6 +18,8 @@ from gemcli.parts import Audio, Document, Image, Part, Text
 from gemcli.worker import Emit
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from gemcli.request import Prepared
     from model.prompt import Soft
     from model.senses import Senses
@@ -140,6 +140,8 @@ def _encoded(slots: Sequence[Slot], senses: Senses, media: Media) -> list[np.nda
 
 def _pixels(image: Image, media: Media) -> np.ndarray:
     """A picture as uint8 [H, W, 3], of a size that takes as many soft tokens as were counted."""
+    import numpy as np
+
     picture = image.pixels()
     if picture.mode != "RGB":
         picture = picture.convert("RGB")
@@ -155,6 +157,8 @@ def _pixels(image: Image, media: Media) -> np.ndarray:
 
 def _exactly(blocks: Iterator[np.ndarray], wanted: int) -> Iterator[np.ndarray]:
     """Blocks of sound, cut or filled with silence to so many samples: files err about their length."""
+    import numpy as np
+
     given = 0
     for block in blocks:
         block = block[: wanted - given]
@@ -184,7 +188,8 @@ def _noted(document: Document, damaged: dict[int, str], emit: Emit) -> Document:
         if id(part) not in damaged:
             parts.append(part)
         elif not (isinstance(part, Image) and part.role == "frame"):
-            kind = "sound" if isinstance(part, Audio) else "page" if part.role == "page" else "picture"
+            is_page = isinstance(part, Image) and part.role == "page"
+            kind = "sound" if isinstance(part, Audio) else "page" if is_page else "picture"
             parts.append(Text(f"(a {kind} that cannot be decoded)", part.anchor, via="note"))
     count = len(wrong)
     frames = sum(isinstance(part, Image) and part.role == "frame" for part in wrong)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from gemcli.errors import InputError
 from gemcli.events import Note, Progress, Warning
 from gemcli.ingest.wants import Wants
 from gemcli.keep import Keep
@@ -15,7 +14,8 @@ from gemcli.pack import speed
 from gemcli.pack.budget import Budget, budget
 from gemcli.pack.overflow import Packed, Packer, Policy, pack
 from gemcli.pack.plan import plan_json
-from gemcli.parts import Audio, Document, Text
+from gemcli.parts import Document
+from gemcli.taken import as_taken
 from gemcli.worker import Emit
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 Device = Literal["auto", "cpu", "gpu", "tpu"]
 
 _BEARABLE_S = 25.0  # from the start to the first word, where it is ours to choose how much is read
-_EARSHOT = 0.75  # of the room for documents, which sound may take
 _MUCH_TEXT = 200_000  # characters
 _SLOW_S = 120.0  # to the first word: worth a word before it begins
 
@@ -187,7 +186,7 @@ def prepare(request: Request, emit: Emit, *, may_pull: bool = True) -> Prepared:
     found = time.perf_counter()
     card = describe(model.path)
     limits = budget(card.window, context=request.context, max_tokens=request.max_tokens)
-    taken = _as_taken(documents, request, model.name, card, limits, emit)
+    taken = as_taken(documents, request, model.name, card, limits, emit)
     packer = Packer(card, request.system, _thinking(request, model.name, card, emit))
     packed = pack(
         taken,
@@ -228,74 +227,6 @@ def _counting(emit: Emit) -> Callable[[int, int | None], None]:
             emit(Progress("index", done, total, "characters"))
 
     return report
-
-
-def _as_taken(
-    documents: list[Document], request: Request, model: str, card: ModelCard, limits: Budget, emit: Emit
-) -> tuple[Document, ...]:
-    """The documents in parts that the model can take.
-
-    Raises:
-        InputError: nothing of any document can be shown to this model.
-        UsageError: the model does not know the number of tokens asked for a picture.
-    """
-    if request.image_tokens is not None:
-        from gemcli.pack.pictures import with_budget
-
-        documents = with_budget(documents, request.image_tokens, model, card, emit)
-    if all(isinstance(part, Text) for each in documents for part in each.parts):
-        return tuple(documents)
-    from gemcli.bridge.apply import bridge
-
-    senses = card.senses
-    if "audio" in senses and request.overflow not in ("error", "map"):
-        senses = _within_earshot(documents, card, limits, emit)
-    made = bridge(
-        documents,
-        senses=senses,
-        ocr=request.ocr,
-        offline=request.offline,
-        keep=request.keep,
-        emit=emit,
-        max_frames=request.wants.max_frames,
-    )
-    unseen = [each for each in made if each.meta.get("unseen")]
-    if made and len(unseen) == len(made):
-        names = ", ".join(each.source for each in unseen[:3]) + (" …" if len(unseen) > 3 else "")
-        notes = [part.text for part in unseen[0].parts if isinstance(part, Text)]
-        why = f": {notes[0].strip('()')}" if len(unseen) == 1 and len(notes) == 1 else ""
-        raise InputError(
-            f"{names}: there is nothing in it that this model can take{why}",
-            "It reads text and what OCR and speech recognition make of pictures and sound; "
-            "a model that sees or hears is given by -m.",
-        )
-    return tuple(made)
-
-
-def _within_earshot(documents: list[Document], card: ModelCard, limits: Budget, emit: Emit) -> frozenset[str]:
-    """The model's senses; without hearing where the sound would not leave room for anything else.
-
-    What is said in it is then written down, which takes a fifth of the tokens or less.
-    """
-    from gemcli.pack.media import Media
-
-    media = Media(card)
-    tokens = sum(
-        media.cost(media.pieces(part))
-        for document in documents
-        for part in document.parts
-        if isinstance(part, Audio)
-    )
-    most = int(_EARSHOT * limits.for_documents(0))
-    if tokens <= most:
-        return card.senses
-    emit(
-        Note(
-            f"the sound would take {tokens:,} tokens, more than the {most:,} that it may have: "
-            "what is said in it is written down and read as text"
-        )
-    )
-    return card.senses - {"audio"}
 
 
 def _warn_if_slow(model: str, tokens: int, limits: Budget, emit: Emit) -> None:

@@ -1,8 +1,7 @@
 """What is sent of documents that may be too long for the model: everything, or a part by the rule asked for.
 
-Pictures become less before any text does, by `gemcli.pack.thin`: they may have what the texts leave, and a
-quarter of the room for documents in any case.  Nothing is left out unsaid: every rule gives a sentence with
-how much was read of how much.
+Pictures become less before any text does (`gemcli.pack.less`).  Nothing is left out unsaid: every rule gives
+a sentence with how much was read of how much.
 """
 
 from __future__ import annotations
@@ -14,9 +13,10 @@ from typing import TYPE_CHECKING, Literal
 from gemcli.pack.assemble import Prompt, Template, assemble
 from gemcli.pack.budget import Budget
 from gemcli.pack.cost import Costs
+from gemcli.pack.less import LessMedia, media_tokens
 from gemcli.pack.media import Media
-from gemcli.pack.thin import Thinned, thin_media
-from gemcli.parts import Audio, Document, Image, Text
+from gemcli.pack.thin import Thinned
+from gemcli.parts import Document, Image
 
 if TYPE_CHECKING:
     from model.load import ModelCard
@@ -29,8 +29,6 @@ USUAL = 1_200
 #: And at least: with fewer the answer is often missing.
 LEAST = 1_000
 
-_MEDIA = 0.25  # of the room for documents, which pictures and sound may have however long the texts are
-_TRIES = 4
 _SURELY = 1.02  # how far counts of single parts can be off the whole's
 
 
@@ -159,11 +157,11 @@ def pack(
     room = limits.for_documents(given.overhead)
     lean, costs, thinned = documents, given, ()
     if any(isinstance(part, Image) for each in documents for part in each.parts):
-        thin = _Thin(documents, question, packer, limits, given, keep=keep)
-        lean, costs, thinned, prompt = thin.run()
-        if prompt is not None:
-            read = prompt.costs.total - prompt.costs.overhead
-            return Packed(lean, prompt, "thin", given, read, _said(read, given, thinned), thinned)
+        less = LessMedia(documents, question, packer, limits, given).run(keep=keep)
+        lean, costs, thinned = less.documents, less.costs, less.thinned
+        if less.prompt is not None:
+            read = costs.total - costs.overhead
+            return Packed(lean, less.prompt, "thin", given, read, _said(read, given, thinned), thinned)
     made = _shortened(lean, question, packer, room, costs, policy, pace, keep, counting)
     if made.how == "error":
         return replace(made, documents=documents, given=given)
@@ -198,10 +196,11 @@ def _shortened(
             return Packed(documents, None, "error", given, 0)
         prompt = packer(cut.documents, question)
         return Packed(cut.documents, prompt, policy, given, cut.tokens_read, cut.note())
-    media = _media_tokens(documents, given)
-    if media and room - media < LEAST:
+    media = media_tokens(documents, given)
+    room -= media + sum(given.headings.values())
+    if media and room < LEAST:
         return Packed(documents, None, "error", given, 0)
-    tokens = min(room - media, max(LEAST, pace) if pace else USUAL)
+    tokens = min(room, max(LEAST, pace) if pace else USUAL)
     if not question.strip():
         return Packed(documents, None, "select", given, tokens + media)
     from gemcli.pack.select import select
@@ -224,77 +223,9 @@ def _shortened(
     return Packed(sent, prompt, "select", given, chosen.tokens_read, chosen.note())
 
 
-def _media_tokens(documents: Sequence[Document], costs: Costs) -> int:
-    return sum(
-        costs.parts[index, number]
-        for index, document in enumerate(documents)
-        for number, part in enumerate(document.parts)
-        if not isinstance(part, Text)
-    )
-
-
 def _said(read: int, given: Costs, thinned: Sequence[Thinned], chosen: str = "") -> str:
     """How much is read of how much, and what became less."""
     notes = "; ".join(each.note() for each in thinned)
     if not chosen:
         return f"read {read:,} of {given.total - given.overhead:,} tokens: {notes}"
     return f"{chosen}; {notes}" if notes else chosen
-
-
-class _Thin:
-    """Documents whose pictures are made less, until all of it fits or the texts are too long alone."""
-
-    def __init__(
-        self,
-        documents: tuple[Document, ...],
-        question: str,
-        packer: Packer,
-        limits: Budget,
-        given: Costs,
-        *,
-        keep: bool,
-    ) -> None:
-        self._documents = documents
-        self._question = question
-        self._packer = packer
-        self._limits = limits
-        self._given = given
-        self._keep = keep
-        self._media = packer.media
-        # What stands around a picture: its anchor, its marks, its time.
-        self._around = {
-            id(part): given.parts[index, number] - self._media.soft(part)
-            for index, document in enumerate(documents)
-            for number, part in enumerate(document.parts)
-            if isinstance(part, Image)
-        }
-
-    def run(self) -> tuple[tuple[Document, ...], Costs, tuple[Thinned, ...], Prompt | None]:
-        """What is left, its tokens, what became less, and the prompt where all of it fits."""
-        given, limits = self._given, self._limits
-        room = limits.for_documents(given.overhead)
-        heard = sum(
-            given.parts[index, number]
-            for index, document in enumerate(self._documents)
-            for number, part in enumerate(document.parts)
-            if isinstance(part, Audio)
-        )
-        texts = given.total - given.overhead - _media_tokens(self._documents, given)
-        seen = max(room - texts - heard, int(_MEDIA * room) - heard, 0)
-        fits = texts + heard + seen <= room
-        for _ in range(_TRIES):
-            lean = thin_media(self._documents, tokens=seen, cost=self._cost, levels=self._media.levels)
-            if not fits:
-                break
-            prompt = self._packer(lean.documents, self._question)
-            over = len(prompt.ids) + limits.room - limits.window
-            if over <= 0:
-                return lean.documents, prompt.costs, lean.thinned, prompt
-            seen = max(0, seen - over)
-        costs = self._packer.count(
-            lean.documents, self._question, keep=self._keep, report=lambda done, total: None
-        )
-        return lean.documents, costs, lean.thinned, None
-
-    def _cost(self, image: Image, level: int | None) -> int:
-        return self._media.soft(image, level) + self._around[id(image)]
