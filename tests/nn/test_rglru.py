@@ -18,7 +18,7 @@ from model.nn.rglru import Form, recurrence, rglru, steps
 
 FORMS: tuple[Form, ...] = get_args(Form)
 LENGTH, WIDTH, BLOCKS = 53, 12, 3
-SIZES = (1, 7, LENGTH)  # compiled chunk sizes; none is a multiple of a block
+SIZES = (1, 7, LENGTH)  # compiled chunk sizes
 
 run = jax.jit(rglru, static_argnames="form", compiler_options=tiny.QUICK)
 recur = jax.jit(recurrence, static_argnums=3, compiler_options=tiny.QUICK)
