@@ -48,13 +48,10 @@ def vision_spec_from_hf(
         raise UnsupportedModelError(
             f"the vision encoder of {kind!r} is not supported (supported: {', '.join(_HF)})"
         )
-    processor = processor or {}
-    spec = builder(
-        Section(config),
-        Section(processor.get("image_processor") or processor, "image processor"),
-        Section(processor.get("video_processor") or {}, "video processor"),
-    )
-    return read_as(spec, reading)
+    whole = Section(processor or {}, "processor")
+    picture = whole.within("image_processor") if whole.has("image_processor") else whole
+    video = whole.within("video_processor") if whole.has("video_processor") else Section({})
+    return read_as(builder(Section(config), picture, video), reading)
 
 
 def _gemma3(config: Section, picture: Section, _: Section) -> VisionSpec:

@@ -49,20 +49,25 @@ def table(spec: VisionSpec, tensors: Mapping[str, Stored]) -> Table:
     mmproj = any(name.startswith("v.") for name in tensors)
     match spec.encoder:
         case Siglip() as encoder:
-            return _siglip_gguf(encoder, spec, tensors) if mmproj else _SIGLIP_HF
+            return _siglip_gguf(encoder, spec, tensors) if mmproj else _siglip_hf(tensors)
         case Axial():
             return _axial(_AXIAL_GGUF if mmproj else _AXIAL_HF, mmproj)
         case Direct():
-            return _DIRECT_GGUF if mmproj else _DIRECT_HF
+            return _DIRECT_GGUF if mmproj else _direct_hf(tensors)
 
 
 _GGUF = re.compile(r"v\.|mm\.(?!a\.)")
 _HF = re.compile(r"(model\.)?(vision_tower|vision_embedder|embed_vision|multi_modal_projector)\.")
 
 
-def _weight_and_bias(places: Mapping[str, str], *prefixes: str) -> dict[str, Entry]:
+def _most_used(prefixes: tuple[str, ...], follows: str, tensors: Mapping[str, Stored]) -> str:
+    """Of prefixes that versions have had, the one of this file; the first where it has none."""
+    return max(prefixes, key=lambda each: sum(name.startswith(each + follows) for name in tensors))
+
+
+def _weight_and_bias(places: Mapping[str, str], prefix: str = "") -> dict[str, Entry]:
     return {
-        f"{place}.{part}": Entry(tuple(f"{prefix}{name}.{part}" for prefix in prefixes))
+        f"{place}.{part}": Entry((f"{prefix}{name}.{part}",))
         for place, name in places.items()
         for part in ("weight", "bias")
     }
@@ -79,38 +84,36 @@ _TOWERS = (
 )
 _PROJECTORS = ("model.multi_modal_projector.", "multi_modal_projector.")
 
-_SIGLIP_HF = Table(
-    _weight_and_bias(
-        {
-            "layers.attn_norm": "encoder.layers.{}.layer_norm1",
-            "layers.query": "encoder.layers.{}.self_attn.q_proj",
-            "layers.key": "encoder.layers.{}.self_attn.k_proj",
-            "layers.value": "encoder.layers.{}.self_attn.v_proj",
-            "layers.attn_out": "encoder.layers.{}.self_attn.out_proj",
-            "layers.ffn_norm": "encoder.layers.{}.layer_norm2",
-            "layers.up": "encoder.layers.{}.mlp.fc1",
-            "layers.down": "encoder.layers.{}.mlp.fc2",
-            "final_norm": "post_layernorm",
+
+def _siglip_hf(tensors: Mapping[str, Stored]) -> Table:
+    tower = _most_used(_TOWERS, "encoder.", tensors)
+    projector = _most_used(_PROJECTORS, "mm_", tensors)
+    return Table(
+        _weight_and_bias(
+            {
+                "layers.attn_norm": "encoder.layers.{}.layer_norm1",
+                "layers.query": "encoder.layers.{}.self_attn.q_proj",
+                "layers.key": "encoder.layers.{}.self_attn.k_proj",
+                "layers.value": "encoder.layers.{}.self_attn.v_proj",
+                "layers.attn_out": "encoder.layers.{}.self_attn.out_proj",
+                "layers.ffn_norm": "encoder.layers.{}.layer_norm2",
+                "layers.up": "encoder.layers.{}.mlp.fc1",
+                "layers.down": "encoder.layers.{}.mlp.fc2",
+                "final_norm": "post_layernorm",
+            },
+            tower,
+        )
+        | {
+            "patch.weight": Entry((f"{tower}embeddings.patch_embedding.weight",), how.KERNEL),
+            "patch.bias": Entry((f"{tower}embeddings.patch_embedding.bias",)),
+            "positions": Entry((f"{tower}embeddings.position_embedding.weight",)),
+            "pooled_norm": Entry((f"{projector}mm_soft_emb_norm.weight",), how.PLUS_ONE),
+            "projection.weight": Entry((f"{projector}mm_input_projection_weight",), how.TRANSPOSED),
         },
-        *_TOWERS,
+        _HF,
+        # The head that pools a picture to one vector, and an index that old versions kept with the weights.
+        re.compile(r".*(vision_tower|vision_model)\.head\.|.*\.position_ids$"),
     )
-    | {
-        "patch.weight": Entry(
-            tuple(f"{tower}embeddings.patch_embedding.weight" for tower in _TOWERS), how.KERNEL
-        ),
-        "patch.bias": Entry(tuple(f"{tower}embeddings.patch_embedding.bias" for tower in _TOWERS)),
-        "positions": Entry(tuple(f"{tower}embeddings.position_embedding.weight" for tower in _TOWERS)),
-        "pooled_norm": Entry(
-            tuple(f"{projector}mm_soft_emb_norm.weight" for projector in _PROJECTORS), how.PLUS_ONE
-        ),
-        "projection.weight": Entry(
-            tuple(f"{projector}mm_input_projection_weight" for projector in _PROJECTORS), how.TRANSPOSED
-        ),
-    },
-    _HF,
-    # The head that pools a picture to one vector, and an index that old versions kept with the weights.
-    re.compile(r".*(vision_tower|vision_model)\.head\.|.*\.position_ids$"),
-)
 
 
 def _siglip_gguf(encoder: Siglip, spec: VisionSpec, tensors: Mapping[str, Stored]) -> Table:
@@ -131,8 +134,7 @@ def _siglip_gguf(encoder: Siglip, spec: VisionSpec, tensors: Mapping[str, Stored
                 "layers.up": up,
                 "layers.down": down,
                 "final_norm": "v.post_ln",
-            },
-            "",
+            }
         )
         | {
             "patch.weight": Entry(("v.patch_embd.weight",), how.KERNEL),
@@ -213,29 +215,34 @@ def _axial(names: Mapping[str, str], mmproj: bool) -> Table:
 # As released, and as transformers names them once they are loaded.
 _EMBEDDERS = ("model.vision_embedder.", "model.embed_vision.")
 
-_DIRECT_HF = Table(
-    _weight_and_bias(
-        {
-            "pixel_norm": "patch_ln1",
-            "patch": "patch_dense",
-            "patch_norm": "patch_ln2",
-            "position_norm": "pos_norm",
+
+def _direct_hf(tensors: Mapping[str, Stored]) -> Table:
+    embedder = _most_used(_EMBEDDERS, "patch_", tensors)
+    return Table(
+        _weight_and_bias(
+            {
+                "pixel_norm": "patch_ln1",
+                "patch": "patch_dense",
+                "patch_norm": "patch_ln2",
+                "position_norm": "pos_norm",
+            },
+            embedder,
+        )
+        | {
+            "positions": Entry((f"{embedder}pos_embedding",), how.AXIS_SECOND),
+            "projection.weight": Entry(
+                (
+                    "model.embed_vision.embedding_projection.weight",
+                    "model.embed_vision.multimodal_embedder.embedding_projection.weight",
+                )
+            ),
         },
-        *_EMBEDDERS,
+        _HF,
     )
-    | {
-        "positions": Entry(tuple(f"{name}pos_embedding" for name in _EMBEDDERS), how.AXIS_SECOND),
-        "projection.weight": Entry(
-            (
-                "model.embed_vision.embedding_projection.weight",
-                "model.embed_vision.multimodal_embedder.embedding_projection.weight",
-            )
-        ),
-    },
-    _HF,
-)
+
+
 _DIRECT_GGUF = Table(
-    _weight_and_bias({"patch_norm": "v.patch_norm.2", "position_norm": "v.patch_norm.3"}, "")
+    _weight_and_bias({"patch_norm": "v.patch_norm.2", "position_norm": "v.patch_norm.3"})
     | {
         # Pixels lie colour by colour in this file, and so does all that is applied to them.
         "pixel_norm.weight": Entry(("v.patch_norm.1.weight",), how.BY_COLOUR),

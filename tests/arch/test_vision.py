@@ -177,6 +177,8 @@ def test_the_processors_own_settings() -> None:
     for wrong in ({"size": {"height": 512, "width": 512}}, {"resample": 3}):
         with pytest.raises(UnsupportedModelError):
             vision_spec_from_hf(SIGLIP, wrong)
+    with pytest.raises(FormatError, match="no image_processor"):
+        vision_spec_from_hf(SIGLIP, {"image_processor": "SiglipImageProcessor"})
     for wrong in ({"image_mean": [1, 2]}, {"image_std": [1, 0, 1]}, {"image_mean": 0.5}):
         with pytest.raises(FormatError, match="three"):
             vision_spec_from_hf(SIGLIP, wrong)

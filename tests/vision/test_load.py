@@ -165,6 +165,27 @@ def test_all_problems_are_in_one_error() -> None:
     assert len(message.splitlines()) == 4
 
 
+def test_what_is_missing_is_called_by_the_files_own_prefix() -> None:
+    arrays = {
+        name.replace("vision_tower.", "vision_tower.vision_model."): array
+        for name, array in seeing.checkpoint("gemma3").arrays.items()
+    }
+    missing = "vision_tower.vision_model.encoder.layers.1.layer_norm2.bias"
+    del arrays[missing]
+    with pytest.raises(FormatError) as caught:
+        load_vision(seeing.Memory(arrays), spec_of("gemma3"))
+    assert str(caught.value).splitlines()[1:] == [f"  missing: {missing}"]
+
+
+def test_what_is_not_used_may_be_there() -> None:
+    checkpoint, spec = seeing.checkpoint("gemma3"), spec_of("gemma3")
+    more = {
+        "vision_tower.head.attention.in_proj_weight": np.zeros((2, 2), np.float32),
+        "vision_tower.embeddings.position_ids": np.zeros((1, 36), np.float32),
+    }
+    same(load_vision(seeing.Memory(checkpoint.arrays | more), spec), load_vision(checkpoint, spec))
+
+
 def test_more_layers_than_tensors_are_refused_before_any_is_looked_for() -> None:
     spec = spec_of("gemma3")
     assert isinstance(spec.encoder, Siglip)
