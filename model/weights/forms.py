@@ -6,7 +6,7 @@ A form is chosen for each parameter before anything is read, so that the room fo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import jax
@@ -126,8 +126,9 @@ class Packed:
             if first <= rows.start < first + part.rows:
                 tile = part.tile_bytes(self.shape[1])
                 offset = at + (rows.start - first) // packed.ROWS * tile
-                room = -(-(rows.stop - rows.start) // packed.ROWS) * tile
-                packed.pack(read, part, arrays[self.name][index, offset : offset + room])
+                some = replace(part, rows=rows.stop - rows.start)
+                room = -(-some.rows // packed.ROWS) * tile
+                packed.pack(read, some, arrays[self.name][index, offset : offset + room])
                 return
             first += part.rows
             at += part.nbytes(self.shape[1])
