@@ -14,10 +14,11 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+import tiny
 
 from model.arch.hf import config_from_hf
 from model.arch.hf_naming import naming_from_hf
-from model.cache.state import init_state
+from model.cache.state import State, init_state
 from model.decoder.decoder import Decoder
 from model.engine.engine import Engine
 from model.formats.safetensors import open_safetensors
@@ -68,18 +69,19 @@ def engine(folder: Path) -> Engine:
 
 def steps(engine: Engine, ids: list[int], prompt: int) -> np.ndarray:
     """Logits [T, V], the first `prompt` tokens at once and every other one by itself."""
-    decoder, params, ropes = engine.decoder, engine.params, engine.decoder.rope_tables(256)
-
-    @partial(jax.jit, donate_argnums=0)
-    def run(state, tokens, count):
-        hidden, state = decoder.hidden(params, ropes, state, tokens, count)
-        return decoder.logits(params, hidden), state
-
+    decoder, ropes = engine.decoder, engine.decoder.rope_tables(256)
     state, parts = init_state(decoder.config, 256, 32), []
     for first, last in [(0, prompt), *((at, at + 1) for at in range(prompt, len(ids)))]:
-        logits, state = run(state, np.array(ids[first:last], np.int32), np.int32(last - first))
+        tokens = np.array(ids[first:last], np.int32)
+        logits, state = run(decoder, engine.params, ropes, state, tokens, np.int32(last - first))
         parts.append(np.asarray(logits))
     return np.concatenate(parts)
+
+
+@partial(jax.jit, static_argnums=0, donate_argnums=3, compiler_options=tiny.QUICK)
+def run(decoder: Decoder, params: Any, ropes: Any, state: State, tokens: Any, count: Any) -> Any:
+    hidden, state = decoder.hidden(params, ropes, state, tokens, count)
+    return decoder.logits(params, hidden), state
 
 
 def test_a_text_at_once_gives_the_references_logits(engine: Engine, ids: list[int], golden: Arrays) -> None:
