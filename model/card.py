@@ -162,7 +162,6 @@ def _describe_folder(path: Path) -> ModelCard:
             )
         template = template_from_folder(folder)
         types = [info.dtype for info in file.tensors.values()]
-        vision = vision_spec_from_hf(described)
         processor = next(
             (
                 _json(folder / name)
@@ -171,6 +170,7 @@ def _describe_folder(path: Path) -> ModelCard:
             ),
             None,
         )
+        vision = vision_spec_from_hf(described, processor)
         audio = audio_spec_from_hf(described, processor)
         return ModelCard(
             path=path,

@@ -88,7 +88,11 @@ def load_senses(card: ModelCard, numerics: Numerics) -> Senses:
 
     opened = open_gguf if _is_gguf(card.encoders) else open_safetensors
     with opened(card.encoders) as file:
-        eye = card.vision and Encoder(load_vision(file, card.vision), card.vision, numerics)
+        eye = None
+        if card.vision is not None:
+            # Products would round the weights to their own type anyway.
+            weights = load_vision(file, card.vision, matrices=numerics.gemm)
+            eye = Encoder(weights, card.vision, numerics)
         ear = card.audio and AudioEncoder(load_audio(file, card.audio), card.audio, numerics)
     return Senses(eye, ear)
 
