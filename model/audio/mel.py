@@ -51,14 +51,10 @@ def hann(size: int) -> Floats:
 @cache
 def filters(spec: MelSpec, sample_rate: int) -> NDArray[np.float64]:
     """Triangular filters f64 [fft/2 + 1, M], evenly spaced on the HTK mel scale and each of height 1."""
-    mels = np.linspace(_mel(spec.low), _mel(spec.high), spec.bins + 2)
+    mels = np.linspace(0.0, 2595.0 * np.log10(1.0 + spec.high / 700.0), spec.bins + 2)
     edges = 700.0 * (10.0 ** (mels / 2595.0) - 1.0)
     at = np.linspace(0, sample_rate // 2, spec.fft // 2 + 1)[:, None]
     widths = np.diff(edges)
     rising = (at - edges[:-2]) / widths[:-1]
     falling = (edges[2:] - at) / widths[1:]
     return np.maximum(0.0, np.minimum(rising, falling))
-
-
-def _mel(hertz: float) -> float:
-    return 2595.0 * float(np.log10(1.0 + hertz / 700.0))

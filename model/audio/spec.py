@@ -22,7 +22,7 @@ class MelSpec:
         bins: M, mel filters.
         frame, hop: samples of a frame, and from one frame to the next.
         fft: samples that a frame is padded to.
-        low, high: Hz at which the filters begin and end.
+        high: Hz at which the filters end; they begin at 0.
         floor: added before the logarithm.
         multiple: a waveform is padded with silence to a multiple of this many samples.
     """
@@ -31,7 +31,6 @@ class MelSpec:
     frame: int = 320
     hop: int = 160
     fft: int = 512
-    low: float = 0.0
     high: float = 8000.0
     floor: float = 1e-3
     multiple: int = 128

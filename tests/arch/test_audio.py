@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import hearing
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from model.arch.audio import audio_spec_from_hf, audio_spec_from_mmproj
 from model.audio.params import parameters
 from model.audio.spec import AudioSpec, ConformerSpec, Marks, MelSpec, RawSpec
-from model.errors import FormatError, UnsupportedModelError
+from model.errors import FormatError, ModelError, UnsupportedModelError
 from model.formats.gguf import open_gguf
 
 E4B: dict[str, Any] = {"audio_config": {"model_type": "gemma4_audio"}, "text_config": {"hidden_size": 2560}}
@@ -73,6 +76,8 @@ def test_what_we_do_not_run_is_refused_by_name(config: dict[str, Any], said: str
         ({"preemphasis": 0.97}, "preemphasis"),
         ({"sampling_rate": 8000}, "8000"),
         ({"dither": 1e-4}, "dither"),
+        ({"min_frequency": 20.0}, "min_frequency"),
+        ({"per_bin_mean": [0.0]}, "per_bin_mean"),
         ({"hop_length": 80}, "hop_length"),
     ],
 )
@@ -87,7 +92,7 @@ def test_front_ends_that_we_do_not_run(processor: dict[str, Any], said: str):
         (changed(num_hidden_layers=0), "num_hidden_layers"),
         (changed(rms_norm_eps="small"), "rms_norm_eps"),
         (changed(num_attention_heads=7), "7 heads"),
-        (E4B | {"text_config": {}}, "text_config.hidden_size"),
+        (E4B | {"text_config": {}}, "text_config: hidden_size"),
     ],
 )
 def test_nonsense_is_refused_by_name(config: dict[str, Any], said: str):
@@ -110,7 +115,8 @@ def test_other_projectors_are_refused_by_name(tmp_path: Path, changes: dict[str,
 
 
 @pytest.mark.parametrize(
-    "processor", [{"hop_length_ms": 0.001}, {"frame_length_ms": 1e9}, {"frame_length_ms": 5}]
+    "processor",
+    [{"hop_length_ms": 0.001}, {"frame_length_ms": 1e9}, {"frame_length_ms": 5}, {"frame_length_ms": 1e308}],
 )
 def test_front_ends_that_make_no_spectrogram(processor: dict[str, Any]):
     with pytest.raises(FormatError, match="make no spectrogram"):
@@ -120,3 +126,45 @@ def test_front_ends_that_make_no_spectrogram(processor: dict[str, Any]):
 def test_a_tensor_that_decides_a_shape_may_not_be_missing():
     with pytest.raises(FormatError, match=r"mm\.a\.input_projection"):
         audio_spec_from_mmproj({"clip.has_audio_encoder": True, "clip.audio.projector_type": "gemma4a"}, {})
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 2**40) | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)
+_AUDIO = (
+    "attention_chunk_size",
+    "attention_context_left",
+    "conv_kernel_size",
+    "hidden_size",
+    "model_type",
+    "num_attention_heads",
+    "num_hidden_layers",
+    "output_proj_dims",
+    "residual_weight",
+    "rms_norm_eps",
+    "subsampling_conv_channels",
+)
+_EXTRACTOR = (
+    "feature_size",
+    "frame_length_ms",
+    "hop_length",
+    "hop_length_ms",
+    "max_frequency",
+    "mel_floor",
+    "sampling_rate",
+)
+
+
+@given(st.dictionaries(st.sampled_from(_AUDIO), _JSON), st.dictionaries(st.sampled_from(_EXTRACTOR), _JSON))
+def test_nonsense_of_any_kind_is_an_error_of_ours(audio: dict[str, Any], extractor: dict[str, Any]):
+    with suppress(ModelError):
+        spec = audio_spec_from_hf(changed(**audio), {"feature_extractor": extractor})
+        assert spec is None or spec.tokens_per_second >= 1
+
+
+@given(_JSON, _JSON, _JSON)
+def test_nonsense_in_place_of_a_configuration_is_one_too(audio: Any, text: Any, extractor: Any):
+    with suppress(ModelError):
+        audio_spec_from_hf({"audio_config": audio, "text_config": text}, {"feature_extractor": extractor})
