@@ -88,12 +88,14 @@ def load_senses(card: ModelCard, numerics: Numerics) -> Senses:
 
     opened = open_gguf if _is_gguf(card.encoders) else open_safetensors
     with opened(card.encoders) as file:
-        eye = None
+        eye = ear = None
+        # Products would round the weights to their own type anyway.
         if card.vision is not None:
-            # Products would round the weights to their own type anyway.
-            weights = load_vision(file, card.vision, matrices=numerics.gemm)
-            eye = Encoder(weights, card.vision, numerics)
-        ear = card.audio and AudioEncoder(load_audio(file, card.audio), card.audio, numerics)
+            seen = load_vision(file, card.vision, matrices=numerics.gemm)
+            eye = Encoder(seen, card.vision, numerics)
+        if card.audio is not None:
+            heard = load_audio(file, card.audio, matrices=numerics.gemm)
+            ear = AudioEncoder(heard, card.audio, numerics)
     return Senses(eye, ear)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -17,18 +16,17 @@ from model.formats.checkpoint import Checkpoint
 from model.formats.ggml import Blocks
 from model.weights.params import ArrayInfo
 
-Store = Callable[[np.ndarray], Any]
+Kept = Literal["float32", "bfloat16"]
 
 
-def load_audio(checkpoint: Checkpoint, spec: AudioSpec, *, matrix: Store = jnp.asarray) -> AudioParams:
+def load_audio(checkpoint: Checkpoint, spec: AudioSpec, *, matrices: Kept = "float32") -> AudioParams:
     """Read an audio encoder's weights.
 
     Args:
         checkpoint: of transformers (a folder of safetensors) or an mmproj GGUF, open; tensors of others than
             the audio encoder are left alone.
         spec: what it should hold.
-        matrix: makes a parameter of a matrix f32 [out, in], or [layers, out, in]; with it weights are kept
-            narrower, `model.nn.qarray.quantize` for one.
+        matrices: the type that they are kept in; bfloat16 is exact where the file has it.
 
     Raises:
         FormatError: tensors are missing, unknown, of the wrong shape, or hold NaN; all of them are listed.
@@ -50,7 +48,7 @@ def load_audio(checkpoint: Checkpoint, spec: AudioSpec, *, matrix: Store = jnp.a
     ]
     _check(checkpoint, layout, [source for _, found in leaves for source in found])
     broken: list[str] = []
-    arrays = [_leaf(checkpoint, info, found, matrix, broken) for info, found in leaves]
+    arrays = [_leaf(checkpoint, info, found, matrices, broken) for info, found in leaves]
     if broken:
         raise FormatError(
             f"{checkpoint.path}: these tensors of its audio encoder hold numbers that are none; "
@@ -80,9 +78,9 @@ def _check(checkpoint: Checkpoint, layout: Layout, wanted: list[Source]) -> None
 
 
 def _leaf(
-    checkpoint: Checkpoint, info: ArrayInfo, found: tuple[Source, ...], matrix: Store, broken: list[str]
-) -> Any:
-    whole = np.empty(info.shape, np.float32)
+    checkpoint: Checkpoint, info: ArrayInfo, found: tuple[Source, ...], matrices: Kept, broken: list[str]
+) -> jax.Array:
+    whole = np.empty(info.shape, jnp.dtype(matrices if info.kind == "matrix" else "float32"))
     for source in found:
         values = checkpoint.read(source.name)
         if isinstance(values, Blocks):
@@ -95,4 +93,4 @@ def _leaf(
             )
         values = values.reshape(source.shape)
         whole[source.at] = np.logaddexp(0.0, values) if source.softplus else values
-    return matrix(whole) if info.kind == "matrix" else jnp.asarray(whole)
+    return jnp.asarray(whole)
