@@ -11,16 +11,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from model.errors import FormatError
-from model.tokenizer.fallback import SPACE, FallbackTokenizer
+from model.tokenizer.fallback import BYTES, SPACE, FallbackTokenizer
 from model.tokenizer.vocabulary import Kind, Matcher, Vocabulary, read_vocabulary, string_list
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as Library
+
+_LONGEST_RUN = 255  # line breaks
 
 
 class CharacterTokenizer(FallbackTokenizer):
@@ -93,11 +95,11 @@ class CharacterTokenizer(FallbackTokenizer):
     def _unmerged_runs(self) -> re.Pattern[str] | None:
         """Whole runs of line breaks that are tokens, though the merges do not lead to them; None for none."""
         odd = [
-            len(piece)
-            for piece, id in self.vocabulary.ids.items()
-            if piece.strip("\n") == ""
+            length
+            for length in range(1, _LONGEST_RUN + 1)
+            if (id := self.vocabulary.ids.get("\n" * length)) is not None
             and self.vocabulary.kinds[id] == Kind.NORMAL
-            and self._library.encode(piece, add_special_tokens=False).ids != [id]
+            and self._library.encode("\n" * length, add_special_tokens=False).ids != [id]
         ]
         runs = "|".join(f"\n{{{length}}}" for length in odd)
         return re.compile(rf"(?<!\n)({runs})(?!\n)") if odd else None
@@ -124,24 +126,19 @@ def _build_library(vocabulary: Vocabulary, merges: list[str]) -> Library:
     from tokenizers.models import BPE
     from tokenizers.pre_tokenizers import Split
 
-    ids = vocabulary.ids
-    mergeable = ids.copy()
+    mergeable = vocabulary.ids.copy()
     for piece in (*vocabulary.reserved, *vocabulary.user_defined):
         del mergeable[piece]
     # What no text may become: signs to the program, and bytes that the text does not hold.
-    signs = {piece for piece, id in ids.items() if vocabulary.kinds[id] == Kind.BYTE}
-    signs.update(vocabulary.reserved, vocabulary.user_defined)
-    pairs: list[tuple[str, str]] = []
-    for merge in merges:
-        at = merge.find(" ", 1)
-        left, right = merge[:at], merge[at + 1 :]
-        if at < 0 or not right:
-            raise FormatError(f"tokenizer.ggml.merges holds {merge!r}, which is no pair of tokens")
-        if left in signs or right in signs or (made := left + right) in signs:
-            continue
-        if made not in mergeable or left not in mergeable or right not in mergeable:
-            raise FormatError(f"tokenizer.ggml.merges holds {merge!r}, of which the vocabulary lacks a part")
-        pairs.append((left, right))
+    signs = {*vocabulary.reserved, *vocabulary.user_defined, *BYTES}
+    pairs = _pairs(merges)
+    made = list(map("".join, pairs))
+    if not signs.isdisjoint(chain(chain.from_iterable(pairs), made)):
+        pairs = [pair for pair in pairs if signs.isdisjoint((*pair, "".join(pair)))]
+        made = list(map("".join, pairs))
+    if not all(map(mergeable.__contains__, made)):  # the library would panic, and print it
+        odd = next(pair for pair, piece in zip(pairs, made, strict=True) if piece not in mergeable)
+        raise FormatError(f"tokenizer.ggml.merges holds {odd!r}, which makes no token")
     try:
         model = BPE(vocab=mergeable, merges=pairs, byte_fallback=True)
     except Exception as error:  # the library raises nothing more precise
@@ -149,3 +146,15 @@ def _build_library(vocabulary: Vocabulary, merges: list[str]) -> Library:
     library = Tokenizer(model)
     library.pre_tokenizer = Split(Regex(r"\n+"), "isolated")
     return library
+
+
+def _pairs(merges: list[str]) -> list[tuple[str, str]]:
+    """What is merged: pieces on either side of a space, which is not the first character of a piece."""
+    if set(map(str.count, merges, repeat(" "))) <= {1}:
+        flat = " ".join(merges).split(" ")  # there are half a million, at every start of the program
+        return list(zip(flat[::2], flat[1::2], strict=True))
+    cuts = [merge.find(" ", 1) for merge in merges]
+    if -1 in cuts:
+        odd = merges[cuts.index(-1)]
+        raise FormatError(f"tokenizer.ggml.merges holds {odd!r}, which is no pair of tokens")
+    return [(merge[:cut], merge[cut + 1 :]) for merge, cut in zip(merges, cuts, strict=True)]

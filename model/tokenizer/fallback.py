@@ -19,6 +19,9 @@ from model.tokenizer.vocabulary import Kind, Vocabulary
 SPACE = "\u2581"
 """How pieces spell a space."""
 
+BYTES = tuple(f"<0x{byte:02X}>" for byte in range(256))
+"""How they spell each byte."""
+
 
 class FallbackTokenizer(VocabularyTokenizer):
     """A tokenizer whose kinds differ only in how they merge characters to pieces.
@@ -33,7 +36,7 @@ class FallbackTokenizer(VocabularyTokenizer):
     def __init__(self, vocabulary: Vocabulary, *, add_bos: bool):
         super().__init__(vocabulary, add_bos=add_bos)
         try:
-            byte_ids = [vocabulary.ids[f"<0x{byte:02X}>"] for byte in range(256)]
+            byte_ids = [vocabulary.ids[piece] for piece in BYTES]
         except KeyError as error:
             raise UnsupportedModelError(f"the vocabulary has no byte token {error}") from None
         self._byte_of_id = {id: byte for byte, id in enumerate(byte_ids)}

@@ -18,6 +18,8 @@ from model.tokenizer.vocabulary import Kind, Vocabulary
 _BPE = 2
 _NO_PIECE = -1
 _TAIL = 7
+_SCORE = struct.Struct("<f")
+_KINDS = frozenset(map(int, Kind))
 _SPECIAL = {40: ("unknown", 0), 41: ("bos", 1), 42: ("eos", 2)}  # fields of the trainer's, with defaults
 
 
@@ -59,14 +61,10 @@ def _read_model(data: bytes) -> SpmModel:
     normalizer: dict[int, int | bytes] = {}
     for field, value in _fields(data):
         if field == 1 and isinstance(value, bytes):
-            piece = dict(_fields(value))
-            text, score = piece.get(1, b""), piece.get(2, b"\0\0\0\0")
-            kind = piece.get(3, Kind.NORMAL)
-            if not isinstance(text, bytes) or not isinstance(score, bytes) or kind not in tuple(Kind):
-                raise ValueError
-            pieces.append(text.decode())
-            scores.append(struct.unpack("<f", score)[0])
-            kinds.append(int(kind))
+            text, score, kind = _piece(value)
+            pieces.append(text)
+            scores.append(score)
+            kinds.append(kind)
         elif field == 2 and isinstance(value, bytes):
             trainer = dict(_fields(value))
         elif field == 3 and isinstance(value, bytes):
@@ -81,6 +79,23 @@ def _read_model(data: bytes) -> SpmModel:
         )
     special = {name: _signed(trainer.get(field, default)) for field, (name, default) in _SPECIAL.items()}
     return SpmModel(pieces, scores, kinds, special, bool(normalizer.get(3, 1)))
+
+
+def _piece(data: bytes) -> tuple[str, float, int]:
+    """(text, score, kind) of a piece.  As the library writes it, it is read at sight: there are many."""
+    size = data[1]
+    tail = size + 2
+    if data[0] == 0x0A and size < 0x80 and len(data) - tail in (5, _TAIL) and data[tail] == 0x15:
+        (score,) = _SCORE.unpack_from(data, tail + 1)
+        if len(data) == tail + 5:
+            return data[2:tail].decode(), score, Kind.NORMAL
+        if data[tail + 5] == 0x18 and data[tail + 6] in _KINDS:
+            return data[2:tail].decode(), score, data[tail + 6]
+    fields = dict(_fields(data))
+    text, packed, kind = fields.get(1, b""), fields.get(2, b"\0\0\0\0"), fields.get(3, 1)
+    if not isinstance(text, bytes) or not isinstance(packed, bytes) or kind not in _KINDS:
+        raise ValueError
+    return text.decode(), _SCORE.unpack(packed)[0], int(kind)
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:

@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from model.errors import FormatError, UnsupportedModelError
+from model.tokenizer import characters
 from model.tokenizer.characters import CharacterTokenizer
 from model.tokenizer.load import tokenizer_from_gguf
 from model.tokenizer.vocabulary import Kind
@@ -204,14 +205,19 @@ def test_a_fingerprint_tells_merges_apart(small: Any) -> None:
     [
         (None, "no list of strings 'tokenizer.ggml.merges'"),
         (["ab"], "'ab', which is no pair"),
-        (["a "], "'a ', which is no pair"),
-        (["a qqq"], "'a qqq', of which the vocabulary lacks a part"),
+        (["a "], "the merges do not fit the vocabulary"),
+        (["a qqq"], "('a', 'qqq'), which makes no token"),
     ],
 )
 def test_damaged_merges_are_named(merges: Any, message: str) -> None:
     with pytest.raises(FormatError) as caught:
         tokenizer_from_gguf(vocabularies.gemma4_metadata() | {"tokenizer.ggml.merges": merges})
     assert message in str(caught.value)
+
+
+def test_a_piece_may_begin_with_a_space() -> None:
+    assert characters._pairs(["  b", "a b", "  c d"]) == [(" ", "b"), ("a", "b"), (" ", "c d")]
+    assert characters._pairs(["a b", "c d"]) == [("a", "b"), ("c", "d")]
 
 
 def test_without_bytes_to_fall_back_to_it_is_refused() -> None:
