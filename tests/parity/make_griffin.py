@@ -30,9 +30,13 @@ class Reference:
 
     No two widths are the same, every bias and norm is random, and memories reach from a few tokens to a
     thousand.
+
+    Args:
+        seed: of the weights.
+        changes: of the configuration.
     """
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, **changes: Any) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they are about its own imports
             import torch
@@ -50,6 +54,7 @@ class Reference:
             lru_width=48,
             attention_window_size=8,
             attn_implementation="eager",
+            **changes,
         )
         model: Any = RecurrentGemmaForCausalLM(config).eval()
         draw = torch.Generator().manual_seed(seed)

@@ -131,12 +131,12 @@ def making() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def live(making: ModuleType) -> Any:
-    """A model of other weights; with ``CI=true`` the reference must be there."""
+    """Other weights, and biases on q, k and v; with ``CI=true`` the reference must be there."""
     missing = [name for name in ("torch", "transformers") if importlib.util.find_spec(name) is None]
     if missing:
         why = f"{', '.join(missing)} missing; the extra `parity` brings it"
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(why)
-    return making.Reference(seed=1)
+    return making.Reference(seed=1, attention_bias=True)
 
 
 @pytest.mark.slow
