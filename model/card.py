@@ -154,12 +154,7 @@ def _describe_folder(path: Path) -> ModelCard:
     described = _json(folder / "config.json")
     with open_safetensors(path) as file:
         config = config_from_hf(described, file.tensors)
-        tokenizer = tokenizer_from_folder(folder)
-        # Checkpoints pad the embedding to a round number of rows; ids beyond the tokenizer's never occur.
-        if tokenizer.vocab_size > config.vocab:
-            raise FormatError(
-                f"there are {tokenizer.vocab_size:,} tokens, but the embedding has {config.vocab:,} rows"
-            )
+        tokenizer = tokenizer_from_folder(folder, rows=config.vocab)
         template = template_from_folder(folder)
         types = [info.dtype for info in file.tensors.values()]
         processor = next(
