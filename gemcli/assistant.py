@@ -138,6 +138,7 @@ class _Run:
             max_tokens=prepared.limits.answer(len(prompt.ids)),
             stop=(*request.stop, *prompt.stops),
             soft=perceived.soft,
+            reluctant=prompt.reluctant,
             progress=lambda done, total: emit(
                 Progress("prefill", done, total, "tokens", prepared.model.name)
             ),

@@ -5,7 +5,7 @@ import scripted
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemcli.pack.assemble import BASE_STOPS, REMINDER, SYSTEM, assemble, compose
+from gemcli.pack.assemble import BASE_STOPS, DENIAL, REMINDER, SURE, SYSTEM, assemble, compose
 from gemcli.parts import Anchor, Document, Text
 
 TEXT = st.text(max_size=80) | st.sampled_from(
@@ -153,6 +153,14 @@ def test_a_question_to_chosen_passages_is_followed_by_a_reminder(pack):
         assert REMINDER not in text(task)
     assert REMINDER not in text("What?", system="Be brief.")
     assert REMINDER not in text("What?", is_base=True)
+
+
+def test_what_is_asked_about_chosen_passages_is_denied_only_where_that_is_likely(pack):
+    documents = [document("a.md", ("alpha", Anchor()))]
+    denial = scripted.ByteTokenizer().encode(DENIAL)[0]
+    assert pack(documents, "What?", passages=True).reluctant == {denial: SURE}
+    assert not pack(documents, "What?").reluctant
+    assert not pack(documents, "Summarize this.", passages=True).reluctant
 
 
 def test_documents_of_one_name_are_told_apart(pack):
