@@ -247,6 +247,7 @@ class Model:
         progress: Callable[[int, int], None] | None,
         on_thought: Callable[[str], None] | None = None,
         soft: Sequence[object] = (),
+        reluctant: Mapping[int, float] | None = None,
     ) -> Generation:
         made = Generation(self.card.script, ids, max_tokens or 100, progress, on_thought)
         CALLS.append(
