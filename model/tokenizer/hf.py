@@ -71,17 +71,26 @@ def _metadata(files: TokenizerFolder) -> Metadata:
         raise UnsupportedModelError(f"tokenizer.json is of the kind {kind!r} (known: 'BPE')")
     if not model.get("byte_fallback"):
         return _byte_level(described, model, files)
+    if proto.is_file():
+        pieces = read_proto(proto.read_bytes())
+        if _is_rendered(pieces, files):
+            return _of_proto(pieces, files)
     spaces = described.get("normalizer")
     if spaces != {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"}:
-        if proto.is_file():
-            return _of_proto(read_proto(proto.read_bytes()), files)
         raise UnsupportedModelError(f"the normalizer of tokenizer.json is not known here: {spaces!r}")
     # Only SentencePiece has user-defined runs of spaces, which come before its merges.
-    if not any(not each.special and _SPACES.fullmatch(each.content) for each in files.added()):
-        return _characters(model, files)
-    if proto.is_file():
-        return _of_proto(read_proto(proto.read_bytes()), files)
-    return _of_ranks(model, files)
+    if any(not each.special and _SPACES.fullmatch(each.content) for each in files.added()):
+        return _of_ranks(model, files)
+    return _characters(model, files)
+
+
+def _is_rendered(model: SpmModel, files: TokenizerFolder) -> bool:
+    """Whether tokenizer.json is a rendering of this tokenizer.model: they have the same control tokens."""
+    return all(
+        each.id >= len(model.pieces) or model.pieces[each.id] == each.content
+        for each in files.added()
+        if each.special
+    )
 
 
 def _byte_level(described: Mapping[str, Any], model: Mapping[str, Any], files: TokenizerFolder) -> Metadata:

@@ -383,6 +383,34 @@ def test_a_llama_2_rendering_is_left_for_its_sentencepiece_model(folder: Callabl
     assert made.encode("the table") == vocabularies.sentencepiece()[1].encode("the table")
 
 
+def test_a_tokenizer_model_counts_where_its_rendering_has_no_user_defined_tokens(
+    folder: Callable[..., Path],
+) -> None:
+    rendered = vocabularies.gemma3()
+    special = [each for each in rendered["added_tokens"] if each["special"]]
+    place = folder(
+        tokenizer_json=rendered | {"added_tokens": special}, tokenizer_model=vocabularies.sentencepiece()[0]
+    )
+    made = tokenizer_from_folder(place)
+    text = "<table>" + " " * 33
+    assert made.encode(text) == vocabularies.sentencepiece()[1].encode(text)
+    (place / "tokenizer.model").unlink()
+    assert isinstance(tokenizer_from_folder(place), CharacterTokenizer)
+
+
+def test_a_tokenizer_model_of_another_model_does_not_count(
+    folder: Callable[..., Path], gemma4: VocabularyTokenizer
+) -> None:
+    made = tokenizer_from_folder(
+        folder(
+            tokenizer_json=vocabularies.gemma4(),
+            tokenizer_config_json=GEMMA_SETTINGS,
+            tokenizer_model=vocabularies.sentencepiece()[0],
+        )
+    )
+    assert made.fingerprint == gemma4.fingerprint
+
+
 def test_a_vocabulary_that_joins_line_breaks_with_text_is_refused(folder: Callable[..., Path]) -> None:
     described = copy.deepcopy(vocabularies.gemma4())
     described["model"]["vocab"]["x\n"] = len(described["model"]["vocab"])
