@@ -58,7 +58,7 @@ def weights(config: Mapping[str, Any], seed: int = 0) -> Tensors:
 
     Attention is sharp, activations neither fade nor grow, and bounds bite.
     """
-    return {name: _drawn(name, shape, seed) for name, shape in _shapes(config)}
+    return {name: drawn(name, shape, seed) for name, shape in _shapes(config)}
 
 
 def _shapes(config: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:
@@ -102,7 +102,10 @@ def _shapes(config: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:
         yield f"{at}lconv1d.depthwise_conv1d.weight", (width, 1, 5)
 
 
-def _drawn(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
+def drawn(name: str, shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
+    """A weight f32: factors near one, matrices that neither fade nor grow, bounds that bite."""
+    if name.endswith("layer_scalar"):
+        return np.ones(shape, np.float32)
     draw = np.random.default_rng([seed, zlib.crc32(name.encode())])
     if name.endswith(("_min", "_max")):
         bound = draw.uniform(1.0, 2.5)

@@ -15,14 +15,20 @@ import numpy as np
 import pytest
 
 from model.arch.audio import audio_spec_from_hf, audio_spec_from_mmproj
+from model.arch.hf import config_from_hf
+from model.arch.hf_naming import naming_from_hf
 from model.audio.cost import soft_tokens
 from model.audio.encoder import AudioEncoder
 from model.audio.load import load_audio
 from model.audio.mel import log_mels
 from model.audio.spec import ConformerSpec, MelSpec
+from model.decoder.decoder import Decoder
+from model.engine.engine import Engine
 from model.formats.gguf import open_gguf
 from model.formats.safetensors import open_safetensors
 from model.nn.linear import Numerics
+from model.prompt import Soft
+from model.weights.load import load_params
 
 GOLDEN = Path(__file__).parent / "golden" / "audio.npz"
 KINDS = ("conformer", "unclipped", "raw")
@@ -86,6 +92,37 @@ def test_a_recorded_sentence_is_heard_as_the_reference_hears_it(
     got, wanted = heard(encoder(hearing.CONFIG), waveform), golden["conformer_jfk_soft"]
     assert got.shape == wanted.shape == (275, hearing.TEXT)
     assert np.abs(got - wanted).max() <= CLOSE
+
+
+@pytest.fixture(scope="module", params=("conformer", "raw"))
+def prompted(request: pytest.FixtureRequest) -> Arrays:
+    with np.load(GOLDEN.with_name(f"audio-prompt-{request.param}.npz")) as arrays:
+        return dict(arrays)
+
+
+def test_prompts_of_text_and_sounds_are_read_as_by_the_reference(
+    prompted: Arrays, asked: ModuleType, families: ModuleType, tmp_path: Path
+):
+    """The whole model from its checkpoint: the sounds through the encoder, all of it through the decoder."""
+    shapes = json.loads(str(prompted["shapes"]))
+    drawn = {name: hearing.drawn(name, shape) for name, shape in shapes.items()}
+    folder = families.write(tmp_path / "model", str(prompted["config"]), drawn)
+    described = json.loads((folder / "config.json").read_text())
+    spec = audio_spec_from_hf(described)
+    assert spec is not None
+    with open_safetensors(folder) as file:
+        config = config_from_hf(described, file.tensors)
+        params = load_params(file, config, naming_from_hf(described, file.tensors), precision="float32")
+        listener = AudioEncoder(load_audio(file, spec), spec, EXACT)
+    rows = [heard(listener, waveform) for waveform in asked.heard_in_prompt()]
+    ids = asked.prompt([len(each) for each in rows])
+    assert ids.tolist() == prompted["ids"].tolist()
+    places = np.flatnonzero((ids < 0) & (np.roll(ids, 1) >= 0)).tolist()
+    soft = [Soft(place, each, is_block=False) for place, each in zip(places, rows, strict=True)]
+    engine = Engine(Decoder(config, EXACT, "blocked"), params, window=256, cache_bits=32)
+    got = engine.score(np.maximum(ids, 0).tolist(), soft)
+    assert np.abs(prompted["logits"]).max() > 1
+    assert np.abs(got - prompted["logits"]).max() <= CLOSE
 
 
 # --- live ---------------------------------------------------------------------------------------------------
@@ -156,6 +193,10 @@ def test_soft_tokens_equal_the_live_models_from_either_file(
 @pytest.mark.slow
 def test_the_golden_is_what_the_live_reference_says(live: tuple[str, Any], golden: Arrays, asked: ModuleType):
     kind, theirs = live
+    if kind in asked.PROMPTED:
+        with np.load(GOLDEN.with_name(f"audio-prompt-{kind}.npz")) as made:
+            got = theirs.logits(made["ids"], asked.heard_in_prompt())
+            np.testing.assert_allclose(got, made["logits"], atol=CLOSE / 2)
     for length in asked.lengths(kind):
         np.testing.assert_allclose(
             theirs.soft(hearing.sound(length)), golden[f"{kind}_{length}_soft"], atol=CLOSE / 2
