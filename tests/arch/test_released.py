@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import jax
@@ -10,150 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from model.arch.gguf import config_from_gguf
-from model.arch.hf import config_from_hf
+from model.arch.released import names, released
+from model.audio.params import parameters as audio_parameters
 from model.cache.state import init_state
-from model.config import AttentionSpec, ModelConfig, period
+from model.config import AttentionSpec, period
 from model.decoder.decoder import Decoder
 from model.nn.qarray import QArray
+from model.vision.params import parameters as vision_parameters
 from model.weights.params import ArrayInfo, abstract, stacks
 
-
-class Shape:
-    dtype = "BF16"
-
-    def __init__(self, *shape: int) -> None:
-        self.shape = shape
-
-
-def released(
-    architecture: str,
-    count: int,
-    width: int,
-    heads: tuple[int, int],
-    size: int,
-    ffw: int,
-    vocab: int,
-    **more: Any,
-) -> ModelConfig:
-    """As its GGUF file describes it."""
-    tied = more.pop("tied", True)
-    keys = {
-        "block_count": count,
-        "context_length": 32_768,
-        "embedding_length": width,
-        "feed_forward_length": ffw,
-        "attention.head_count": heads[0],
-        "attention.head_count_kv": heads[1],
-        "attention.layer_norm_rms_epsilon": 1e-6,
-    }
-    if architecture == "gemma3":
-        keys |= {"attention.key_length": size, "attention.value_length": size, "rope.freq_base": 1e6}
-        keys["attention.sliding_window"] = more.pop("window")
-        if width > 2000:
-            keys |= {"rope.scaling.type": "linear", "rope.scaling.factor": 8.0}
-    metadata = {"general.architecture": architecture} | {
-        f"{architecture}.{key}": value for key, value in keys.items()
-    }
-    tensors = {f"blk.{index}.attn_q.weight": Shape(1, 1) for index in range(count)}
-    tensors |= {"token_embd.weight": Shape(vocab, width)} | (
-        {} if tied else {"output.weight": Shape(vocab, width)}
-    )
-    return config_from_gguf(metadata, tensors)
-
-
-def hub(kind: str, vocab: int, width: int, count: int, text: dict[str, Any]) -> ModelConfig:
-    """As its config.json describes it."""
-    tensors = {f"model.layers.{index}.input_layernorm.weight": Shape(width) for index in range(count)}
-    config = {"hidden_size": width, "num_hidden_layers": count, "vocab_size": vocab} | text
-    if kind in ("gemma4", "gemma4_unified"):
-        config = {"text_config": config | {"model_type": f"{kind}_text"}}
-    return config_from_hf(
-        {"model_type": kind} | config, tensors | {"model.embed_tokens.weight": Shape(vocab, width)}
-    )
-
-
-def heads(count: int, kv: int, size: int = 256) -> dict[str, Any]:
-    return {"num_attention_heads": count, "num_key_value_heads": kv, "head_dim": size}
-
-
-def gemma1_or_2(kind: str, count: int, width: int, of: dict[str, Any], ffw: int, **more: Any) -> ModelConfig:
-    return hub(kind, 256_000, width, count, of | {"intermediate_size": ffw} | more)
-
-
-def gemma4(
-    count: int,
-    width: int,
-    of: dict[str, Any],
-    ffw: int,
-    window: int,
-    kind: str = "gemma4",
-    pattern: int = 6,
-    **more: Any,
-) -> ModelConfig:
-    kinds = [("full" if (i + 1) % pattern == 0 else "sliding") + "_attention" for i in range(count)]
-    text = of | {
-        "global_head_dim": 512,
-        "intermediate_size": ffw,
-        "sliding_window": window,
-        "layer_types": kinds,
-        "final_logit_softcapping": 30.0,
-    }
-    return hub(kind, 262_144, width, count, text | more)
-
-
-LARGE = {"attention_k_eq_v": True, "hidden_size_per_layer_input": 0, "use_bidirectional_attention": "vision"}
-
-gemma = partial(released, "gemma3", vocab=262_144)
-llama = partial(released, "llama", vocab=49_152)
-qwen = partial(released, "qwen2")
-
-MODELS = {
-    "gemma-3-270m": gemma(18, 640, (4, 1), 256, 2048, window=512),
-    "gemma-3-1b": gemma(26, 1152, (4, 1), 256, 6912, window=512),
-    "gemma-3-4b": gemma(34, 2560, (8, 4), 256, 10_240, window=1024),
-    "gemma-3-12b": gemma(48, 3840, (16, 8), 256, 15_360, window=1024),
-    "gemma-3-27b": gemma(62, 5376, (32, 16), 128, 21_504, window=1024),
-    "gemma-2b": gemma1_or_2("gemma", 18, 2048, heads(8, 1), 16_384),
-    "gemma-7b": gemma1_or_2("gemma", 28, 3072, heads(16, 16), 24_576),
-    "gemma-2-2b": gemma1_or_2("gemma2", 26, 2304, heads(8, 4), 9216),
-    "gemma-2-9b": gemma1_or_2("gemma2", 42, 3584, heads(16, 8), 14_336),
-    "gemma-2-27b": gemma1_or_2("gemma2", 46, 4608, heads(32, 16, 128), 36_864, query_pre_attn_scalar=144),
-    "gemma-4-e2b": gemma4(
-        35, 1536, heads(8, 1), 6144, 512, pattern=5, num_kv_shared_layers=20, use_double_wide_mlp=True
-    ),
-    "gemma-4-e4b": gemma4(42, 2560, heads(8, 2), 10_240, 512, num_kv_shared_layers=18),
-    "gemma-4-12b": gemma4(
-        48,
-        3840,
-        heads(16, 8),
-        15_360,
-        1024,
-        "gemma4_unified",
-        num_global_key_value_heads=1,
-        attention_k_eq_v=True,
-    ),
-    "gemma-4-26b-a4b": gemma4(
-        30,
-        2816,
-        heads(16, 8),
-        2112,
-        1024,
-        num_global_key_value_heads=2,
-        enable_moe_block=True,
-        num_experts=128,
-        top_k_experts=8,
-        moe_intermediate_size=704,
-        **LARGE,
-    ),
-    "gemma-4-31b": gemma4(60, 5376, heads(32, 16), 21_504, 1024, num_global_key_value_heads=4, **LARGE),
-    "smollm2-135m": llama(30, 576, (9, 3), 64, 1536),
-    "smollm2-360m": llama(32, 960, (15, 5), 64, 2560),
-    "smollm2-1.7b": llama(24, 2048, (32, 32), 64, 8192),
-    "qwen2.5-0.5b": qwen(24, 896, (14, 2), 64, 4864, 151_936),
-    "qwen2.5-1.5b": qwen(28, 1536, (12, 2), 128, 8960, 151_936),
-    "qwen2.5-7b": qwen(28, 3584, (28, 4), 128, 18_944, 152_064, tied=False),
-}
+MODELS = {name: released(name).config for name in names()}
 
 # Of the safetensors files on the model hub.  Gemma 3 from 4B on: their total, less the SigLIP encoder
 # (416,866,032), the projector (1152·D + 1152) and the 64 rows of embedding that GGUF files leave out.
@@ -168,6 +33,8 @@ PUBLISHED = {
     "gemma-2-2b": 2_614_341_888,
     "gemma-2-9b": 9_241_705_984,
     "gemma-2-27b": 27_227_128_320,
+    "recurrentgemma-2b": 2_682_862_080,
+    "recurrentgemma-9b": 8_579_977_216,
     "smollm2-135m": 134_515_008,
     "smollm2-360m": 361_821_120,
     "smollm2-1.7b": 1_711_376_384,
@@ -209,6 +76,17 @@ CACHES = {
     "qwen2.5-1.5b": (28_672, 0),
 }
 
+SENSES = {
+    "gemma-3-4b": (True, False),
+    "gemma-3-12b": (True, False),
+    "gemma-3-27b": (True, False),
+    "gemma-4-e2b": (True, True),
+    "gemma-4-e4b": (True, True),
+    "gemma-4-12b": (True, True),
+    "gemma-4-26b-a4b": (True, False),
+    "gemma-4-31b": (True, False),
+}
+
 GEMMA = [name for name in MODELS if name.startswith("gemma")]
 GEMMA3 = [name for name in MODELS if name.startswith("gemma-3")]
 
@@ -236,6 +114,32 @@ def test_parameters_of_gemma_4(name: str) -> None:
     assert config.active_parameters == pytest.approx(active * 1e9, rel=0.01)
     tree = jax.tree.leaves(abstract(config), is_leaf=is_info)
     assert sum(int(np.prod(info.shape, dtype=np.int64)) for info in tree) == config.parameters
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_senses(name: str) -> None:
+    about = released(name)
+    assert (about.vision is not None, about.audio is not None) == SENSES.get(name, (False, False))
+    weights = vision_parameters(about.vision) if about.vision else 0
+    weights += audio_parameters(about.audio) if about.audio else 0
+    assert about.encoder_parameters == weights
+    for spec in (about.vision, about.audio):
+        assert spec is None or spec.text_width == about.config.width
+
+
+def test_windows() -> None:
+    short = {name: MODELS[name].context for name in MODELS if MODELS[name].context < 100_000}
+    assert {name for name, context in short.items() if context == 32_768} == {
+        "gemma-3-270m", "gemma-3-1b", "qwen2.5-0.5b", "qwen2.5-1.5b", "qwen2.5-7b",
+    }  # fmt: skip
+    assert {name for name in MODELS if MODELS[name].context == 262_144} == {
+        "gemma-4-12b", "gemma-4-26b-a4b", "gemma-4-31b",
+    }  # fmt: skip
+
+
+def test_a_recurrence_takes_the_same_room_at_any_length() -> None:
+    for name in ("recurrentgemma-2b", "recurrentgemma-9b"):
+        assert MODELS[name].kv_bytes(1 << 20) == MODELS[name].kv_bytes(2048)
 
 
 @pytest.mark.parametrize("name", CACHES)
