@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ import scripted
 
 from gemcli.parts import Anchor, Audio, Document, Image, Part, Text
 from model.audio.spec import AudioSpec, RawSpec
+from model.audio.windows import cut
+from model.vision.cost import frame_tokens, image_tokens
 from model.vision.spec import Axial, Budget, Framing, Marker, Siglip, Square, VisionSpec
 
 MARKS = {
@@ -159,3 +162,23 @@ def text(said: str, *, page: int | None = None, at: float | None = None) -> Text
 def document(source: str, *parts: Part) -> Document:
     """A document of these parts."""
     return Document(source, "application/octet-stream", "0" * 64, parts)
+
+
+class Senses:
+    """Encoders whose rows say what they were given: the first pixel, or the first sample and the length."""
+
+    def __init__(self, card: Any) -> None:
+        self.card = card
+        self.log: list[tuple[Any, ...]] = []
+
+    def see(self, pixels: np.ndarray, *, frame: bool, budget: int | None) -> np.ndarray:
+        assert pixels.dtype == np.uint8
+        height, width, _ = pixels.shape
+        self.log.append(("see", width, height, frame, budget))
+        count = (frame_tokens if frame else image_tokens)(self.card.vision, width, height, budget)
+        return np.full((count, 8), pixels[0, 0, 0], np.float32)
+
+    def hear(self, blocks: Iterator[np.ndarray]) -> Iterator[Any]:
+        for window, samples in cut(self.card.audio, blocks):
+            self.log.append(("hear", len(samples)))
+            yield SimpleNamespace(start=window.start, rows=np.full((window.keep, 8), samples[0], np.float32))

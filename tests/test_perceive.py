@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from types import SimpleNamespace
 
-import numpy as np
 import PIL.Image
 import pytest
 import sensing
-from sensing import audio, document, image, text
+from sensing import Senses, audio, document, image, text
 
 from gemcli.errors import InputError
 from gemcli.events import Progress, Warning
@@ -17,28 +16,6 @@ from gemcli.pack.budget import budget
 from gemcli.pack.overflow import Packer, pack
 from gemcli.parts import Image, Text
 from gemcli.perceive import perceive, soft_tokens
-from model.audio.windows import cut
-from model.vision.cost import frame_tokens, image_tokens
-
-
-class Senses:
-    """Encoders whose rows say what they were given: the first pixel, or the first sample and the length."""
-
-    def __init__(self, card):
-        self.card = card
-        self.log = []
-
-    def see(self, pixels, *, frame, budget):
-        assert pixels.dtype == np.uint8
-        height, width, _ = pixels.shape
-        self.log.append(("see", width, height, frame, budget))
-        count = (frame_tokens if frame else image_tokens)(self.card.vision, width, height, budget)
-        return np.full((count, 8), pixels[0, 0, 0], np.float32)
-
-    def hear(self, blocks):
-        for window, samples in cut(self.card.audio, blocks):
-            self.log.append(("hear", len(samples)))
-            yield SimpleNamespace(start=window.start, rows=np.full((window.keep, 8), samples[0], np.float32))
 
 
 def perceived(documents, card=None, senses=None):
