@@ -59,7 +59,8 @@ class ChatTemplate:
 
         Args:
             messages: each with "role" and "content", a text or a list of parts ({"type": "text", "text": …},
-                {"type": "image"}, …), and what else the template knows ("tool_calls", "tool_responses").
+                {"type": "image"}, …), and what else the template knows ("reasoning_content", "tool_calls",
+                "tool_responses").
             add_generation_prompt: end where the assistant's answer begins.
             tools: functions that the model may call, as JSON schemas; what they say is not trusted.
 

@@ -264,7 +264,7 @@ def test_nothing_that_is_given_is_trusted(data: st.DataObject, gemma4: ChatTempl
                 {
                     "role": "assistant",
                     "content": "",
-                    "reasoning": text(),
+                    "reasoning_content": text(),
                     "tool_calls": [{"function": call}],
                     "tool_responses": [{"name": text(), "response": {"k": text()}}, {"response": text()}],
                 },

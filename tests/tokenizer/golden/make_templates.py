@@ -245,7 +245,7 @@ TOOL_USE = [
     {"role": "user", "content": "Will it rain?"},
     {
         "role": "assistant",
-        "reasoning": "I must ask.",
+        "reasoning_content": "I must ask.",
         "content": "",
         "tool_calls": [
             {
