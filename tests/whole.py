@@ -17,6 +17,7 @@ from zlib import crc32
 import hearing
 import numpy as np
 import seeing
+import tiny
 import vocabularies
 from safetensors.numpy import save_file
 
@@ -78,6 +79,37 @@ def write(folder: Path, family: Family, *, shards: int = 2) -> Path:
     (folder / "tokenizer_config.json").write_text(json.dumps(named))
     (folder / "chat_template.jinja").write_text(TEMPLATES[family])
     return folder
+
+
+def write_gguf(folder: Path) -> Path:
+    """The model that sees and hears as Gemma 4 does as a GGUF, with its mmproj file; other weights."""
+    folder.mkdir(parents=True, exist_ok=True)
+    described, config, _ = describe("gemma4")
+    metadata = tiny.metadata_of(config) | vocabularies.gemma4_metadata()
+    tensors = tiny.tensors_of(config, tiny.random_params(config))
+    rows = len(metadata["tokenizer.ggml.tokens"])
+    tensors["token_embd.weight"] = tensors["token_embd.weight"][:rows]
+    metadata["tokenizer.chat_template"] = TEMPLATES["gemma4"]
+    path = tiny.write_gguf(folder / "model-F32.gguf", metadata, tensors)
+    audio = described["audio_config"]
+    keys: dict[str, Any] = {
+        "projector_type": "gemma4a",
+        "num_mel_bins": 128,
+        "embedding_length": audio["hidden_size"],
+        "feed_forward_length": 4 * audio["hidden_size"],
+        "block_count": audio["num_hidden_layers"],
+        "attention.head_count": audio["num_attention_heads"],
+        "attention.layer_norm_epsilon": 1e-6,
+    }
+    eyes = seeing.mmproj_tensors(seeing.checkpoint("gemma4-clipped").arrays)
+    seeing.write(
+        folder / "mmproj-model-F32.gguf",
+        seeing.mmproj_metadata("gemma4-clipped")
+        | {"clip.has_audio_encoder": True}
+        | {f"clip.audio.{key}": value for key, value in keys.items()},
+        eyes | hearing.converted(hearing.weights(described)),
+    )
+    return path
 
 
 def describe(family: Family) -> tuple[dict[str, Any], ModelConfig, dict[str, Any]]:

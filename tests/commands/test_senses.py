@@ -143,6 +143,19 @@ def test_the_pixels_and_samples_really_arrive(folders, loaded, desk, family, mon
         assert np.abs(before - after).max() > 1e-3
 
 
+def test_a_gguf_sees_and_hears_by_the_mmproj_file_beside_it(folders, desk, tmp_path):
+    path = whole.write_gguf(tmp_path / "gguf")
+    plans = [
+        prepare(of(each, *FILES[:-1], image_tokens=70), lambda event: None, may_pull=False).plan(16)
+        for each in (path, folders["gemma4"])
+    ]
+    assert plans[0]["documents"] == plans[1]["documents"]
+    assert plans[0]["prompt_tokens"] == plans[1]["prompt_tokens"]
+    (path.parent / "mmproj-model-F32.gguf").unlink()
+    blind = prepare(of(path, "report.pdf", ocr=False), lambda event: None, may_pull=False).plan(16)
+    assert {part["kind"] for part in blind["documents"][0]["parts"]} == {"text"}
+
+
 def test_a_model_that_only_sees_has_the_sound_written_down(folders, desk, monkeypatch):
     """Frames stay pictures, and what is said becomes text by the bridge."""
     from gemcli.bridge import sound
