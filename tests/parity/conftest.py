@@ -58,6 +58,22 @@ def families_reference() -> ModuleType:
     return _beside("families_reference")
 
 
+@pytest.fixture(scope="session")
+def mixed() -> ModuleType:
+    return _beside("mixed")
+
+
+@pytest.fixture(scope="session")
+def mixed_reference() -> ModuleType:
+    return _beside("mixed_reference")
+
+
+@pytest.fixture(scope="session")
+def vision_reference() -> Callable[[], ModuleType]:
+    """Gives the module when it is called: it cannot be imported without the reference."""
+    return lambda: _beside("vision_reference")
+
+
 @pytest.fixture(scope="module")
 def card(name: str, weights: Callable[[str], Path]) -> ModelCard:
     """The model called `name`, which the test module chooses."""

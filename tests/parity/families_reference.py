@@ -62,7 +62,8 @@ class Reference:
                 return out.logits[0].numpy()
             from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-            features = BaseModelOutputWithPooling(pooler_output=[soft])
+            pooled: Any = [soft]  # one for each image
+            features = BaseModelOutputWithPooling(pooler_output=pooled)
             hidden = self._model.model(
                 ids, mm_token_type_ids=kinds, use_cache=False, mm_encoder_outputs={"image": features}
             ).last_hidden_state
