@@ -78,7 +78,8 @@ def test_blocks_grow_with_what_falls_to_an_expert(tokens: int, size: int) -> Non
 def test_the_router() -> None:
     x, scale, router = draw(9, WIDTH), draw(WIDTH, seed=1), draw(SPEC.count, WIDTH, seed=2)
     of_expert = draw(SPEC.count, seed=3)
-    experts, shares = moe.route(x, scale, router, of_expert, SPEC.active, 1e-6)
+    x_, scale_, router_, of_expert_ = (jnp.asarray(part) for part in (x, scale, router, of_expert))
+    experts, shares = moe.route(x_, scale_, router_, of_expert_, SPEC.active, 1e-6)
     normed = x / np.sqrt((x**2).mean(-1, keepdims=True) + 1e-6) * scale / WIDTH**0.5
     likely = np.exp(normed @ router.T)
     for token, row in enumerate(likely):
