@@ -119,7 +119,16 @@ class _Run:
         if prepared.packed.how == "map":
             prepared = self._prepared = read_in_windows(prepared, request, model, emit)
         assert prepared.packed.prompt is not None, "what is refused was refused; windows are packed"
-        perceived = perceive(prepared, prepared.packed.prompt, request.question, model.senses, emit)
+        began = time.perf_counter()
+        perceived = perceive(
+            prepared,
+            prepared.packed.prompt,
+            request.question,
+            model.senses,
+            emit,
+            keep_going=request.keep_going,
+        )
+        self._timings["ingest_s"] = prepared.ingest_s + time.perf_counter() - began
         prompt = perceived.prompt
         packed = replace(prepared.packed, prompt=prompt, documents=perceived.documents)
         prepared = self._prepared = replace(prepared, packed=packed)

@@ -42,7 +42,15 @@ class Perceived:
     documents: tuple[Document, ...]
 
 
-def perceive(prepared: Prepared, prompt: Prompt, question: str, senses: Senses, emit: Emit) -> Perceived:
+def perceive(
+    prepared: Prepared,
+    prompt: Prompt,
+    question: str,
+    senses: Senses,
+    emit: Emit,
+    *,
+    keep_going: bool = False,
+) -> Perceived:
     """Encode all pictures and sounds of a prompt.
 
     Args:
@@ -52,6 +60,7 @@ def perceive(prepared: Prepared, prompt: Prompt, question: str, senses: Senses, 
         senses: the model's encoders.
         emit: gets `Progress` of the stage ``encode`` in soft tokens, and a `Warning` for what cannot be
             decoded.
+        keep_going: go on also where nothing of a document can be decoded.
 
     Raises:
         InputError: nothing of a document can be decoded.
@@ -61,7 +70,7 @@ def perceive(prepared: Prepared, prompt: Prompt, question: str, senses: Senses, 
         return Perceived(prompt, (), documents)
     rows, damaged = _rows(prompt, senses, prepared.packer.media, emit)
     if damaged:
-        documents = tuple(_noted(each, damaged, emit) for each in documents)
+        documents = tuple(_noted(each, damaged, emit, keep_going) for each in documents)
         prompt = prepared.packer(documents, question, passages=prepared.packed.how == "select")
     return Perceived(prompt, tuple(_soft(prompt.media, rows)), documents)
 
@@ -172,7 +181,7 @@ def _exactly(blocks: Iterator[np.ndarray], wanted: int) -> Iterator[np.ndarray]:
         given += count
 
 
-def _noted(document: Document, damaged: dict[int, str], emit: Emit) -> Document:
+def _noted(document: Document, damaged: dict[int, str], emit: Emit, keep_going: bool) -> Document:
     """A document with a note in the place of everything that cannot be decoded.
 
     Raises:
@@ -181,7 +190,7 @@ def _noted(document: Document, damaged: dict[int, str], emit: Emit) -> Document:
     wrong = [part for part in document.parts if id(part) in damaged]
     if not wrong:
         return document
-    if len(wrong) == len(document.parts):
+    if len(wrong) == len(document.parts) and not keep_going:
         raise InputError(damaged[id(wrong[0])])
     parts: list[Part] = []
     for part in document.parts:

@@ -18,7 +18,7 @@ from gemcli.parts import Image, Text
 from gemcli.perceive import perceive, soft_tokens
 
 
-def perceived(documents, card=None, senses=None):
+def perceived(documents, card=None, senses=None, **options):
     card = card or sensing.everything()
     senses = senses or Senses(card)
     told = []
@@ -34,7 +34,7 @@ def perceived(documents, card=None, senses=None):
         counting=lambda done, total: None,
     )
     prepared = SimpleNamespace(packed=made, packer=packer)
-    found = perceive(prepared, made.prompt, "Why?", senses, told.append)
+    found = perceive(prepared, made.prompt, "Why?", senses, told.append, **options)
     return found, told, senses
 
 
@@ -117,6 +117,11 @@ def test_a_damaged_picture_of_a_document_leaves_a_note():
 def test_a_file_that_is_nothing_but_damage_is_an_error():
     with pytest.raises(InputError, match="cannot be decoded"):
         perceived([document("p.jpg", damaged(image())), document("a", text("x"))])
+    found, told, _ = perceived(
+        [document("p.jpg", damaged(image())), document("a", text("x"))], keep_going=True
+    )
+    assert found.soft == ()
+    assert any(isinstance(each, Warning) and each.message.startswith("p.jpg: ") for each in told)
     card = sensing.everything()
     packer = Packer(card, "")
     prompt = packer([document("v", damaged(image(at=1.0)), image(at=2.0))], "Why?")

@@ -186,6 +186,17 @@ def test_fewer_tokens_for_each_picture_are_the_persons_choice(folders, desk):
         prepare(of(folders["gemma3"], "photo.png", image_tokens=70), lambda event: None, may_pull=False)
 
 
+def test_a_number_that_the_model_does_not_know_is_a_wrong_flag(folders, desk, inside):
+    done = inside("plan", str(desk / "photo.png"), "-m", str(folders["gemma4"]), "--image-tokens", "100")
+    done.failed(2, "knows 70, 140, 280, 560, 1120")
+    done = inside(
+        "plan", str(desk / "photo.png"), "-m", str(folders["gemma4"]), "--image-tokens", "140", "--json"
+    )
+    parts = done.json()["documents"][0]["parts"]
+    assert [part["kind"] for part in parts] == ["image"]
+    assert 100 < parts[0]["tokens"] < 160
+
+
 def test_too_many_frames_are_thinned_and_it_is_said(folders, desk):
     request = of(folders["gemma4"], "clip.mp4", "photo.png", context=700, image_tokens=None)
     request = replace(request, wants=replace(request.wants, sound=False, fps=10.0))
