@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from model.arch.audio import audio_spec_from_hf, audio_spec_from_mmproj
-from model.arch.gguf import config_from_gguf
+from model.arch.gguf import check_rope_factors, config_from_gguf
 from model.arch.hf import config_from_hf
 from model.arch.vision import vision_spec_from_hf, vision_spec_from_mmproj
 from model.audio.spec import AudioSpec
 from model.config import ModelConfig
 from model.errors import FormatError, UnsupportedModelError
+from model.formats.ggml import Blocks
 from model.formats.gguf import open_gguf
 from model.formats.safetensors import open_safetensors
 from model.tokenizer.base import Tokenizer
@@ -128,6 +129,9 @@ def _describe_gguf(path: Path) -> ModelCard:
     with open_gguf(path) as file:
         metadata = file.metadata
         config = config_from_gguf(metadata, file.tensors)
+        if "rope_freqs.weight" in file.tensors:
+            factors = file.read("rope_freqs.weight")
+            check_rope_factors(config, factors.dequantize() if isinstance(factors, Blocks) else factors)
         tokenizer = tokenizer_from_gguf(metadata)
         source = _template(metadata)
         if tokenizer.vocab_size != config.vocab:

@@ -38,6 +38,18 @@ def test_the_card(parrot: Path) -> None:
     assert card.tokenizer.encode_spans(spans) == [tiny.START, *b"hi", tiny.END, tiny.START]
 
 
+def test_factors_of_frequencies_must_be_those_of_the_architecture(tmp_path: Path) -> None:
+    config = tiny.gemma4(vocab=tiny.PARROT_VOCAB)
+    tensors = tiny.tensors_of(config, tiny.random_params(config))
+    metadata = tiny.metadata_of(config) | tiny.byte_tokenizer()
+    right = tiny.write_gguf(tmp_path / "right.gguf", metadata, tensors)
+    assert replace(describe(right).config, norm_eps=1e-6) == config
+    factors = np.full(8, 2.0, np.float32)
+    wrong = tiny.write_gguf(tmp_path / "wrong.gguf", metadata, tensors | {"rope_freqs.weight": factors})
+    with pytest.raises(UnsupportedModelError, match=r"wrong\.gguf: rope_freqs\.weight"):
+        describe(wrong)
+
+
 def test_the_weights_bytes_are_those_of_the_tensors(parrot: Path) -> None:
     reader = gguf.GGUFReader(parrot)
     assert describe(parrot).weights_bytes == sum(int(tensor.n_bytes) for tensor in reader.tensors)
