@@ -32,7 +32,7 @@ def as_taken(
         documents = with_budget(documents, request.image_tokens, model, card, emit)
     if all(isinstance(part, Text) for each in documents for part in each.parts):
         return tuple(documents)
-    from gemcli.bridge.apply import bridge
+    from gemcli.bridge.apply import DEAF, bridge
 
     senses = card.senses
     if "audio" in senses and request.overflow not in ("error", "map"):
@@ -45,6 +45,7 @@ def as_taken(
         keep=request.keep,
         emit=emit,
         max_frames=request.wants.max_frames,
+        deaf=DEAF if senses == card.senses else "it is too long to be heard itself",
     )
     unseen = [each for each in made if each.meta.get("unseen")]
     if made and len(unseen) == len(made):

@@ -20,6 +20,8 @@ from gemcli.plural import counted
 FRAMES = 60
 """Frames of one video in which text is looked for, unless the person says otherwise."""
 
+DEAF = "this model cannot hear"
+
 _ENOUGH = 60
 """Characters of a page's own text that make reading its picture needless."""
 
@@ -33,6 +35,7 @@ def bridge(
     keep: bool,
     emit: Callable[[Event], None],
     max_frames: int | None,
+    deaf: str = DEAF,
 ) -> list[Document]:
     """Documents in parts that the model can take.
 
@@ -45,6 +48,7 @@ def bridge(
         emit: gets `Progress` of the stages ``ocr`` (pages) and ``transcribe`` (seconds), and a `Warning` for
             what is left out.
         max_frames: frames of one video in which text is looked for; None for `FRAMES`.
+        deaf: why sound is written down, for where there is no speech in it.
 
     Returns:
         The documents in their order.  One of which nothing but notes is left has ``unseen`` in its `meta`.
@@ -53,7 +57,7 @@ def bridge(
         ModelUnavailableError: speech is to be written down, and the model for it is not here and may not or
             cannot be fetched.
     """
-    jobs = [_Job(each, senses, ocr, max_frames or FRAMES) for each in documents]
+    jobs = [_Job(each, senses, ocr, max_frames or FRAMES, deaf) for each in documents]
     with Pictures(Keep("ocr", on=keep), emit, sum(each.picture_count for each in jobs)) as pictures:
         sound = Sound(Keep("speech", on=keep), emit, sum(each.seconds for each in jobs), offline=offline)
         return [job.run(pictures, sound, emit) for job in jobs]
@@ -70,8 +74,11 @@ class _At:
 class _Job:
     """One document: what of it becomes text, and the document made of that."""
 
-    def __init__(self, document: Document, senses: frozenset[str], ocr: bool, max_frames: int) -> None:
+    def __init__(
+        self, document: Document, senses: frozenset[str], ocr: bool, max_frames: int, deaf: str
+    ) -> None:
         self._document = document
+        self._deaf = deaf
         self._sees = "image" in senses
         self._warnings: list[str] = []
         parts = list(enumerate(document.parts))
@@ -184,7 +191,7 @@ class _Job:
                 why = heard.problem or "no speech in it"
                 if heard.problem and not heard.problem.startswith("not heard"):
                     self._warn(f"its sound cannot be heard: {heard.problem}")
-                note = f"(recording, {_length(audio.seconds)}; {why}; this model cannot hear)"
+                note = f"(recording, {_length(audio.seconds)}; {why}; {self._deaf})"
                 made.append(_At(place, Text(note, audio.anchor, via="note")))
         return made
 
