@@ -41,7 +41,7 @@ _gemcli() {
     case "$path" in
         '')
             case "$prev" in
-                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m" -- "$cur")); return ;;
+                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m gemma-4-e2b gemma-4-e4b gemma-4-12b gemma-4-26b-a4b gemma-4-31b gemma-3-1b gemma-3-4b gemma-3-12b gemma-3-27b gemma-2-2b gemma-2-9b gemma-2-27b gemma-2b gemma-7b recurrentgemma-2b recurrentgemma-9b smollm2-360m smollm2-1.7b qwen2.5-0.5b qwen2.5-1.5b qwen2.5-7b" -- "$cur")); return ;;
                 -s | --system) _gemcli_none; return ;;
                 -a | --attach) return ;;
                 --files-from) return ;;
@@ -70,7 +70,7 @@ _gemcli() {
             ;;
         ask)
             case "$prev" in
-                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m" -- "$cur")); return ;;
+                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m gemma-4-e2b gemma-4-e4b gemma-4-12b gemma-4-26b-a4b gemma-4-31b gemma-3-1b gemma-3-4b gemma-3-12b gemma-3-27b gemma-2-2b gemma-2-9b gemma-2-27b gemma-2b gemma-7b recurrentgemma-2b recurrentgemma-9b smollm2-360m smollm2-1.7b qwen2.5-0.5b qwen2.5-1.5b qwen2.5-7b" -- "$cur")); return ;;
                 -s | --system) _gemcli_none; return ;;
                 -a | --attach) return ;;
                 --files-from) return ;;
@@ -98,7 +98,7 @@ _gemcli() {
             ;;
         plan)
             case "$prev" in
-                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m" -- "$cur")); return ;;
+                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m gemma-4-e2b gemma-4-e4b gemma-4-12b gemma-4-26b-a4b gemma-4-31b gemma-3-1b gemma-3-4b gemma-3-12b gemma-3-27b gemma-2-2b gemma-2-9b gemma-2-27b gemma-2b gemma-7b recurrentgemma-2b recurrentgemma-9b smollm2-360m smollm2-1.7b qwen2.5-0.5b qwen2.5-1.5b qwen2.5-7b" -- "$cur")); return ;;
                 -s | --system) _gemcli_none; return ;;
                 -a | --attach) return ;;
                 --files-from) return ;;
@@ -135,7 +135,7 @@ _gemcli() {
                 -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
             esac
             flags='-o --output-format --json -q --quiet -v --verbose --offline --debug -h --help'
-            words='qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m whisper-base whisper-tiny.en'
+            words='qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m gemma-4-e2b gemma-4-e4b gemma-4-12b gemma-4-26b-a4b gemma-4-31b gemma-3-1b gemma-3-4b gemma-3-12b gemma-3-27b gemma-2-2b gemma-2-9b gemma-2-27b gemma-2b gemma-7b recurrentgemma-2b recurrentgemma-9b smollm2-360m smollm2-1.7b qwen2.5-0.5b qwen2.5-1.5b qwen2.5-7b whisper-base whisper-tiny.en'
             ;;
         models)
             case "$prev" in
@@ -155,14 +155,14 @@ _gemcli() {
                 -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
             esac
             flags='--verify -o --output-format --json -q --quiet -v --verbose --offline --debug -h --help'
-            words='qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m whisper-base whisper-tiny.en'
+            words='qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m gemma-4-e2b gemma-4-e4b gemma-4-12b gemma-4-26b-a4b gemma-4-31b gemma-3-1b gemma-3-4b gemma-3-12b gemma-3-27b gemma-2-2b gemma-2-9b gemma-2-27b gemma-2b gemma-7b recurrentgemma-2b recurrentgemma-9b smollm2-360m smollm2-1.7b qwen2.5-0.5b qwen2.5-1.5b qwen2.5-7b whisper-base whisper-tiny.en'
             ;;
         'models rm')
             case "$prev" in
                 -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
             esac
             flags='-y --yes -o --output-format --json --debug -h --help'
-            words='qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m whisper-base whisper-tiny.en'
+            words='qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m gemma-4-e2b gemma-4-e4b gemma-4-12b gemma-4-26b-a4b gemma-4-31b gemma-3-1b gemma-3-4b gemma-3-12b gemma-3-27b gemma-2-2b gemma-2-9b gemma-2-27b gemma-2b gemma-7b recurrentgemma-2b recurrentgemma-9b smollm2-360m smollm2-1.7b qwen2.5-0.5b qwen2.5-1.5b qwen2.5-7b whisper-base whisper-tiny.en'
             ;;
         bench)
             case "$prev" in
@@ -172,7 +172,7 @@ _gemcli() {
             ;;
         'bench speed')
             case "$prev" in
-                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m" -- "$cur")); return ;;
+                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m gemma-4-e2b gemma-4-e4b gemma-4-12b gemma-4-26b-a4b gemma-4-31b gemma-3-1b gemma-3-4b gemma-3-12b gemma-3-27b gemma-2-2b gemma-2-9b gemma-2-27b gemma-2b gemma-7b recurrentgemma-2b recurrentgemma-9b smollm2-360m smollm2-1.7b qwen2.5-0.5b qwen2.5-1.5b qwen2.5-7b" -- "$cur")); return ;;
                 --peer) COMPREPLY=($(compgen -W "llama.cpp transformers" -- "$cur")); return ;;
                 --prompt-tokens) _gemcli_none; return ;;
                 --tokens) _gemcli_none; return ;;
@@ -187,7 +187,7 @@ _gemcli() {
         'bench answers')
             case "$prev" in
                 --folder) _gemcli_none; return ;;
-                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m" -- "$cur")); return ;;
+                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m gemma-4-e2b gemma-4-e4b gemma-4-12b gemma-4-26b-a4b gemma-4-31b gemma-3-1b gemma-3-4b gemma-3-12b gemma-3-27b gemma-2-2b gemma-2-9b gemma-2-27b gemma-2b gemma-7b recurrentgemma-2b recurrentgemma-9b smollm2-360m smollm2-1.7b qwen2.5-0.5b qwen2.5-1.5b qwen2.5-7b" -- "$cur")); return ;;
                 -s | --system) _gemcli_none; return ;;
                 --pages) _gemcli_none; return ;;
                 --context) _gemcli_none; return ;;

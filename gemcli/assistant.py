@@ -89,7 +89,7 @@ class _Run:
 
     def find_name(self) -> str:
         """The name of the model that will answer, as far as it can be known without fetching anything."""
-        from gemcli.hub.resolve import default_name
+        from gemcli.hub.default import default_name
 
         self._model = self._model or default_name()[0]
         return self._model

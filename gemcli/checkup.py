@@ -124,26 +124,34 @@ def folders() -> dict[str, dict[str, Any]]:
 
 def models() -> dict[str, Any]:
     """The default model and why, what it can sense, and what is installed."""
-    from gemcli.errors import UsageError
-    from gemcli.hub import catalog, store
-    from gemcli.hub.resolve import default_name
+    from gemcli.hub import store
+    from gemcli.hub.default import default_name
 
     name, why = default_name()
     if chosen := os.environ.get("GEMCLI_MODEL"):
         name, why = chosen, "set by the variable GEMCLI_MODEL"
-    try:
-        senses = list(catalog.find(name).senses)
-    except UsageError:  # a path, or a name on a hub
-        senses = ["text"]
     return {
         "default": name,
         "why": why,
-        "senses": senses,
+        "senses": _senses(name),
         "installed": [
             {"name": each.name, "path": str(each.path), "bytes": each.size, "state": each.state}
             for each in store.installed()
         ],
     }
+
+
+def _senses(name: str) -> list[str]:
+    """What a model takes, as far as its name tells it."""
+    from gemcli.errors import UsageError
+    from gemcli.hub import aliases, catalog
+
+    if alias := aliases.find(name):
+        return list(alias.senses)
+    try:
+        return list(catalog.find(name).senses)
+    except UsageError:  # a path, or a name on a hub
+        return ["text"]
 
 
 def settings_in_force() -> dict[str, Any]:

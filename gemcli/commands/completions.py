@@ -24,9 +24,11 @@ def script(shell: Shell) -> str:
 
     from gemcli.commands.tree import command_tree
     from gemcli.completion.spec import read
+    from gemcli.hub.aliases import ALIASES
     from gemcli.hub.catalog import CATALOG
 
     maker = import_module(f"gemcli.completion.{shell}")
     models = [entry.name for entry in CATALOG if entry.task == "answer"]
+    models += [alias.name for alias in ALIASES]
     others = [entry.name for entry in CATALOG if entry.task != "answer"]
     return maker.script(read(command_tree(), models, others))

@@ -27,10 +27,11 @@ def list_(
     """List the models that are known by name and those that are installed."""
     begin(ctx, output_format, json, debug)
 
+    from gemcli.hub.listing import rows as listed
     from gemcli.hub.size import size_text
     from gemcli.ui import emit_json, emit_table
 
-    rows = _rows()
+    rows = listed()
     if ctx.obj.output == "json":
         emit_json({"schema_version": 1, "models": rows})
         return
@@ -39,7 +40,7 @@ def list_(
         [
             (
                 row["name"],
-                size_text(row["size"]),
+                ("" if row["size_is_exact"] else "~") + size_text(row["size"]),
                 row["licence"],
                 f"{row['window']:,}" if row["window"] else None,
                 ", ".join(row["senses"]),
@@ -55,7 +56,7 @@ def list_(
 def show(
     ctx: typer.Context,
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="A model's name, hf:OWNER/REPO[:QUANT], or a GGUF file.")
+        str, typer.Argument(metavar="NAME", help="A model's name, hf:OWNER/REPO[:QUANT], or the path to one.")
     ],
     verify: Annotated[bool, typer.Option("--verify", help="Hash the file again.")] = False,
     output_format: options.ReportFormat = "text",
@@ -65,22 +66,29 @@ def show(
     offline: options.Offline = False,
     debug: options.Debug = False,
 ) -> None:
-    """Show a model's file, sources and licence, and once it is installed, what it is made of."""
+    """Show a model's files, sources and licence, what it is made of, and the context that fits here."""
     begin(ctx, output_format, json, debug)
 
+    from gemcli.hub import anatomy, listing
+    from gemcli.hub.size import size_text
     from gemcli.ui import emit_json, emit_text
 
-    facts, model = _facts(name, offline)
+    facts, model = listing.facts(name, offline)
     if verify:
         facts["verified"] = _verify(name, model, quiet, verbose)
-    if facts["path"] and facts["state"] != "damaged" and facts.get("task") != "transcribe":
-        facts |= _architecture(facts["path"])
+    made = _anatomy(facts, name)
     if ctx.obj.output == "json":
-        emit_json({"schema_version": 1, **facts})
+        emit_json({"schema_version": 1, **facts, **made})
         return
+    exact = facts.pop("size_is_exact", True)
+    rows = {
+        key: value if key != "size" or exact else f"about {size_text(value)}" for key, value in facts.items()
+    }
+    if made:
+        rows |= ({"base_model": made["base_model"]} if "base_model" in made else {}) | anatomy.lines(made)
     lines = []
-    width = max(len(key) for key in facts)
-    for key, value in facts.items():
+    width = max(len(key) for key in rows)
+    for key, value in rows.items():
         for number, each in enumerate(value if isinstance(value, list) else [value]):
             if each not in (None, ""):
                 lines.append(f"{'' if number else key.replace('_', ' '):{width}}  {_text(key, each)}")
@@ -101,10 +109,11 @@ def rm(
 
     from gemcli.errors import UsageError
     from gemcli.hub import store
+    from gemcli.hub.listing import stored_name
     from gemcli.hub.size import size_text
     from gemcli.ui import confirm, emit_json, say
 
-    wanted = [_stored_name(name) for name in dict.fromkeys(names)]
+    wanted = [stored_name(name) for name in dict.fromkeys(names)]
     if not yes:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise UsageError("nothing is deleted unasked, and there is no terminal to ask on", "Add --yes.")
@@ -129,85 +138,6 @@ def _laid_out(name: str) -> int:
     return remove_copies(cache_dir() / "weights", found.usable) if found else 0
 
 
-def _rows() -> list[dict[str, Any]]:
-    """The catalogue, then the installed models of other names, then unfinished downloads of such."""
-    from gemcli.hub import store
-    from gemcli.hub.catalog import CATALOG
-    from gemcli.hub.resolve import default_name
-
-    here = {model.name: model for model in store.installed()}
-    default = default_name()[0]
-    rows = [
-        _row(each, here.pop(each.name, None), store.partial_bytes(each), each.window, each.senses)
-        for each in CATALOG
-    ]
-    rows += [_row(model, model, 0) for model in here.values()]
-    known = {row["name"] for row in rows}
-    rows += [_row(model, None, done) for model, done in store.unfinished() if model.name not in known]
-    return [{**row, "default": row["name"] == default} for row in rows]
-
-
-def _row(
-    about: Any,
-    model: Installed | None,
-    gathered: int,
-    window: int | None = None,
-    senses: tuple[str, ...] = ("text",),
-) -> dict[str, Any]:
-    """One model; `about` has its name, title, size, licence and licence_url."""
-    if model:
-        state = "damaged" if model.state == "damaged" else "installed"
-    else:
-        state = f"{100 * gathered // about.total} % downloaded" if gathered else "not installed"
-    return {
-        "name": about.name,
-        "title": about.title,
-        "size": about.total,
-        "licence": about.licence,
-        "licence_url": about.licence_url,
-        "window": window,
-        "senses": list(senses),
-        "state": state,
-        "installed": state == "installed",
-        "downloaded_bytes": model.total if model else gathered,
-        "path": str(model.usable) if model else None,
-    }
-
-
-def _facts(name: str, offline: bool) -> tuple[dict[str, Any], Installed | None]:
-    """What is known of a model without opening it, and the model in the store, if it is there."""
-    from gemcli.errors import ModelUnavailableError, UsageError
-    from gemcli.hub import catalog, hub_name, resolve, store
-
-    if name.startswith(hub_name.PREFIX):
-        model = hub_name.find_local(hub_name.parse(name))
-        if offline and not model:
-            raise ModelUnavailableError(
-                f"{name} is not installed, and --offline forbids looking it up",
-                f"Run: gemcli models show {name}",
-            )
-        from gemcli.hub.hub_repo import look_up
-
-        entry = hub_name.entry_of(model) if model else look_up(hub_name.parse(name))
-    else:
-        try:
-            entry = catalog.find(name)
-            model = store.find_installed(entry.name)
-        except UsageError:
-            if not resolve.is_path(name):
-                raise
-            path = resolve.local_file(name)
-            files = path.glob("*.safetensors") if path.is_dir() else [path]
-            size = sum(each.stat().st_size for each in files)
-            state = "a folder" if path.is_dir() else "a file"
-            return {"name": name, "state": state, "path": str(path), "size": size}, None
-    row = _row(entry, model, store.partial_bytes(entry), entry.window, entry.senses)
-    del row["installed"], row["downloaded_bytes"]
-    came = {"came_from": model.source} if model else {}
-    came |= {"task": entry.task} if entry.task != "answer" else {}
-    return {**row, "sha256": entry.sha256, "sources": [str(each) for each in entry.sources], **came}, model
-
-
 def _verify(name: str, model: Installed | None, quiet: bool, verbose: int) -> bool:
     from gemcli.errors import ModelUnavailableError, UsageError
     from gemcli.events import Progress
@@ -230,37 +160,23 @@ def _verify(name: str, model: Installed | None, quiet: bool, verbose: int) -> bo
     return True
 
 
-def _architecture(path: str) -> dict[str, Any]:
-    """What the file says about itself; its weights are not read."""
-    from model.load import describe
+def _anatomy(facts: dict[str, Any], name: str) -> dict[str, Any]:
+    """What it is made of; empty where that is not known before it is pulled."""
+    from gemcli.hub import aliases, anatomy, catalog
+    from gemcli.hub.devices import devices
 
-    card = describe(Path(path))
-    return {
-        "architecture": card.architecture,
-        "base_model": card.is_base,
-        "parameters": card.parameters,
-        "quantization": card.quantization,
-        "window": card.window,
-        "weights_bytes": card.weights_bytes,
-        "kv_bytes_per_token": card.kv_bytes_per_token(),
-    }
-
-
-def _stored_name(name: str) -> str:
-    """The name under which a model, or a part of it, lies in the store."""
-    from gemcli.errors import ModelUnavailableError
-    from gemcli.hub import catalog, hub_name, store
-
-    if name.startswith(hub_name.PREFIX):
-        found = hub_name.find_local(hub_name.parse(name))
-        name = found.name if found else name
-    else:
-        name = catalog.find(name).name
-    if store.is_present(name):
-        return name
-    begun = [model.name for model, _ in store.unfinished()]
-    also = f" Unfinished: {', '.join(begun)}." if begun else ""
-    raise ModelUnavailableError(f"{name} is not installed", f"`gemcli models list` shows what is.{also}")
+    if facts.get("task") == "transcribe" or facts["state"] == "damaged":
+        return {}
+    if facts["path"]:
+        about, is_base = anatomy.of_file(Path(facts["path"]))
+        return {"base_model": is_base, **anatomy.facts(about, devices())}
+    if alias := aliases.find(name):
+        about = anatomy.of_released(alias.name, alias.about, alias.hub.rpartition(":")[2])
+        return anatomy.facts(about, devices())
+    entry = next((each for each in catalog.CATALOG if each.name == facts["name"] and each.released), None)
+    if entry is None:
+        return {}
+    return anatomy.facts(anatomy.of_released(entry.released, entry.size), devices())
 
 
 def _text(key: str, value: object) -> str:

@@ -34,10 +34,11 @@ def pull(
     """
     session = begin(ctx, output_format, json, debug)
 
+    from gemcli.hub.aliases import meant
     from gemcli.hub.notes import notes_to
     from gemcli.ui import emit_json, emit_text, open_ui
 
-    wanted = list(dict.fromkeys(names))
+    wanted = list(dict.fromkeys(map(meant, names)))
     for name in wanted:
         _check(name)
     rows = []

@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from gemcli.errors import UsageError
+from gemcli.hub.aliases import ALIASES, APACHE, GEMMA
 from gemcli.hub.source import HubSource, Source, WheelPart, WheelSource
 
-APACHE = ("Apache-2.0", "https://www.apache.org/licenses/LICENSE-2.0")
-GEMMA = ("Gemma Terms of Use", "https://ai.google.dev/gemma/terms")
 MIT = ("MIT", "https://github.com/openai/whisper/blob/main/LICENSE")
 
 Task = Literal["answer", "transcribe"]
@@ -55,6 +54,7 @@ class Entry:
         min_memory: bytes of free memory below which another model should be chosen.
         task: what it does; only a model that answers can be asked.
         companions: what it needs beside its file.
+        released: what `model.arch.released` calls its architecture; empty where it has none there.
     """
 
     name: str
@@ -70,6 +70,7 @@ class Entry:
     min_memory: int = 0
     task: Task = "answer"
     companions: tuple[Companion, ...] = ()
+    released: str = ""
 
     @property
     def total(self) -> int:
@@ -130,6 +131,7 @@ def _beside(
 CATALOG: tuple[Entry, ...] = (
     Entry(
         name="qwen2.5-coder-1.5b",
+        released="qwen2.5-1.5b",
         title="Qwen2.5 Coder 1.5B Instruct, Q4_K_M: the default on a CPU",
         file="qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
         size=1_117_320_768,
@@ -151,6 +153,7 @@ CATALOG: tuple[Entry, ...] = (
     ),
     Entry(
         name="qwen2.5-coder-0.5b",
+        released="qwen2.5-0.5b",
         title="Qwen2.5 Coder 0.5B Instruct, Q4_K_M: for small machines",
         file="qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",
         size=491_400_064,
@@ -172,6 +175,7 @@ CATALOG: tuple[Entry, ...] = (
     ),
     Entry(
         name="smollm2-135m",
+        released="smollm2-135m",
         title="SmolLM2 135M Instruct, Q4_1: the quickest start, for demos and tests; weak",
         file="SmolLM2-135M-Instruct.Q4_1.gguf",
         size=98_362_432,
@@ -193,6 +197,7 @@ CATALOG: tuple[Entry, ...] = (
     ),
     Entry(
         name="gemma-3-270m",
+        released="gemma-3-270m",
         title="Gemma 3 270M, Q4_K_M: a base model (it continues text), for the Gemma architecture",
         file="gemma-3-270m-q4_k_m.gguf",
         size=253_113_024,
@@ -282,9 +287,10 @@ def find(name: str) -> Entry:
     Raises:
         UsageError: there is none; the hint names those that resemble it.
     """
-    known = {entry.name: entry for entry in CATALOG}
-    if entry := known.get(name.lower()):
+    entries = {entry.name: entry for entry in CATALOG}
+    if entry := entries.get(name.lower()):
         return entry
+    known = [*entries, *(each.name for each in ALIASES)]
     close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
     close += [each for each in known if name.lower() in each and each not in close and len(name) > 2]
     guess = f"Did you mean {' or '.join(close[:3])}? " if close else ""

@@ -11,13 +11,10 @@ from pathlib import Path
 from gemcli import settings
 from gemcli.errors import GemcliError, ModelUnavailableError, UsageError
 from gemcli.events import Event, Note, Progress, Warning
-from gemcli.hub import catalog, hub_name, store
+from gemcli.hub import aliases, catalog, hub_name, store
 from gemcli.hub.catalog import Entry
-from gemcli.hub.memory import available_bytes
+from gemcli.hub.default import ACCELERATED, DEFAULTS, default_name
 from gemcli.hub.size import size_text
-
-DEFAULTS = ("qwen2.5-coder-1.5b", "qwen2.5-coder-0.5b")
-"""The embedded defaults, the better one first; the last one is for machines with little memory."""
 
 ASK_ABOVE = 2_000_000_000
 """Bytes above which a download is not begun without the person's word."""
@@ -61,7 +58,9 @@ def resolve(
     if spec is None:
         return _default(offline=offline, may_pull=may_pull, on_event=on_event, confirm=confirm)
     if spec.startswith(hub_name.PREFIX):
-        return _hub(spec, offline, may_pull, on_event, confirm)
+        return _hub(spec, spec, offline, may_pull, on_event, confirm)
+    if alias := aliases.find(spec):
+        return _hub(alias.name, alias.hub, offline, may_pull, on_event, confirm)
     try:
         entry = catalog.find(spec)
     except UsageError:
@@ -92,41 +91,33 @@ def resolve_speech(name: str, *, offline: bool, on_event: OnEvent) -> Resolved:
     return _entry(entry, offline, not offline, on_event, None)
 
 
-def default_name() -> tuple[str, str]:
-    """This machine's default model and, in words, why it is that one; changes and fetches nothing.
-
-    Raises:
-        UsageError: the configuration file is wrong.
-    """
-    chosen = settings.load_config().get("model")
-    if isinstance(chosen, str) and chosen:
-        return chosen, f"set in {settings.config_path()}"
-    if chosen is not None:
-        raise UsageError(f"`model` in {settings.config_path()} must be a name in quotes, not {chosen!r}")
-    here = {model.name for model in store.installed() if model.state != "damaged"}
-    for name in DEFAULTS:
-        if name in here:
-            return name, "it is installed"
-    free = available_bytes()
-    if free is not None and free < catalog.find(DEFAULTS[0]).min_memory:
-        return DEFAULTS[-1], f"only {size_text(free)} of memory are free"
-    return DEFAULTS[0], "the embedded default"
-
-
 def _default(*, offline: bool, may_pull: bool, on_event: OnEvent, confirm: Confirm | None) -> Resolved:
     name, why = default_name()
     if name != settings.load_config().get("model"):
-        if may_pull or store.find_installed(name):
+        here = _is_here(name)
+        if may_pull or here:
             try:
                 settings.set_config("model", name)
             except GemcliError as error:
                 on_event(Warning(f"the choice of the default model {name} is not kept: {error.message}"))
-        if may_pull and not store.find_installed(name):
+        if may_pull and not here:
             on_event(Note(f"no model is installed yet; this machine's default becomes {name} ({why})"))
     try:
         return resolve(name, offline=offline, on_event=on_event, may_pull=may_pull, confirm=confirm)
     except UsageError as error:
         raise UsageError(f"{error.message} ({why})", error.hint) from error
+    except ModelUnavailableError as error:
+        if name not in ACCELERATED:
+            raise
+        small = f"`-m {DEFAULTS[0]}` is a small model that needs no hub."
+        hint = f"{error.hint.rstrip('.')}. {small}" if error.hint else small
+        raise ModelUnavailableError(error.message, hint) from error
+
+
+def _is_here(name: str) -> bool:
+    """Whether a name of the catalogue is installed, in whatever state."""
+    alias = aliases.find(name)
+    return bool(hub_name.find_local(hub_name.parse(alias.hub)) if alias else store.find_installed(name))
 
 
 def _entry(
@@ -141,15 +132,25 @@ def _entry(
     return Resolved(entry.name, store.usable(pull(entry, on_event=on_event)))
 
 
-def _hub(spec: str, offline: bool, may_pull: bool, on_event: OnEvent, confirm: Confirm | None) -> Resolved:
+def _hub(
+    name: str, spec: str, offline: bool, may_pull: bool, on_event: OnEvent, confirm: Confirm | None
+) -> Resolved:
+    """A model of a hub, called `name` by the person; `spec` is its ``hf:`` name."""
     parsed = hub_name.parse(spec)
     found = hub_name.find_local(parsed)
     if found:
-        return _ready(found, on_event)
-    _allow(spec, 0, offline, may_pull, confirm)
+        ready = _ready(found, on_event)
+        return ready if name == spec else Resolved(name, ready.path)
+    alias = aliases.find(name)
+    _allow(name, alias.about if alias else 0, offline, may_pull, confirm)
     from gemcli.hub.hub_repo import look_up
 
-    return _entry(look_up(parsed), offline, may_pull, on_event, confirm)
+    entry = look_up(parsed)
+    if not alias:
+        return _entry(entry, offline, may_pull, on_event, confirm)
+    asked = alias.about > ASK_ABOVE
+    ready = _entry(entry, offline, may_pull, on_event, _yes if asked else confirm)
+    return Resolved(name, ready.path)
 
 
 def _ready(found: store.Installed, on_event: OnEvent) -> Resolved:
@@ -181,6 +182,11 @@ def _allow(name: str, size: int, offline: bool, may_pull: bool, confirm: Confirm
         )
     if not (confirm or _ask)(question):
         raise ModelUnavailableError(f"{name} is not installed", fix)
+
+
+def _yes(_: str) -> bool:
+    """The person has said so already."""
+    return True
 
 
 def _ask(question: str) -> bool:

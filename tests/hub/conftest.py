@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from gemcli.events import Event, Note, Progress, Warning
-from gemcli.hub import hub_source
+from gemcli.hub import devices, hub_source
 from gemcli.hub.catalog import Entry
 from gemcli.hub.source import HubSource, WheelPart, WheelSource
 
@@ -250,6 +250,12 @@ def _serve(handler: type[BaseHTTPRequestHandler]) -> tuple[str, Callable[[], Non
         server.server_close()
 
     return f"http://127.0.0.1:{server.server_address[1]}", stop
+
+
+@pytest.fixture(autouse=True)
+def no_accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine that these tests run on has none, whatever it has."""
+    monkeypatch.setattr(devices, "accelerators", lambda: ())
 
 
 @pytest.fixture

@@ -7,10 +7,13 @@ import re
 import pytest
 
 from gemcli.errors import UsageError
+from gemcli.hub.aliases import ALIASES, meant
 from gemcli.hub.catalog import CATALOG, find
-from gemcli.hub.resolve import DEFAULTS
+from gemcli.hub.default import DEFAULTS
+from gemcli.hub.hub_name import parse
 from gemcli.hub.source import HubSource, WheelSource
 from gemcli.hub.store import folder_of
+from model.arch.released import released
 
 
 def test_every_entry_is_whole() -> None:
@@ -70,7 +73,12 @@ def test_case_does_not_matter() -> None:
 
 @pytest.mark.parametrize(
     ("name", "meant"),
-    [("smolm2-135m", "smollm2-135m"), ("qwen", "qwen2.5-coder-1.5b"), ("gemma3-270m", "gemma-3-270m")],
+    [
+        ("smolm2-135m", "smollm2-135m"),
+        ("qwen2.5-coder", "qwen2.5-coder-1.5b"),
+        ("gemma3-270m", "gemma-3-270m"),
+        ("gemma4-e4b", "gemma-4-e4b"),
+    ],
 )
 def test_names_that_resemble_one_are_helped(name: str, meant: str) -> None:
     with pytest.raises(UsageError, match=f"no model is called '{name}'") as caught:
@@ -84,3 +92,34 @@ def test_names_that_resemble_none_get_no_guess() -> None:
         find("zzzzzzzz")
     assert "Did you mean" not in (caught.value.hint or "")
     assert "gemcli models list" in (caught.value.hint or "")
+
+
+def test_names_of_hub_models_are_whole() -> None:
+    names = [each.name for each in ALIASES]
+    assert len(set(names)) == len(names)
+    assert not set(names) & {entry.name for entry in CATALOG}
+    for alias in ALIASES:
+        spec = parse(alias.hub)
+        assert spec.quant, "the name says which files are meant"
+        assert str(spec) == alias.hub
+        about = released(alias.name)
+        assert alias.window == about.config.context
+        takes = {"text"} | ({"image"} if about.vision else set()) | ({"audio"} if about.audio else set())
+        assert set(alias.senses) - {"video"} == takes
+        assert ("video" in alias.senses) == (
+            about.vision is not None and about.vision.framing.frame is not None
+        )
+        weights = 2 * (about.config.parameters + about.encoder_parameters)
+        assert 0.25 * weights < alias.about < 1.05 * weights
+
+
+def test_entries_say_which_architecture_they_have() -> None:
+    for entry in CATALOG:
+        assert bool(entry.released) == (entry.task == "answer")
+        if entry.released:
+            assert released(entry.released).config.context == entry.window
+
+
+def test_an_alias_means_its_hub_name() -> None:
+    assert meant("Gemma-4-E4B").startswith("hf:google/gemma-4-E4B")
+    assert meant("smollm2-135m") == "smollm2-135m"

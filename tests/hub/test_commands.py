@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -16,10 +17,12 @@ from gemcli.commands import models
 from gemcli.commands.pull import pull
 from gemcli.commands.session import Session
 from gemcli.errors import GemcliError, ModelUnavailableError, UsageError
-from gemcli.hub import catalog, store
+from gemcli.hub import aliases, catalog, devices, store
 from gemcli.hub.catalog import Entry
+from gemcli.hub.devices import Device
 from gemcli.hub.source import HubSource
 from gemcli.settings import models_dir, set_config
+from model.arch.released import released
 from tests.hub.conftest import Hub, content_of, make_entry
 
 CONTENT = content_of(50_000)
@@ -68,16 +71,21 @@ def tiny(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Entry:
 def described(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of these tests are no models: what they are made of is told by this stand-in."""
     module = ModuleType("model.load")
-    card = SimpleNamespace(
-        architecture="llama",
-        is_base=False,
-        parameters=134_515_008,
-        quantization="Q4_1",
-        window=8192,
-        weights_bytes=98_000_000,
-        kv_bytes_per_token=lambda bits=16: 23_040,
-    )
-    module.describe = lambda path: card  # type: ignore[attr-defined]
+    config = released("smollm2-135m").config
+
+    def describe(path: Path) -> SimpleNamespace:
+        return SimpleNamespace(
+            path=path,
+            config=config,
+            is_base=False,
+            quantization="Q4_1",
+            weights_bytes=98_000_000,
+            vision=None,
+            audio=None,
+            encoders=None,
+        )
+
+    module.describe = describe  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "model.load", module)
 
 
@@ -189,7 +197,7 @@ def test_list_marks_the_default_and_what_is_here(shell: Shell, tiny: Entry) -> N
     (line,) = [each for each in plain if each.startswith("tiny")]
     assert line.endswith("installed, default")
     (line,) = [each for each in plain if each.startswith("gemma-3-270m")]
-    assert "253.1 MB  Gemma Terms of Use  32,768" in line
+    assert "253.1 MB  Gemma Terms of Use   32,768" in line
 
 
 def test_list_tells_of_damage_and_of_unfinished_downloads(
@@ -221,9 +229,9 @@ def test_show_before_and_after_the_pull(shell: Shell, tiny: Entry) -> None:
     assert after["kv_bytes_per_token"] == 23_040
     assert after["parameters"] == 134_515_008
     text = shell("models", "show", "tiny").out
-    assert "kv bytes per token  23,040\n" in text
-    assert "weights bytes       98,000,000 bytes (98.0 MB)" in text
-    assert "base model          no" in text
+    assert "23,040 bytes a token at 16 bits, 11,520 at 8\n" in text
+    assert "98.0 MB in memory, as it comes\n" in text
+    assert re.search(r"^base model +no$", text, re.MULTILINE)
 
 
 def test_show_verify(shell: Shell, tiny: Entry) -> None:
@@ -311,3 +319,86 @@ def test_importing_the_commands_imports_nothing_heavy() -> None:
         cwd=Path(__file__).parents[2],
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_models_of_a_hub_are_listed_with_what_was_released(shell: Shell) -> None:
+    found = {each["name"]: each for each in rows(shell)}
+    e4b = found["gemma-4-e4b"]
+    assert (e4b["window"], e4b["senses"]) == (131_072, ["text", "image", "video", "audio"])
+    assert (e4b["installed"], e4b["size_is_exact"]) == (False, False)
+    assert found["smollm2-135m"]["size_is_exact"]
+    (line,) = [each for each in shell("models", "list").out.splitlines() if each.startswith("gemma-4-e4b ")]
+    assert re.search(r"~\d\.\d\d GB +Apache-2\.0 +131,072 +text, image, video, audio +not installed", line)
+
+
+def test_show_of_what_was_released_with_the_sums(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = (Device("gpu", "Card", 20_000_000_000), Device("tpu", "TPU", None), Device("cpu", "CPU", 10**9))
+    monkeypatch.setattr(devices, "devices", lambda: found)
+    shown = shell.json("models", "show", "gemma-4-e4b")
+    assert shown["parameters"] == pytest.approx(7.46e9, rel=0.01)
+    assert shown["active_parameters"] == pytest.approx(4.64e9, rel=0.01)
+    assert (shown["kv_bytes_per_token"], shown["kv_bytes_per_token_8_bits"]) == (16_384, 8_192)
+    assert (shown["fixed_cache_bytes"], shown["window"]) == (20 << 20, 131_072)
+    assert shown["tokens"]["image"] == 280  # type: ignore[index]
+    assert shown["tokens"]["second_of_sound"] == 25  # type: ignore[index]
+    gpu, tpu, cpu = shown["fits"]  # type: ignore[misc]
+    assert gpu["context"] == 131_072
+    assert tpu["context"] is None
+    assert cpu["context"] == 0
+    assert "too much" in cpu["arithmetic"]
+    text = shell("models", "show", "gemma-4-e4b").out
+    assert "about 6.14 GB" in text
+    assert "7,463,013,418, a token meets 4,644,441,130" in text
+    assert re.search(r"gpu \(Card\): 131,072 tokens \[20\.00 GB - .* / 16,384 bytes = [\d,]+ tokens", text)
+    assert "tpu (TPU): unknown" in text
+    assert "cpu (CPU): it does not fit" in text
+
+
+def test_show_of_an_embedded_model_before_the_pull(shell: Shell) -> None:
+    shown = shell.json("models", "show", "qwen2.5-coder-1.5b")
+    assert (shown["state"], shown["parameters"]) == ("not installed", 1_543_714_304)
+    assert "parameters" not in shell.json("models", "show", "whisper-base")
+
+
+@pytest.fixture
+def on_hub(hub: Hub) -> str:
+    """A model that the catalogue names, in small, as its repository lists it."""
+    alias = aliases.find("gemma-4-e2b")
+    assert alias is not None
+    repo, eyes = alias.hub.removeprefix("hf:").rpartition(":")[0], b"mmproj"
+    files = {"gemma-4-E2B_q4_0-it.gguf": CONTENT, "gemma-4-E2B-it-mmproj.gguf": eyes}
+    hub.listings[repo] = {
+        "id": repo,
+        "siblings": [
+            {"rfilename": name, "lfs": {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}}
+            for name, data in files.items()
+        ],
+    }
+    hub.files |= {f"{repo}/{name}": data for name, data in files.items()}
+    return alias.name
+
+
+def test_a_name_of_a_hub_model_is_pulled_shown_and_removed(shell: Shell, on_hub: str) -> None:
+    path = Path(shell("pull", on_hub).out.strip())
+    assert path.read_bytes() == CONTENT
+    assert len(list(path.parent.glob("*.gguf"))) == 2, "its eyes and ears come along"
+    here = [each for each in rows(shell) if each["installed"]]
+    assert [(each["name"], each["size_is_exact"]) for each in here] == [(on_hub, True)]
+    shown = shell.json("models", "show", on_hub)
+    assert (shown["state"], shown["path"], shown["base_model"]) == ("installed", str(path), False)
+    assert shown["sha256"] == hashlib.sha256(CONTENT).hexdigest()
+    assert shell.json("models", "show", "--verify", on_hub)["verified"] is True
+    shell("models", "rm", "-y", on_hub)
+    assert not path.exists()
+    assert not [each for each in rows(shell) if each["installed"]]
+    with pytest.raises(ModelUnavailableError, match=f"{on_hub} is not installed"):
+        shell("models", "rm", "-y", on_hub)
+
+
+def test_part_of_a_hub_model_is_shown_under_its_name(shell: Shell, on_hub: str, hub: Hub) -> None:
+    hub.cuts = [25_000] + [0] * 20
+    with pytest.raises(ModelUnavailableError):
+        shell("pull", on_hub)
+    (row,) = [each for each in rows(shell) if each["downloaded_bytes"]]
+    assert row["name"] == on_hub
+    assert shell.json("models", "show", on_hub)["state"] == row["state"] != "not installed"

@@ -9,15 +9,15 @@ import pytest
 
 from gemcli import settings
 from gemcli.errors import GemcliError, ModelUnavailableError, UsageError
-from gemcli.hub import catalog, hub_source, resolve, store
+from gemcli.hub import catalog, default, hub_source, resolve, store
 from gemcli.hub.catalog import Entry
-from gemcli.hub.resolve import default_name
+from gemcli.hub.default import default_name
 from gemcli.hub.resolve import resolve as resolved
 from gemcli.hub.source import HubSource
 from tests.hub.conftest import Events, Hub, content_of, make_entry
 
 CONTENT = content_of(50_000)
-LARGE, SMALL = resolve.DEFAULTS
+LARGE, SMALL = default.DEFAULTS
 
 
 @pytest.fixture
@@ -31,12 +31,12 @@ def small_catalogue(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> dict[str, Entr
         entries.append(make_entry(content, source, name=entry.name, file=entry.file))
     monkeypatch.setattr(catalog, "CATALOG", tuple(entries))
     monkeypatch.setattr(store, "CATALOG", tuple(entries))
-    monkeypatch.setattr(resolve, "available_bytes", lambda: 20_000_000_000)
+    monkeypatch.setattr(default, "available_bytes", lambda: 20_000_000_000)
     return {entry.name: entry for entry in entries}
 
 
 def memory(monkeypatch: pytest.MonkeyPatch, free: int | None) -> None:
-    monkeypatch.setattr(resolve, "available_bytes", lambda: free)
+    monkeypatch.setattr(default, "available_bytes", lambda: free)
     large = catalog.find(LARGE)
     fields = {name: getattr(large, name) for name in Entry.__dataclass_fields__} | {
         "min_memory": 4_000_000_000
