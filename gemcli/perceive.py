@@ -96,13 +96,19 @@ def _rows(
     if not prompt.media:
         return rows, damaged
     done, total = 0, sum(slot.count for slot in prompt.media)
+    emit(Progress("encode", 0, total, "tokens"))
     for slots in _by_part(prompt.media):
-        part, source = slots[0].part, slots[0].source
-        emit(Progress("encode", done, total, "tokens", f"{source} {part.anchor.label()}".rstrip()))
+        part = slots[0].part
+        own: list[np.ndarray] = []
+        name = f"{slots[0].source} {part.anchor.label()}".rstrip()
         try:
-            rows[id(part)] = _encoded(slots, senses, media)
+            for slot, each in zip(slots, _encoded(part, senses, media), strict=True):
+                assert len(each) == slot.count, "a part takes what was counted for it"
+                own.append(each)
+                emit(Progress("encode", done + sum(map(len, own)), total, "tokens", name))
         except InputError as error:
             damaged[id(part)] = error.message
+        rows[id(part)] = own
         done += sum(slot.count for slot in slots)
     emit(Progress("encode", total, total, "tokens"))
     return rows, damaged
@@ -128,23 +134,18 @@ def _soft(slots: Sequence[Slot], rows: dict[int, list[np.ndarray]]) -> Iterator[
             yield Soft(slot.first, own, is_block=isinstance(slot.part, Image))
 
 
-def _encoded(slots: Sequence[Slot], senses: Senses, media: Media) -> list[np.ndarray]:
-    """Soft tokens of each slot of one part.
+def _encoded(part: Image | Audio, senses: Senses, media: Media) -> Iterator[np.ndarray]:
+    """Soft tokens f32 [n, D] of each slot of a part.
 
     Raises:
         InputError: it cannot be decoded.
     """
-    part = slots[0].part
     if isinstance(part, Audio):
-        wanted = media.samples(part)
-        heard = [each.rows for each in senses.hear(_exactly(part.samples(), wanted))]
-        assert [len(each) for each in heard] == [slot.count for slot in slots], "a sound is as long as it was"
-        return heard
-    pixels = _pixels(part, media)
-    is_frame = part.role == "frame"
-    seen = senses.see(pixels, frame=is_frame, budget=media.budget(part))
-    assert len(seen) == slots[0].count, "a picture takes what was counted for it"
-    return [seen]
+        for each in senses.hear(_exactly(part.samples(), media.samples(part))):
+            yield each.rows
+    else:
+        is_frame = part.role == "frame"
+        yield senses.see(_pixels(part, media), frame=is_frame, budget=media.budget(part))
 
 
 def _pixels(image: Image, media: Media) -> np.ndarray:

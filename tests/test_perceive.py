@@ -66,9 +66,14 @@ def test_each_part_has_its_rows_in_its_place():
         ("see", 480, 336, True, 70),
     ]
     steps = [(each.done, each.total, each.detail) for each in told if isinstance(each, Progress)]
-    assert steps[0] == (0, 1350, "a")
-    assert steps[1] == (280, 1350, "a 00:00:00")
-    assert steps[-1] == (1350, 1350, "")
+    assert steps == [
+        (0, 1350, ""),
+        (280, 1350, "a"),
+        (1030, 1350, "a 00:00:00"),
+        (1280, 1350, "a 00:00:00"),
+        (1350, 1350, "a 00:00:03"),
+        (1350, 1350, ""),
+    ]
 
 
 def test_a_model_without_budgets_is_given_none():
