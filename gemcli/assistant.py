@@ -164,6 +164,7 @@ class _Run:
 
     def _load(self, prepared: Prepared, emit: Emit) -> tuple[Model, float]:
         """The model, and the seconds that were spared because it was there already."""
+        from gemcli.hub.room import check_room
         from model.load import load
 
         loaded, path = self._loaded, prepared.card.path
@@ -171,6 +172,8 @@ class _Run:
             return loaded.model, loaded.load_s
         loaded.path = loaded.model = None  # there may be no room for two
         name = prepared.model.name
+        prompt = prepared.packed.prompt
+        check_room(name, prepared.card, len(prompt.ids) if prompt else prepared.limits.window)
         emit(Progress("load", 0, None, "weights", name))
         began = time.perf_counter()
         loaded.model = load(

@@ -185,6 +185,8 @@ def prepare(request: Request, emit: Emit, *, may_pull: bool = True) -> Prepared:
     model = resolve(request.model, offline=request.offline, on_event=emit, may_pull=may_pull)
     found = time.perf_counter()
     card = describe(model.path)
+    if card.unread:
+        emit(Warning(f"{model.name} reads text only: {card.unread}"))
     limits = budget(card.window, context=request.context, max_tokens=request.max_tokens)
     taken = as_taken(documents, request, model.name, card, limits, emit)
     packer = Packer(card, request.system, _thinking(request, model.name, card, emit))

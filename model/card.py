@@ -48,6 +48,7 @@ class ModelCard:
         vision, audio: how it sees and hears; None where it does not.
         encoders: what holds the weights of these: the model itself, or the mmproj file beside a GGUF.
         source: a folder's config.json; empty for a GGUF.
+        unread: why it reads text only, although there is an mmproj file beside it; None where all is read.
     """
 
     path: Path
@@ -61,6 +62,7 @@ class ModelCard:
     audio: AudioSpec | None = None
     encoders: Path | None = None
     source: Mapping[str, Any] = field(default_factory=dict)
+    unread: str | None = None
 
     @property
     def architecture(self) -> str:
@@ -102,7 +104,8 @@ def describe(path: Path, encoders: Path | None = None) -> ModelCard:
     Args:
         path: a GGUF file, a folder with config.json, tokenizer and safetensors, or one safetensors file in
             such a folder.
-        encoders: an mmproj file for a GGUF; None takes the one that lies beside it, if there is one.
+        encoders: an mmproj file for a GGUF; None takes the one that lies beside it, if there is one.  One
+            that is found there, and holds what we do not run, leaves the model its text (`ModelCard.unread`).
 
     Raises:
         FormatError: damaged, cut short, or of no format that is read; or its parts do not fit together.
@@ -118,7 +121,14 @@ def describe(path: Path, encoders: Path | None = None) -> ModelCard:
     except FormatError as error:
         raise FormatError(_located(path, error)) from None
     beside = encoders or _mmproj_beside(path)
-    return card if beside is None else _with_encoders(card, beside)
+    if beside is None:
+        return card
+    try:
+        return _with_encoders(card, beside)
+    except UnsupportedModelError as error:
+        if encoders:
+            raise
+        return replace(card, unread=str(error))
 
 
 def _located(path: Path, error: Exception) -> str:

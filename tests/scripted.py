@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from model.config import ModelConfig
 from model.errors import DeviceError
 
 CONTROL = {"<|im_start|>": 256, "<|im_end|>": 257, "<|bos|>": 258}
@@ -162,6 +163,9 @@ class Card:
     parameters = 7
     vision = None
     audio = None
+    encoders = None
+    unread = None
+    config = ModelConfig("scripted", width=1, vocab=1, context=1, layers=(), norm_eps=1e-6)
     senses: frozenset[str] = frozenset()
 
     def __init__(self, path: Path, script: Script) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import gguf
 import numpy as np
 import pytest
+import seeing
 import tiny
 
 from model.card import describe
@@ -165,3 +166,20 @@ def test_the_tiny_file_is_what_the_reference_reader_sees(parrot: Path) -> None:
     np.testing.assert_allclose(
         gguf.dequantize(embed.data, embed.tensor_type), np.eye(tiny.PARROT_VOCAB, 288), atol=1e-3
     )
+
+
+def test_an_mmproj_that_we_do_not_run_leaves_the_text(parrot: Path, tmp_path: Path) -> None:
+    model = tmp_path / "parrot.gguf"
+    model.write_bytes(parrot.read_bytes())
+    assert describe(model).unread is None
+    beside = seeing.write(
+        tmp_path / "mmproj.gguf",
+        seeing.mmproj_metadata("gemma3") | {"clip.projector_type": "zorgon"},
+        {"v.a": np.zeros((2, 2), np.float32)},
+    )
+    card = describe(model)
+    assert (card.senses, card.encoders) == (frozenset(), None)
+    assert "'zorgon' is not supported" in (card.unread or "")
+    assert str(beside) in (card.unread or "")
+    with pytest.raises(UnsupportedModelError, match="zorgon"):
+        describe(model, beside)
