@@ -7,6 +7,7 @@ every time.
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -19,7 +20,6 @@ import numpy as np
 import seeing
 import tiny
 import vocabularies
-from safetensors.numpy import save_file
 
 from model.arch.hf import config_from_hf
 from model.config import ModelConfig
@@ -70,7 +70,7 @@ def write(folder: Path, family: Family, *, shards: int = 2) -> Path:
         file = f"model-{number % shards + 1:05}-of-{shards:05}.safetensors"
         files.setdefault(file, {})[name] = np.array(array, np.float32, order="C")
     for file, held in files.items():
-        save_file(held, folder / file, {"format": "pt"})
+        _save(folder / file, held)
     index = {name: file for file, held in files.items() for name in held}
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}))
     (folder / "config.json").write_text(json.dumps(described))
@@ -79,6 +79,19 @@ def write(folder: Path, family: Family, *, shards: int = 2) -> Path:
     (folder / "tokenizer_config.json").write_text(json.dumps(named))
     (folder / "chat_template.jinja").write_text(TEMPLATES[family])
     return folder
+
+
+def _save(path: Path, tensors: dict[str, np.ndarray]) -> None:
+    """A file of f32 as the format's description has it."""
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    at = 0
+    for name, array in tensors.items():
+        offsets = [at, at + array.nbytes]
+        header[name] = {"dtype": "F32", "shape": list(array.shape), "data_offsets": offsets}
+        at += array.nbytes
+    text = json.dumps(header).encode()
+    body = b"".join(array.tobytes() for array in tensors.values())
+    path.write_bytes(struct.pack("<Q", len(text)) + text + body)
 
 
 def write_gguf(folder: Path) -> Path:
