@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from model.arch.frame import Frame, every, frame_from_hf, rope_from_hf
 from model.arch.gemma import sliding_from_hf
@@ -39,9 +39,7 @@ class _Variant:
         tied_values: global layers have no value projection.
         shared: how many of the last layers read the keys and values of earlier ones.
         ffw: F of each layer.
-        media: layers in which tokens of an image see one another.  transformers has them do so in all layers
-            of the unified model (modeling_gemma4_unified.py), and in the sliding ones alone of the others.
-            In that model it also shows these an image longer than the window whole; that is not done here.
+        media: tokens of an image see one another in sliding layers.
         scaled: layers have a factor on their result.
         final_softcap, experts, per_layer: see `model.config`.
     """
@@ -55,7 +53,7 @@ class _Variant:
     tied_values: bool
     shared: int
     ffw: list[int]
-    media: Literal["none", "sliding", "all"]
+    media: bool
     scaled: bool
     final_softcap: float | None
     experts: ExpertsSpec | None
@@ -88,7 +86,7 @@ def gemma4_gguf(keys: Keys) -> ModelConfig:
             shared=shared,
             ffw=keys.integers("feed_forward_length", count),
             # Files do not say it; the models that have it are those without inputs of the layers' own.
-            media="none" if per_layer else "sliding",
+            media=not per_layer,
             scaled="blk.0.layer_output_scale.weight" in keys.tensors,
             final_softcap=(
                 keys.number("final_logit_softcapping") if keys.has("final_logit_softcapping") else None
@@ -134,7 +132,7 @@ def gemma4_hf(config: Section, tensors: Mapping[str, Any]) -> ModelConfig:
             tied_values=tied_values,
             shared=shared,
             ffw=[frame.ffw * (wide if index >= frame.count - shared else 1) for index in range(frame.count)],
-            media="none" if sight != "vision" else "all" if unified else "sliding",
+            media=sight == "vision",
             scaled=True,
             final_softcap=text.number_or_none("final_logit_softcapping"),
             experts=(
@@ -219,7 +217,7 @@ def _model(frame: Frame, variant: _Variant) -> ModelConfig:
             tied_values=variant.tied_values and not slides,
             # The last layer of its kind that has some.
             source=(max(at for at in range(own) if variant.sliding[at] == slides) if index >= own else None),
-            media=variant.media == "all" or (variant.media == "sliding" and slides),
+            media=variant.media and slides,
         )
         return LayerSpec(
             mixer,

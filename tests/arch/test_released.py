@@ -201,8 +201,7 @@ def test_what_the_sizes_of_gemma_4_differ_in() -> None:
         for mixer in mixers(name):
             assert mixer.query_scale == 1.0
             assert mixer.tied_values == (not small and mixer.window is None)
-            in_all = name == "gemma-4-12b"
-            assert mixer.media == (not small and (in_all or mixer.window is not None))
+            assert mixer.media == (not small and mixer.window is not None)
             assert mixer.rope.turning(mixer.head_dim) == (256 if mixer.window else 128)
 
 

@@ -72,9 +72,6 @@ CONFIGS: dict[str, dict[str, Any]] = {
             "model_type": "gemma4_unified_text",
             "attention_k_eq_v": True,
             "use_bidirectional_attention": "vision",
-            # Wider than a picture, as in the released model but for pictures of more than 1,024 tokens: there
-            # transformers shows sliding layers all of the picture, and we what lies in the window.
-            "sliding_window": 80,
         },
         "audio_config": hearing.UNIFIED["audio_config"],
     },

@@ -84,7 +84,22 @@ class Reference:
             found["input_features"] = torch.tensor(np.asarray(features["input_features"]))
             found["input_features_mask"] = torch.tensor(np.asarray(features["input_features_mask"], bool))
         with self._quiet(), torch.inference_mode():
+            if self._name == "gemma4-unified":
+                found["attention_mask"] = self._masks(len(ids), found["mm_token_type_ids"])
             return self._model(torch.tensor(ids)[None].long(), use_cache=False, **found).logits[0].numpy()
+
+    def _masks(self, count: int, kinds: Any) -> Any:
+        """The masks that `generate` makes: what `forward` makes for itself without them shows global layers
+        pictures as a whole too, and sliding ones beyond their window, against its own description."""
+        torch, width = self._torch, self._model.config.text_config.hidden_size
+        return self._model.create_masks_for_generate(
+            self._model.config,
+            torch.zeros(1, count, width),
+            None,
+            None,
+            torch.arange(count)[None],
+            kinds,
+        )
 
     def _extractor(self) -> Any:
         with self._quiet():
