@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Protocol
 
 from gemcli.parts import Audio, Image
@@ -113,8 +114,15 @@ class Media:
         return self._heard(part) if isinstance(part, Audio) else self._seen(part, follows)
 
     def cost(self, pieces: Sequence[Piece]) -> int:
-        """Tokens of pieces of a prompt."""
-        return sum(len(each.ids) if isinstance(each, Run) else self._count(each) for each in pieces)
+        """Tokens of pieces of a prompt; texts side by side are one."""
+        total = 0
+        for is_text, run in groupby(pieces, lambda each: isinstance(each, str)):
+            held = list(run)
+            if is_text:
+                total += self._count("".join(each for each in held if isinstance(each, str)))
+            else:
+                total += sum(len(each.ids) for each in held if isinstance(each, Run))
+        return total
 
     def _seen(self, image: Image, follows: bool) -> list[Piece]:
         from model.vision import framing

@@ -85,12 +85,17 @@ def tally(
 
 def _media_costs(documents: Sequence[Document], media: Media) -> dict[tuple[int, int], int]:
     """Tokens of each picture and sound as it stands in the prompt."""
-    return {
-        (index, number): media.cost(written(name, document.parts, number, media))
-        for index, (document, name) in enumerate(zip(documents, names_of(documents), strict=True))
-        for number, part in enumerate(document.parts)
-        if not isinstance(part, Text)
-    }
+    found: dict[tuple[int, int], int] = {}
+    for index, (document, name) in enumerate(zip(documents, names_of(documents), strict=True)):
+        heading = f"Document: {document.source}\n"
+        for number, part in enumerate(document.parts):
+            if isinstance(part, Text):
+                continue
+            pieces = written(name, document.parts, number, media)
+            # A blank line at its beginning may be one token with the end of the heading.
+            before = [heading] if number == 0 else []
+            found[index, number] = media.cost([*before, *pieces]) - media.cost(before)
+    return found
 
 
 def _written(documents: Sequence[Document]) -> dict[int, dict[int, str]]:

@@ -228,3 +228,36 @@ def test_the_command_itself(folders, cli, desk):
     assert data["usage"]["prompt_tokens"] == data["plan"]["total_tokens"]
     assert sum(map(len, kinds(data["plan"]).values())) == 10
     assert data["usage"]["completion_tokens"] > 0
+
+
+@pytest.mark.parametrize("family", ["gemma3", "gemma4"])
+def test_real_tokenizers_count_parts_alike_alone_and_in_the_prompt(folders, family):
+    """What is counted of too much, part by part, is what would be sent."""
+    import sensing
+
+    from gemcli.pack.assemble import assemble
+    from gemcli.pack.media import Media
+    from gemcli.pack.tally import tally
+    from model.load import describe
+
+    card = describe(folders[family])
+    frames = [sensing.image(64, 48, at=float(n)) for n in (0, 59, 3601)]
+    sounds = [sensing.audio(31, start=7.0), sensing.audio(2)] if family == "gemma4" else []
+    documents = [
+        sensing.document("a b.pdf", sensing.text("  Words.\n\nMore", page=1), sensing.image(page=2)),
+        sensing.document("photo.png", sensing.image(), sensing.image()),
+        sensing.document("v.mp4", *frames[:2], sensing.text("said\n", at=60.0), frames[2], *sounds),
+    ]
+    options: dict[str, Any] = {
+        "system": None,
+        "template": card.template,
+        "tokenizer": card.tokenizer,
+        "media": Media(card),
+    }
+    sent = assemble(documents, QUESTION, **options)
+    found = tally(documents, QUESTION, keep=False, **options)
+    assert found.parts == sent.costs.parts
+    assert found.total == sent.costs.total == len(sent.ids)
+    text = card.tokenizer.decode(sent.ids)
+    for said in ("[a b.pdf p.2]", "[v.mp4 00:00:00]", "00:59 ", "60:01 "):
+        assert said in text
