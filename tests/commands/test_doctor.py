@@ -11,6 +11,8 @@ import pytest
 import tiny
 
 from gemcli import checkup
+from gemcli.hub import devices
+from gemcli.hub.devices import Device
 from model.nn import packed
 
 
@@ -185,3 +187,15 @@ def test_the_processor():
     assert found["name"]
     assert found["cores"] == len(os.sched_getaffinity(0))
     assert set(found["features"]) <= set(checkup.FEATURES)
+
+
+def test_the_default_of_a_machine_with_an_accelerator(cli, monkeypatch):
+    monkeypatch.setenv("GEMCLI_HOME", str(cli.home))
+    monkeypatch.delenv("GEMCLI_MODEL", raising=False)
+    monkeypatch.setattr(devices, "accelerators", lambda: (Device("gpu", "Card", 24_000_000_000),))
+    found = checkup.models()
+    assert found["default"] == "gemma-4-e4b"
+    assert found["senses"] == ["text", "image", "video", "audio"]
+    assert "leaves the GPU (Card, 24.00 GB) room for its 131,072 tokens" in found["why"]
+    monkeypatch.setenv("GEMCLI_MODEL", "gemma-3-4b")
+    assert checkup.models()["senses"] == ["text", "image"]

@@ -402,3 +402,20 @@ def test_part_of_a_hub_model_is_shown_under_its_name(shell: Shell, on_hub: str, 
     (row,) = [each for each in rows(shell) if each["downloaded_bytes"]]
     assert row["name"] == on_hub
     assert shell.json("models", "show", on_hub)["state"] == row["state"] != "not installed"
+
+
+def test_showing_what_was_released_needs_no_array_library() -> None:
+    import subprocess
+
+    code = (
+        "import sys; from gemcli.main import run\n"
+        "sys.argv = ['gemcli', 'models', 'show', 'gemma-4-e4b', '--json']\n"
+        "try: run()\n"
+        "except SystemExit: pass\n"
+        "print('jax' in sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[2]
+    )
+    assert json.loads(done.stdout)["architecture"] == "gemma4"
+    assert done.stderr.strip() == "False"
