@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,15 +34,28 @@ class Heard:
 
 
 class Senses:
-    """The encoders of a model.
+    """The encoders of a model; their weights are read when something is first seen or heard.
 
-    Attributes:
-        eye, ear: None where it has none.
+    Args:
+        load: gives the eye and the ear, None where the model has none.
     """
 
-    def __init__(self, eye: Encoder | None, ear: AudioEncoder | None) -> None:
-        self.eye = eye
-        self.ear = ear
+    def __init__(self, load: Callable[[], tuple[Encoder | None, AudioEncoder | None]]) -> None:
+        self._load = load
+
+    @cached_property
+    def _both(self) -> tuple[Encoder | None, AudioEncoder | None]:
+        return self._load()
+
+    @property
+    def eye(self) -> Encoder | None:
+        """Raises what `load_senses` says."""
+        return self._both[0]
+
+    @property
+    def ear(self) -> AudioEncoder | None:
+        """As `eye`."""
+        return self._both[1]
 
     def see(
         self, image: NDArray[np.uint8], *, frame: bool = False, budget: int | None = None
@@ -71,14 +85,18 @@ class Senses:
 
 
 def load_senses(card: ModelCard, numerics: Numerics) -> Senses:
-    """The encoders of a model, with their weights in place.
+    """The encoders of a model.
 
-    Raises:
+    When first used they raise:
         FormatError: their tensors do not make up what the model describes.
         OSError: the file cannot be read.
     """
+    return Senses(partial(_encoders, card, numerics))
+
+
+def _encoders(card: ModelCard, numerics: Numerics) -> tuple[Encoder | None, AudioEncoder | None]:
     if card.encoders is None:
-        return Senses(None, None)
+        return None, None
     from model.audio.encoder import AudioEncoder
     from model.audio.load import load_audio
     from model.formats.gguf import open_gguf
@@ -96,7 +114,7 @@ def load_senses(card: ModelCard, numerics: Numerics) -> Senses:
         if card.audio is not None:
             heard = load_audio(file, card.audio, matrices=numerics.gemm)
             ear = AudioEncoder(heard, card.audio, numerics)
-    return Senses(eye, ear)
+    return eye, ear
 
 
 def _is_gguf(path: Path) -> bool:

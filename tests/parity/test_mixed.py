@@ -89,10 +89,9 @@ def asked(folder: Path, name: str, mixed: ModuleType) -> tuple[Engine, np.ndarra
         naming = naming_from_hf(described, file.tensors)
         params = load_params(file, config, naming, precision="float32")
         vision, audio = vision_spec_from_hf(described), audio_spec_from_hf(described)
-        senses = Senses(
-            vision and Encoder(load_vision(file, vision), vision, EXACT),
-            audio and AudioEncoder(load_audio(file, audio), audio, EXACT),
-        )
+        eye = vision and Encoder(load_vision(file, vision), vision, EXACT)
+        ear = audio and AudioEncoder(load_audio(file, audio), audio, EXACT)
+    senses = Senses(lambda: (eye, ear))
     budget = None if name == "gemma3" else BUDGET
 
     def rows(kind: str, value: np.ndarray) -> np.ndarray:
