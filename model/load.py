@@ -15,6 +15,8 @@ from model.thinking import Splitter, marks_of
 from model.tokenizer.stops import StopStrings
 
 if TYPE_CHECKING:
+    from jax.sharding import Mesh
+
     from model.engine.engine import Engine
     from model.prompt import Soft
     from model.sampling.sampler import Sampling
@@ -240,6 +242,7 @@ def load(
     bits: Bits = 8,
     copies: Path | None = None,
     progress: Progress | None = None,
+    mesh: Mesh | None = None,
 ) -> Model:
     """Bring a model's weights into place.
 
@@ -252,6 +255,8 @@ def load(
         bits: of the weights of a safetensors checkpoint, which are floats and are rounded as they are read.
         copies: folder that keeps the quantized weights laid out, so that the next load maps them.
         progress: called with weights read and in all; not at all when a kept copy is mapped.
+        mesh: devices to divide the model over, from `model.mesh.mesh_of`; None: all accelerators of this
+            machine where there are several.
 
     Raises:
         FormatError: the file's tensors do not make up the model that it describes.
@@ -262,27 +267,30 @@ def load(
     from model.attention import compiled
     from model.decoder.decoder import Decoder
     from model.engine.engine import Engine
+    from model.mesh import default_mesh
     from model.native import enable
     from model.nn.linear import Numerics
     from model.nn.packed import KERNEL
     from model.senses import load_senses
 
-    if precision is None and jax.default_backend() != "cpu":
+    mesh = default_mesh() if mesh is None else mesh
+    if precision is None and (mesh is not None or jax.default_backend() != "cpu"):
         precision = "grouped"
     elif precision is None:
         precision = "quantized" if enable(KERNEL, None) else "packed"
-    params = _params(card, precision, bits, copies, progress)
+    params = _params(card, precision, bits, copies, progress, mesh)
     exact = precision == "float32"
     # f32 products are the fast ones on a CPU without bf16 of its own, and the slow ones on an accelerator.
     numerics = Numerics(
         gemm="float32" if exact or jax.default_backend() == "cpu" else "bfloat16",
-        integer_rows=0 if exact else 2,
+        integer_rows=0 if exact or mesh is not None else 2,  # in one piece: it counts both halves in a row
     )
-    implementation = "blocked" if exact or enable(compiled.KERNEL, None) else "compiled"
+    whole = mesh is None  # the compiled kernel cannot be divided
+    implementation = "compiled" if whole and not exact and not enable(compiled.KERNEL, None) else "blocked"
     return Model(
         card,
         Engine(
-            Decoder(card.config, numerics, implementation),
+            Decoder(card.config, numerics, implementation, mesh),
             params,
             window=context or card.window,
             cache_bits=32 if exact else 16,
@@ -292,7 +300,12 @@ def load(
 
 
 def _params(
-    card: ModelCard, precision: Precision, bits: Bits, copies: Path | None, progress: Progress | None
+    card: ModelCard,
+    precision: Precision,
+    bits: Bits,
+    copies: Path | None,
+    progress: Progress | None,
+    mesh: Mesh | None,
 ) -> Params:
     from model.weights.load import load_params
 
@@ -300,12 +313,21 @@ def _params(
         from model.formats.gguf import open_gguf
 
         with open_gguf(card.path) as file:
-            return load_params(file, card.config, precision=precision, copies=copies, report=progress)
+            return load_params(
+                file, card.config, precision=precision, copies=copies, report=progress, mesh=mesh
+            )
     from model.arch.hf_naming import naming_from_hf
     from model.formats.safetensors import open_safetensors
 
     with open_safetensors(card.path) as folder:
         naming = naming_from_hf(card.source, folder.tensors)
         return load_params(
-            folder, card.config, naming, precision=precision, bits=bits, copies=copies, report=progress
+            folder,
+            card.config,
+            naming,
+            precision=precision,
+            bits=bits,
+            copies=copies,
+            report=progress,
+            mesh=mesh,
         )

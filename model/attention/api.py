@@ -16,6 +16,7 @@ from model.attention import blocked, compiled, reference
 from model.attention.mask import EMPTY
 from model.cache.layer import LayerCache, decode, encode
 from model.config import AttentionSpec
+from model.mesh import AXIS
 
 Implementation = Literal["reference", "blocked", "compiled"]
 
@@ -87,7 +88,7 @@ def read(
     """
     scale, window, softcap = spec.query_scale, spec.window, spec.softcap
     cache, layer = memory.cache, memory.layer
-    if implementation == "reference":
+    if implementation == "reference" and cache.hands == 1:
         keys, values, key_at = memory.near or (*cache.layer(layer), cache.positions)
         return reference.attention(
             queries, keys, values, asking, key_at, scale=scale, window=window, softcap=softcap, reach=reach
@@ -105,6 +106,8 @@ def read(
 
     def few(queries: Array, asking: Array, reach: Array | None) -> Array:
         filled = cache.slots if cache.ring else (asking if reach is None else reach).max() + 1
+        if cache.hands > 1:
+            filled = (filled + cache.hands - 1) // cache.hands
         return blocked.attention(
             queries,
             lambda index: cache.block(layer, index, size),
@@ -114,6 +117,7 @@ def read(
             window=window,
             softcap=softcap,
             reach=reach,
+            over=AXIS if cache.hands > 1 else None,
         )
 
     count = asking.shape[0]

@@ -33,6 +33,7 @@ def attention(
     window: int | None,
     softcap: float | None = None,
     reach: Array | None = None,
+    over: str | None = None,
 ) -> Array:
     """Grouped-query attention; same result as `model.attention.reference.attention`.
 
@@ -43,6 +44,7 @@ def attention(
         at: int [T], positions of the queries.
         scale, softcap: see `model.attention.reference.attention`.
         window, reach: see `model.attention.mask.visible`.
+        over: the axis of a mesh whose devices read other keys each; within `shard_map`.
 
     Returns:
         f32 [T, N, H].
@@ -66,8 +68,23 @@ def attention(
 
     start = (jnp.full((rows,), _UNSEEN), jnp.zeros((rows,)), jnp.zeros((rows, size)))
     heads_done = lax.fori_loop(blocks[0], blocks[1], step, [start] * kv_heads)
+    heads_done = heads_done if over is None else _merged(heads_done, over)
     result = jnp.stack([mixed / jnp.where(total > 0, total, 1.0)[:, None] for _, total, mixed in heads_done])
     return result.reshape(kv_heads, groups, tokens, size).transpose(2, 0, 1, 3).reshape(tokens, heads, size)
+
+
+def _merged(parts: list[_Running], over: str) -> list[_Running]:
+    """Every device's part of the softmax as one: a few numbers for each query travel, no key or value."""
+    peaks = lax.pmax([peak for peak, _, _ in parts], over)
+    shares = [jnp.exp(peak - whole) for (peak, _, _), whole in zip(parts, peaks, strict=True)]
+    sums = lax.psum(
+        [
+            (total * share, mixed * share[:, None])
+            for (_, total, mixed), share in zip(parts, shares, strict=True)
+        ],
+        over,
+    )
+    return [(peak, *sum_) for peak, sum_ in zip(peaks, sums, strict=True)]
 
 
 def _update(

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from model.attention.mask import EMPTY
+from model.mesh import AXIS, partition
 
 _LARGEST = 65504.0  # of f16
 
@@ -28,12 +29,16 @@ class LayerCache:
             bits: it may widen, update and round the whole array to write one token. Bits it leaves alone.)
         positions: int32 [S], the token in each slot or `EMPTY`.
         ring: whether slots are reused modulo S; S is then exactly the window.
+        hands: devices that the slots are dealt to like cards: the token at position p is held by device p
+            modulo this, so that all hold equally many whatever the length. 1: each device has all slots, of
+            its heads. Within `shard_map` the arrays are one device's own.
     """
 
     keys: Array
     values: Array
     positions: Array
     ring: bool = field(metadata={"static": True})
+    hands: int = field(default=1, metadata={"static": True})
 
     @property
     def slots(self) -> int:
@@ -46,6 +51,11 @@ class LayerCache:
         Args:
             at: int [T], consecutive positions, then `EMPTY` for padding.
         """
+        if self.hands > 1:
+            # All devices' slots, one device's behind another's.
+            slot = at % self.hands * (self.slots // self.hands) + at // self.hands
+            slot = jnp.where(at == EMPTY, self.slots, slot)
+            return replace(self, positions=self.positions.at[slot].set(at, mode="drop"))
         return replace(self, positions=_write(self.positions, at, at, self.ring))
 
     def write(self, layer: Array, keys: Array, values: Array, at: Array) -> LayerCache:
@@ -58,7 +68,12 @@ class LayerCache:
         """
 
         def into(stack: Array, new: Array) -> Array:
-            new = encode(new, stack.dtype).transpose(1, 0, 2)
+            new = encode(new, stack.dtype)
+            if self.hands > 1:
+                mine = (at % self.hands == lax.axis_index(AXIS)) & (at != EMPTY)
+                slot = jnp.where(mine, at // self.hands, self.slots)
+                return stack.at[layer, :, slot].set(new, mode="drop")
+            new = new.transpose(1, 0, 2)
             if self.ring and at.shape[0] > 1:
                 old = lax.dynamic_index_in_dim(stack, layer, keepdims=False)
                 whole = jax.vmap(lambda o, n: _write(o, n, at, ring=True))(old, new)
@@ -101,6 +116,35 @@ class LayerCache:
         )
         return keys, values
 
+    def grow(self, slots: int) -> LayerCache:
+        """The cache with room for so many tokens; every device gets its own."""
+        each = self.slots // self.hands
+        more = -(-slots // self.hands) - each
+
+        def larger(part: Array, axis: int, filling: float) -> Array:
+            dealt = part.reshape(*part.shape[:axis], self.hands, each, *part.shape[axis + 1 :])
+            pad = [(0, 0)] * dealt.ndim
+            pad[axis + 1] = (0, more)
+            dealt = jnp.pad(dealt, pad, constant_values=filling)
+            return dealt.reshape(*part.shape[:axis], -1, *part.shape[axis + 1 :])
+
+        return replace(
+            self,
+            keys=larger(self.keys, 2, 0),
+            values=larger(self.values, 2, 0),
+            positions=larger(self.positions, 0, EMPTY),
+        )
+
+    def partitions(self, devices: int) -> LayerCache:
+        """A `PartitionSpec` for each array, as one device's part is seen within `shard_map`.
+
+        By heads where they divide; else slots are dealt; but a ring, which is small, is then everywhere.
+        """
+        if self.hands > 1:
+            return replace(self, keys=partition(2), values=partition(2), positions=partition(0))
+        stacks = partition(1) if self.keys.shape[1] % devices == 0 else partition()
+        return replace(self, keys=stacks, values=stacks, positions=partition())
+
     def trim(self, length: Array | int) -> LayerCache:
         """The cache without the tokens at `length` and later."""
         return replace(self, positions=jnp.where(self.positions < length, self.positions, EMPTY))
@@ -124,11 +168,15 @@ def decode(stored: Array) -> Array:
     return lax.bitcast_convert_type(stored, jnp.float16).astype(jnp.float32)
 
 
-def empty(layers: int, kv_heads: int, slots: int, head_dim: int, bits: int, *, ring: bool) -> LayerCache:
+def empty(
+    layers: int, kv_heads: int, slots: int, head_dim: int, bits: int, *, ring: bool, devices: int = 1
+) -> LayerCache:
     """A cache that holds no token; `bits` a value is 32 (f32) or 16 (f16)."""
+    hands = 1 if ring or kv_heads % devices == 0 else devices
+    slots = -(-slots // hands) * hands
     dtype = {32: jnp.float32, 16: jnp.uint16}[bits]
     zeros = jnp.zeros((layers, kv_heads, slots, head_dim), dtype)
-    return LayerCache(zeros, jnp.zeros_like(zeros), jnp.full((slots,), EMPTY, jnp.int32), ring)
+    return LayerCache(zeros, jnp.zeros_like(zeros), jnp.full((slots,), EMPTY, jnp.int32), ring, hands)
 
 
 def _write(old: Array, new: Array, at: Array, ring: bool) -> Array:

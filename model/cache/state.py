@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from model.attention.mask import EMPTY
 from model.cache import recurrent
 from model.cache.layer import LayerCache, empty
 from model.cache.recurrent import RecurrentCache
 from model.config import LayerSpec, ModelConfig, RecurrentSpec
+from model.mesh import partition, size
 from model.weights.params import stacks
 
 Cache = LayerCache | RecurrentCache | None
@@ -46,14 +47,7 @@ class State:
         def larger(cache: Cache) -> Cache:
             if not isinstance(cache, LayerCache) or cache.ring or cache.slots >= slots:
                 return cache
-            more = slots - cache.slots
-            pad = ((0, 0), (0, 0), (0, more), (0, 0))
-            return replace(
-                cache,
-                keys=jnp.pad(cache.keys, pad),
-                values=jnp.pad(cache.values, pad),
-                positions=jnp.pad(cache.positions, (0, more), constant_values=EMPTY),
-            )
+            return cache.grow(slots)
 
         return State(tuple(tuple(larger(cache) for cache in stack) for stack in self.caches), self.length)
 
@@ -100,25 +94,46 @@ class State:
         return State(caches, jnp.minimum(self.length, length))
 
 
-def init_state(config: ModelConfig, slots: int, bits: int = 16) -> State:
+def placed(state: State, mesh: Mesh | None) -> State:
+    """The state with every cache where it belongs; inside of `jax.jit`."""
+    if mesh is None:
+        return state
+
+    def put(part: Array, where: PartitionSpec) -> Array:
+        return lax.with_sharding_constraint(part, NamedSharding(mesh, where))
+
+    def cached(cache: Cache) -> Cache:
+        if not isinstance(cache, LayerCache):
+            return jax.tree.map(lambda part: put(part, partition()), cache)
+        where = replace(cache.partitions(mesh.size), positions=partition())
+        return jax.tree.map(put, cache, where)
+
+    caches = tuple(tuple(map(cached, stack)) for stack in state.caches)
+    return State(caches, put(state.length, partition()))
+
+
+def init_state(config: ModelConfig, slots: int, bits: int = 16, mesh: Mesh | None = None) -> State:
     """An empty state.
 
     Args:
         config: the model.
         slots: tokens that the full caches hold, the room for a chunk included.
         bits: of every key and value: 16 (f16) or 32 (f32).
+        mesh: devices that it is spread over; None: one.
     """
     caches = tuple(
-        tuple(_empty(spec, stack.repeats, slots, bits) for spec in stack.specs) for stack in stacks(config)
+        tuple(_empty(spec, stack.repeats, slots, bits, size(mesh)) for spec in stack.specs)
+        for stack in stacks(config)
     )
-    return State(caches, jnp.zeros((), jnp.int32))
+    return placed(State(caches, jnp.zeros((), jnp.int32)), mesh)
 
 
-def _empty(spec: LayerSpec, layers: int, slots: int, bits: int) -> Cache:
+def _empty(spec: LayerSpec, layers: int, slots: int, bits: int, devices: int) -> Cache:
     mixer = spec.mixer
     if isinstance(mixer, RecurrentSpec):
         return recurrent.empty(layers, mixer.width, mixer.conv)
     if mixer.source is not None:
         return None
     ring = mixer.window is not None
-    return empty(layers, mixer.kv_heads, mixer.window or slots, mixer.head_dim, bits, ring=ring)
+    slots = mixer.window or slots
+    return empty(layers, mixer.kv_heads, slots, mixer.head_dim, bits, ring=ring, devices=devices)

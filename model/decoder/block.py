@@ -7,19 +7,22 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.sharding import Mesh
 
-from model.attention import api
+from model.attention import api, spread
 from model.cache.layer import LayerCache
 from model.cache.recurrent import RecurrentCache
 from model.cache.state import Cache
 from model.config import AttentionSpec, LayerSpec, RecurrentSpec, RopeSpec
 from model.decoder import recurrent
-from model.nn.linear import Numerics, linear, outputs
+from model.mesh import size
+from model.nn.linear import Numerics, linear, outputs, split
 from model.nn.mlp import ACTIVATIONS, gated_mlp
-from model.nn.moe import mixture, route
+from model.nn.moe import route, spread_mixture
 from model.nn.norm import rms_norm
 from model.nn.rope import rotate
 from model.weights.params import LayerParams
+from model.weights.shard import dealt
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class Chunk:
         numerics: product types.
         implementation: of the attention.
         eps: of the norms.
+        mesh: devices that compute it; None: one.
     """
 
     at: Array
@@ -43,6 +47,7 @@ class Chunk:
     numerics: Numerics
     implementation: api.Implementation
     eps: float
+    mesh: Mesh | None = None
 
     def row(self, only: Array) -> Chunk:
         """The chunk as its token `only` int [] alone sees it."""
@@ -98,10 +103,11 @@ def layer(
     if isinstance(spec.mixer, RecurrentSpec):
         assert isinstance(kept, RecurrentCache)
         at, numerics = chunk.at, chunk.numerics
-        mixed, kept = recurrent.mix(normed, params, kept, place.repeat, spec.mixer, at, numerics, only)
+        hands = dealt(spec, "rec_in", size(chunk.mesh))
+        mixed, kept = recurrent.mix(normed, params, kept, place.repeat, spec.mixer, at, numerics, only, hands)
     else:
         assert isinstance(kept, (LayerCache, api.Memory))
-        mixed, kept = _attention(normed, params, kept, place, spec.mixer, chunk, asking, only)
+        mixed, kept = _attention(normed, params, kept, place, spec, spec.mixer, chunk, asking, only)
     if only is not None:
         x = _row(x, only)
     x = x + (rms_norm(mixed, params.post_attn_norm, chunk.eps) if spec.post_norms else mixed)
@@ -118,6 +124,7 @@ def _attention(
     params: LayerParams,
     kept: LayerCache | api.Memory,
     place: Place,
+    layer: LayerSpec,
     spec: AttentionSpec,
     chunk: Chunk,
     asking: Chunk,
@@ -126,21 +133,36 @@ def _attention(
     """Attention of the tokens of `asking`: those of `chunk`, or its row `only`."""
     key, apart = (spec.rope, spec.head_dim), spec.head_dim // 2 if spec.rope.proportional else None
     count, whole = spec.heads * spec.head_dim, sum(spec.projections) * spec.head_dim
-    if only is None:
-        queries, kv = jnp.split(_heads(x, params, spec, chunk.numerics, 0, whole), [spec.heads], axis=1)
+    keys = values = x
+    if chunk.mesh is not None:
+        # The whole product, even of one row's queries: to take rows out of a divided matrix would move it.
+        fused = _heads(x, params, spec, chunk.numerics, 0, whole).reshape(x.shape[0], -1)
+        hands = dealt(layer, "qkv", chunk.mesh.size)
+        queries, keys, values = (
+            part.reshape(x.shape[0], -1, spec.head_dim)
+            for part in split(fused, [heads * spec.head_dim for heads in spec.projections], hands)
+        )
+        queries, values = (
+            queries if only is None else _row(queries, only),
+            keys if spec.tied_values else values,
+        )
     else:
-        queries = _heads(_row(x, only), params, spec, chunk.numerics, 0, count)
-        kv = _heads(x, params, spec, chunk.numerics, count, whole)
+        if only is None:
+            queries, kv = jnp.split(_heads(x, params, spec, chunk.numerics, 0, whole), [spec.heads], axis=1)
+        else:
+            queries = _heads(_row(x, only), params, spec, chunk.numerics, 0, count)
+            kv = _heads(x, params, spec, chunk.numerics, count, whole)
+        if isinstance(kept, LayerCache):
+            keys, values = (kv, kv) if spec.tied_values else jnp.split(kv, 2, axis=1)
     if isinstance(kept, LayerCache):
-        keys, values = (kv, kv) if spec.tied_values else jnp.split(kv, 2, axis=1)
         keys = rms_norm(keys, params.k_norm, chunk.eps) if spec.qk_norm else keys
         values = rms_norm(values, None, chunk.eps) if spec.v_norm else values
         keys = rotate(keys, chunk.angles[key], apart)
-        kept = api.remember(keys, values, kept, place.repeat, chunk.at)
+        kept = spread.remember(keys, values, kept, place.repeat, chunk.at, chunk.mesh)
     queries = rms_norm(queries, params.q_norm, chunk.eps) if spec.qk_norm else queries
     queries = rotate(queries, asking.angles[key], apart)
     reach = asking.reach if spec.media else None
-    mixed = api.read(queries, kept, spec, asking.at, reach, chunk.implementation)
+    mixed = spread.read(queries, kept, spec, asking.at, reach, chunk.implementation, chunk.mesh)
     out = linear(mixed.reshape(mixed.shape[0], -1), params.attn_out, chunk.numerics)
     return out + params.attn_out_bias[None] if spec.out_bias else out, kept
 
@@ -160,13 +182,14 @@ def _feed_forward(x: Array, params: LayerParams, place: Place, spec: LayerSpec, 
     eps, numerics, kind = chunk.eps, chunk.numerics, spec.activation
     normed = rms_norm(x, params.ffn_norm, eps)
     biases = (params.gate_up_bias, params.down_bias) if spec.mlp_bias else None
-    hidden = gated_mlp(normed, params.gate_up, params.down, kind, numerics, biases)
+    hands = dealt(spec, "gate_up", size(chunk.mesh))
+    hidden = gated_mlp(normed, params.gate_up, params.down, kind, numerics, biases, hands)
     if spec.experts is None:
         return hidden
     routed = route(x, params.router_scale, params.router, params.expert_scale, spec.experts.active, eps)
     normed = rms_norm(x, params.experts_norm, eps)
     weights = params.experts_gate_up, params.experts_down
-    mixed = mixture(normed, routed, weights, place.repeat, spec.experts, kind, numerics)
+    mixed = spread_mixture(normed, routed, weights, place.repeat, spec.experts, kind, numerics, chunk.mesh)
     return rms_norm(hidden, params.mlp_post_norm, eps) + rms_norm(mixed, params.experts_post_norm, eps)
 
 

@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.sharding import Mesh
 
 from model.attention.api import Implementation, Memory, Stored, nothing_near
 from model.attention.mask import block_reach
 from model.cache.layer import LayerCache
-from model.cache.state import Cache, State
+from model.cache.state import Cache, State, placed
 from model.config import LayerSpec, ModelConfig, PerLayerSpec, RopeSpec
 from model.decoder.block import Chunk, Place, layer
+from model.mesh import on_all
 from model.nn.linear import DEFAULT, Numerics, linear, rows
 from model.nn.norm import rms_norm
 from model.nn.packed import PackedArray
@@ -42,11 +44,19 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class Decoder:
-    """A model's architecture and the choices of how to compute it; static in a compiled program."""
+    """A model's architecture and the choices of how to compute it; static in a compiled program.
+
+    Attributes:
+        config: the architecture.
+        numerics: product types.
+        implementation: of the attention.
+        mesh: devices that compute it together; None: one.
+    """
 
     config: ModelConfig
     numerics: Numerics = DEFAULT
     implementation: Implementation = "blocked"
+    mesh: Mesh | None = None
 
     def rope_tables(self, context: int) -> tuple[RopeTable, ...]:
         """Rotary tables for positions below `context`, in the order of `_rope_keys`."""
@@ -119,7 +129,7 @@ class Decoder:
         angles = {
             key: table.angles(jnp.maximum(at, 0)) for key, table in zip(self._rope_keys(), ropes, strict=True)
         }
-        x = rows(params.embed, tokens) * config.embed_scale
+        x = on_all(rows(params.embed, tokens) * config.embed_scale, self.mesh)
         if media is not None:
             x = jnp.where(media.is_soft[:, None], media.soft, x)
         chunk = Chunk(
@@ -130,6 +140,7 @@ class Decoder:
             numerics=self.numerics,
             implementation=self.implementation,
             eps=config.norm_eps,
+            mesh=self.mesh,
         )
         caches: list[tuple[Cache, ...]] = []
         lent: dict[int, Memory] = {}
@@ -144,7 +155,7 @@ class Decoder:
             caches.append(kept)
             lent |= memories
             chunk = chunk if row is None else chunk.row(row)
-        return x, State(tuple(caches), state.length + count)
+        return x, placed(State(tuple(caches), state.length + count), self.mesh)
 
     def _inputs(
         self, params: Params, spec: PerLayerSpec, tokens: Array, x: Array, media: Media | None
@@ -195,7 +206,11 @@ class Decoder:
         )
         sources = {_source(spec) for spec in self.config.layers}
         lenders = [p for p in range(len(stack.specs)) if stack.layer(stack.repeats - 1, p) in sources]
-        near = {place: nothing_near(kept[place], chunk.at) for place in lenders if late[place]}
+        near = {
+            place: nothing_near(cache, chunk.at)
+            for place in lenders
+            if late[place] and isinstance(cache := kept[place], LayerCache)
+        }
 
         def one_round(carry: _Carry, repeat: Array, only: Array | None = None) -> tuple[_Carry, None]:
             x, caches, near = carry
@@ -210,6 +225,7 @@ class Decoder:
                     if place in near and memory.near is not None:
                         near[place] = memory.near
                     memory = memory.cache if source is None else None
+                x = on_all(x, self.mesh)
                 new.append(memory)
             return (x, tuple(new), near), None
 

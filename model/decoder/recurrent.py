@@ -6,13 +6,12 @@ decides how much of the result is let through.
 
 from __future__ import annotations
 
-import jax.numpy as jnp
 from jax import Array, lax
 
 from model.cache.recurrent import RecurrentCache
 from model.config import RecurrentSpec
 from model.nn.conv import causal_conv
-from model.nn.linear import Numerics, linear, outputs
+from model.nn.linear import Numerics, linear, outputs, split
 from model.nn.mlp import ACTIVATIONS
 from model.nn.rglru import rglru
 from model.weights.params import LayerParams
@@ -27,6 +26,7 @@ def mix(
     at: Array,
     numerics: Numerics,
     only: Array | None = None,
+    hands: int = 1,
 ) -> tuple[Array, RecurrentCache]:
     """``W_out(RG-LRU(conv(W_x x)) ⊙ act(W_y x))``, each product with its bias.
 
@@ -39,14 +39,16 @@ def mix(
         at: int [T], consecutive positions, then `EMPTY` for padding.
         numerics: product types.
         only: int [], the one row that is wanted; None for all.  The others still pass through the recurrence.
+        hands: devices that the two branches are dealt to, see `model.nn.linear.split`.
 
     Returns:
         f32 [T, D], or [1, D] with `only`, and the cache with the chunk folded in.
     """
     width = spec.width
-    if only is None:
+    if only is None or hands > 1:
         branches = linear(x, params.rec_in, numerics) + params.rec_in_bias[None]
-        gate, entering = jnp.split(branches, 2, axis=-1)
+        gate, entering = split(branches, (width, width), hands)
+        gate = gate if only is None else lax.dynamic_slice_in_dim(gate, only, 1)
     else:
         row = lax.dynamic_slice_in_dim(x, only, 1)
         gate = linear(row, outputs(params.rec_in, 0, width), numerics) + params.rec_in_bias[None, :width]

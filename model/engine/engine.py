@@ -15,11 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from model.cache.state import State, init_state
-from model.config import ModelConfig
+from model.cache.state import State, init_state, placed
 from model.decoder.decoder import Decoder, Media
 from model.engine import plan
 from model.errors import ContextOverflowError, FormatError
+from model.mesh import everywhere
 from model.nn.rope import RopeTable
 from model.prompt import Soft
 from model.sampling.sampler import Sampler, Sampling
@@ -47,13 +47,13 @@ class Engine:
         self.params = params
         self.window = window
         self.cache_bits = cache_bits
-        self._ropes = decoder.rope_tables(window + plan.LARGEST)
+        self._ropes = everywhere(decoder.rope_tables(window + plan.LARGEST), decoder.mesh)
         mixers = [spec.attention for spec in decoder.config.layers]
         self._blocks_whole = any(mixer is not None and mixer.media for mixer in mixers)
 
     def new_state(self, tokens: int) -> State:
         """An empty state with room for `tokens` tokens."""
-        return _empty(self.decoder.config, plan.slots(tokens), self.cache_bits)
+        return _empty(self.decoder, plan.slots(tokens), self.cache_bits)
 
     def prefill(
         self,
@@ -195,7 +195,7 @@ class Engine:
             launched = None
             if asked < limit:
                 steps = min(steps, limit - asked)
-                state = _grow(state, held + steps)
+                state = _grow(self.decoder, state, held + steps)
                 began = time.perf_counter()
                 out, count, token, state = _step(
                     self.decoder, self.params, self._ropes, state, token, sampler, stops, np.int32(steps)
@@ -228,19 +228,19 @@ def _paced(steps: int, seconds: float) -> int:
     return int(min(max(_STEP_SECONDS / max(seconds / steps, 1e-6), 1), _MOST_STEPS, 2 * steps))
 
 
-def _grow(state: State, tokens: int) -> State:
+def _grow(decoder: Decoder, state: State, tokens: int) -> State:
     slots = plan.slots(tokens)
-    return state if state.room is None or state.room >= slots else _grown(state, slots)
+    return state if state.room is None or state.room >= slots else _grown(decoder, state, slots)
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
-def _empty(config: ModelConfig, slots: int, bits: int) -> State:
-    return init_state(config, slots, bits)
+def _empty(decoder: Decoder, slots: int, bits: int) -> State:
+    return init_state(decoder.config, slots, bits, decoder.mesh)
 
 
-@partial(jax.jit, static_argnums=1)
-def _grown(state: State, slots: int) -> State:
-    return state.grow(slots)
+@partial(jax.jit, static_argnums=(0, 2))
+def _grown(decoder: Decoder, state: State, slots: int) -> State:
+    return placed(state.grow(slots), decoder.mesh)
 
 
 @partial(jax.jit, static_argnums=0, donate_argnums=3)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Literal
 
 import jax
@@ -60,6 +62,21 @@ def outputs(weight: Weight, start: int, stop: int) -> Weight:
     if isinstance(weight, (QArray, PackedArray, GroupedArray)):
         return weight.outputs(start, stop)
     return weight[start:stop]
+
+
+def split(x: Array, sizes: Sequence[int], hands: int = 1) -> list[Array]:
+    """The parts of a fused product [T, Σ sizes].
+
+    Args:
+        x: with the parts in order, or dealt: each of `hands` devices has its share of all, side by side.
+        sizes: of the parts.
+        hands: devices that they are dealt to (`model.weights.shard.dealt`); 1: they are in order.
+    """
+    ends = list(accumulate(sizes))[:-1]
+    if hands == 1:
+        return jnp.split(x, ends, axis=-1)
+    apart = jnp.split(x.reshape(x.shape[0], hands, -1), [end // hands for end in ends], axis=-1)
+    return [part.reshape(x.shape[0], -1) for part in apart]
 
 
 def rows(table: Weight, index: Array) -> Array:

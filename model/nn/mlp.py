@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import jax
-import jax.numpy as jnp
 from jax import Array
 
-from model.nn.linear import Numerics, Weight, linear
+from model.nn.linear import Numerics, Weight, linear, split
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "silu": jax.nn.silu,
@@ -23,6 +22,7 @@ def gated_mlp(
     activation: str,
     numerics: Numerics,
     biases: tuple[Array, Array] | None = None,
+    hands: int = 1,
 ) -> Array:
     """``down(act(gate x) * up x)``.
 
@@ -33,8 +33,10 @@ def gated_mlp(
         activation: a key of `ACTIVATIONS`.
         numerics: product types.
         biases: of gate_up f32 [2F] and down f32 [D], or None.
+        hands: devices that gate and up are dealt to, see `model.nn.linear.split`.
     """
     both = linear(x, gate_up, numerics)
-    gate, up = jnp.split(both if biases is None else both + biases[0][None], 2, axis=-1)
+    both = both if biases is None else both + biases[0][None]
+    gate, up = split(both, (both.shape[1] // 2,) * 2, hands)
     result = linear(ACTIVATIONS[activation](gate) * up, down, numerics)
     return result if biases is None else result + biases[1][None]

@@ -6,11 +6,15 @@ expert's weights once and a single token reads those of its own experts alone.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.sharding import Mesh
 
 from model.config import ExpertsSpec
+from model.mesh import AXIS, partition
 from model.nn.linear import Numerics, Weight
 from model.nn.mlp import gated_mlp
 from model.nn.norm import rms_norm
@@ -53,6 +57,7 @@ def mixture(
     spec: ExpertsSpec,
     activation: str,
     numerics: Numerics,
+    block: int | None = None,
 ) -> Array:
     """``Σ share · expert(x)`` over each token's experts.
 
@@ -65,14 +70,15 @@ def mixture(
         spec: the mixture.
         activation: a key of `model.nn.mlp.ACTIVATIONS`.
         numerics: product types.
+        block: tokens that an expert takes at a time; None: about as many as fall to it.
 
     Returns:
-        f32 [T, D].
+        f32 [T, D]; of experts that are not there, nothing.
     """
     experts, shares = (part.reshape(-1) for part in routed)
-    size = _block(x.shape[0], spec)
+    size = block or _block(x.shape[0], spec)
     order = jnp.argsort(experts, stable=True)
-    counts = jnp.zeros(spec.count, jnp.int32).at[experts].add(1)
+    counts = jnp.zeros(spec.count, jnp.int32).at[experts].add(1, mode="drop")
     ends = jnp.cumsum(counts)
     blocks = -(-counts // size)
     block_ends = jnp.cumsum(blocks)
@@ -88,6 +94,38 @@ def mixture(
         return total.at[tokens].add(out * jnp.where(real, shares[which], 0.0)[:, None])
 
     return lax.fori_loop(0, block_ends[-1], step, jnp.zeros_like(x))
+
+
+def spread_mixture(
+    x: Array,
+    routed: tuple[Array, Array],
+    weights: tuple[Weight, Weight],
+    layer: Array,
+    spec: ExpertsSpec,
+    activation: str,
+    numerics: Numerics,
+    mesh: Mesh | None,
+) -> Array:
+    """`mixture` on several devices (None: one), each of which has an equal share of the experts.
+
+    Where they do not divide, all devices have all of them.
+    """
+    if mesh is None or spec.count % mesh.size:
+        return mixture(x, routed, weights, layer, spec, activation, numerics)
+    own, block = replace(spec, count=spec.count // mesh.size), _block(x.shape[0], spec)
+
+    def part(x: Array, routed: tuple[Array, Array], weights: tuple[Weight, Weight], layer: Array) -> Array:
+        experts, shares = routed
+        experts = experts - lax.axis_index(AXIS) * own.count
+        experts = jnp.where((experts >= 0) & (experts < own.count), experts, own.count)
+        return lax.psum(mixture(x, (experts, shares), weights, layer, own, activation, numerics, block), AXIS)
+
+    of_weights = jax.tree.map(lambda _: partition(1), weights)
+    whole = partition()
+    given = (whole, (whole, whole), of_weights, whole)
+    return jax.shard_map(part, mesh=mesh, in_specs=given, out_specs=whole, check_vma=False)(
+        x, routed, weights, layer
+    )
 
 
 def _block(tokens: int, spec: ExpertsSpec) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 import jax
@@ -19,6 +20,7 @@ from model.nn import packed
 from model.nn.grouped import GroupedArray, from_nibbles
 from model.nn.qarray import QArray, quantize
 from model.weights.arena import Slot
+from model.weights.shard import Put, put_whole
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -34,8 +36,8 @@ class Form(Protocol):
         """Enter rows (of its last matrix axis but one, or elements of a vector) of one place in the stack."""
         ...
 
-    def array(self, arrays: Arrays) -> Any:
-        """The parameter, on the device."""
+    def array(self, arrays: Arrays, put: Put = put_whole) -> Any:
+        """The parameter, its arrays brought to where they belong."""
         ...
 
 
@@ -52,9 +54,8 @@ class Plain:
     def fill(self, arrays: Arrays, stack: tuple[int, ...], rows: slice, read: Blocks | np.ndarray) -> None:
         arrays[self.name][(*stack, rows)] = read.dequantize() if isinstance(read, Blocks) else read
 
-    def array(self, arrays: Arrays) -> Any:
-        # Where device memory is the host's, `device_put` takes the mapped pages; `asarray` would copy them.
-        return jax.device_put(arrays[self.name])
+    def array(self, arrays: Arrays, put: Put = put_whole) -> Any:
+        return put(arrays[self.name])
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,8 @@ class Wide:
             arrays[self.name][(*stack, ..., part, rows, slice(None))] = values
         arrays[f"{self.name}.scales"][(*stack, ..., rows)] = np.asarray(made.scales)
 
-    def array(self, arrays: Arrays) -> Any:
-        return QArray(jax.device_put(arrays[self.name]), jax.device_put(arrays[f"{self.name}.scales"]))
+    def array(self, arrays: Arrays, put: Put = put_whole) -> Any:
+        return QArray(put(arrays[self.name]), put(arrays[f"{self.name}.scales"], -1, None))
 
 
 _quantize = jax.jit(quantize)
@@ -134,8 +135,9 @@ class Packed:
             at += part.nbytes(self.shape[1])
         raise AssertionError("rows that no segment holds")
 
-    def array(self, arrays: Arrays) -> Any:
-        return packed.PackedArray(jax.device_put(arrays[self.name]), None, self.shape)
+    def array(self, arrays: Arrays, put: Put = put_whole) -> Any:
+        assert put is put_whole, "the kernel's order cannot be divided"
+        return packed.PackedArray(put(arrays[self.name]), None, self.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,17 +190,24 @@ class Grouped:
             if mins is not None:
                 arrays[f"{self.name}.mins"][place] = mins / multipliers[..., None]
 
-    def array(self, arrays: Arrays) -> Any:
-        values = jax.device_put(arrays[self.name])
+    def array(self, arrays: Arrays, put: Put = put_whole) -> Any:
+        values = put(arrays[self.name])
+        if self.nibbles:
+            # Each device unfolds its own.
+            where = None if put is put_whole else values.sharding
+            values = _unfold(values, not self.mins, where)
         return GroupedArray(
-            _unfold(values, signed=not self.mins) if self.nibbles else values,
-            jax.device_put(arrays[f"{self.name}.scales"]),
-            jax.device_put(arrays[f"{self.name}.mins"]) if self.mins else None,
-            jax.device_put(arrays[f"{self.name}.multipliers"]),
+            values,
+            put(arrays[f"{self.name}.scales"]),
+            put(arrays[f"{self.name}.mins"]) if self.mins else None,
+            put(arrays[f"{self.name}.multipliers"], -1, None),
         )
 
 
-_unfold = jax.jit(from_nibbles, static_argnames="signed")
+@partial(jax.jit, static_argnums=(1, 2))
+def _unfold(pairs: jax.Array, signed: bool, where: jax.sharding.Sharding | None) -> jax.Array:
+    values = from_nibbles(pairs, signed=signed)
+    return values if where is None else jax.lax.with_sharding_constraint(values, where)
 
 
 def grouped_form(name: str, shape: tuple[int, ...], segments: Sequence[packed.Segment]) -> Grouped:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
+from jax.sharding import Mesh
 
 from model.config import ModelConfig
 from model.errors import FormatError
@@ -25,6 +26,7 @@ from model.weights.forms import Form, Grouped, Packed, Plain, Wide, grouped_form
 from model.weights.names import Source
 from model.weights.params import ArrayInfo, LayerParams, Params, abstract, stacks
 from model.weights.quantize import GROUP, Bits, quantize
+from model.weights.shard import putter
 
 Precision = Literal["packed", "grouped", "quantized", "float32"]
 Report = Callable[[int, int], None]
@@ -62,6 +64,7 @@ def load_params(
     bits: Bits | None = None,
     copies: Path | None = None,
     report: Report | None = None,
+    mesh: Mesh | None = None,
 ) -> Params:
     """Read all weights of a checkpoint.
 
@@ -77,10 +80,12 @@ def load_params(
             are looked up always to 8; None leaves them to ``quantized``.
         copies: folder for the laid-out copy of quantized weights; None keeps none.
         report: called with weights read and weights in all.
+        mesh: devices to divide the weights over, which must not be ``packed`` then; None: one.
 
     Raises:
         FormatError: tensors are missing, unknown, of the wrong shape or not finite; all of them are listed.
     """
+    assert mesh is None or precision != "packed", "the kernel's order cannot be divided"
     leaves = list(_leaves(config, naming))
     _check(file, config, naming, leaves)
     forms = {leaf.name: _form(file, leaf, precision, bits) for leaf in leaves}
@@ -97,7 +102,11 @@ def load_params(
             remove_copies(kept.parent, file.path)
         with new_arena(kept, slots, identity) as arrays:
             _fill(file, leaves, forms, arrays, bits, report)
-    return _tree(config, {name: form.array(arrays) for name, form in forms.items()})
+    put, ready = putter(config, mesh), {}
+    for leaf in leaves:
+        form = forms[leaf.name]
+        ready[leaf.name] = form.array(arrays, put(leaf.name, leaf.info, getattr(form, "group", 1)))
+    return _tree(config, ready)
 
 
 def _leaves(config: ModelConfig, naming: Naming) -> Iterator[_Leaf]:
