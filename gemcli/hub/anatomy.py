@@ -86,6 +86,7 @@ def facts(about: Anatomy, devices: Sequence[Device]) -> dict[str, Any]:
         "active_parameters": config.active_parameters,
         "quantization": about.quantization or None,
         "window": config.context,
+        "senses": senses(about),
         "bytes": {
             "in_memory": about.weights,
             "int4": footprint.weights_bytes(config, "int4"),
@@ -100,6 +101,13 @@ def facts(about: Anatomy, devices: Sequence[Device]) -> dict[str, Any]:
         "tokens": tokens(about),
         "fits": [_fit(about, device) for device in devices],
     }
+
+
+def senses(about: Anatomy) -> list[str]:
+    """The kinds of parts it takes."""
+    seen = about.vision
+    takes = {"text": True, "image": seen, "video": seen and seen.framing.frame, "audio": about.audio}
+    return [sense for sense, able in takes.items() if able]
 
 
 def tokens(about: Anatomy) -> dict[str, Any]:
@@ -158,6 +166,7 @@ def lines(found: Mapping[str, Any]) -> dict[str, Any]:
         "parameters": f"{parameters:,}" + (f", a token meets {active:,}" if active != parameters else ""),
         "quantization": found["quantization"],
         "window": f"{found['window']:,}",
+        "senses": found["senses"],
         "weights": [
             f"{size_text(size)} {what}"
             for what, size in (

@@ -84,6 +84,8 @@ def resolve_speech(name: str, *, offline: bool, on_event: OnEvent) -> Resolved:
         GemcliError: the disk is full or may not be written to.
     """
     names = [each.name for each in catalog.CATALOG if each.task == "transcribe"]
+    if alias := aliases.find(name):
+        raise UsageError(f"{alias.name} writes no transcripts", f"Models that do: {', '.join(names)}")
     short = {each.removeprefix("whisper-"): each for each in names}
     entry = catalog.find(short.get(name.lower(), name))
     if entry.task != "transcribe":

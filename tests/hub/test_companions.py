@@ -132,6 +132,8 @@ def test_a_model_that_hears_is_not_asked_and_one_that_answers_hears_nothing(even
         resolve("whisper-base", offline=True, on_event=events)
     with pytest.raises(UsageError, match=r"smollm2-135m cannot hear"):
         resolve_speech("smollm2-135m", offline=True, on_event=events)
+    with pytest.raises(UsageError, match=r"gemma-4-e4b writes no transcripts"):
+        resolve_speech("gemma-4-e4b", offline=True, on_event=events)
 
 
 @pytest.mark.parametrize("name", ["whisper-base", "base", "tiny.en"])
