@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -14,7 +14,7 @@ AXIS = "model"
 _Tree = TypeVar("_Tree")
 
 
-def mesh_of(devices: Sequence[jax.Device]) -> Mesh | None:
+def mesh_of(devices: Sequence[Any]) -> Mesh | None:
     """The mesh of these devices; None of a single one, whose programs know nothing of meshes."""
     return Mesh(np.array(devices), (AXIS,)) if len(devices) > 1 else None
 

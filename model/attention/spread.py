@@ -8,10 +8,11 @@ positions, so it does not matter which slots those are.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import jax
 from jax import Array
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh
 
 from model.attention import api
 from model.cache.layer import LayerCache
@@ -70,7 +71,8 @@ def _by_heads(cache: LayerCache, mesh: Mesh) -> bool:
     return cache.hands == 1 and cache.keys.shape[1] % mesh.size == 0
 
 
-def _memory(cache: LayerCache, mesh: Mesh, *, near: bool) -> api.Memory:
-    """A partition for each array of a `Memory`."""
-    heads: PartitionSpec = partition(0) if _by_heads(cache, mesh) else _WHOLE
-    return api.Memory(cache.partitions(mesh.size), _WHOLE, (heads, heads, _WHOLE) if near else None)
+def _memory(cache: LayerCache, mesh: Mesh, *, near: bool) -> Any:
+    """A `Memory` with a partition in the place of each array."""
+    heads = partition(0) if _by_heads(cache, mesh) else _WHOLE
+    where: list[Any] = [cache.partitions(mesh.size), _WHOLE, (heads, heads, _WHOLE) if near else None]
+    return api.Memory(*where)

@@ -8,6 +8,7 @@ rolled-back tokens are only slots whose position is `EMPTY`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -135,15 +136,18 @@ class LayerCache:
             positions=larger(self.positions, 0, EMPTY),
         )
 
-    def partitions(self, devices: int) -> LayerCache:
-        """A `PartitionSpec` for each array, as one device's part is seen within `shard_map`.
+    def partitions(self, devices: int) -> Any:
+        """The cache with a `PartitionSpec` in the place of each array: how it enters `shard_map`.
 
         By heads where they divide; else slots are dealt; but a ring, which is small, is then everywhere.
         """
         if self.hands > 1:
-            return replace(self, keys=partition(2), values=partition(2), positions=partition(0))
-        stacks = partition(1) if self.keys.shape[1] % devices == 0 else partition()
-        return replace(self, keys=stacks, values=stacks, positions=partition())
+            stacks, positions = partition(2), partition(0)
+        else:
+            stacks = partition(1) if self.keys.shape[1] % devices == 0 else partition()
+            positions = partition()
+        where: dict[str, Any] = {"keys": stacks, "values": stacks, "positions": positions}
+        return replace(self, **where)
 
     def trim(self, length: Array | int) -> LayerCache:
         """The cache without the tokens at `length` and later."""

@@ -149,9 +149,9 @@ def _divided(array: np.ndarray, mesh: Mesh, axis: int | None, sizes: tuple[int, 
         return jax.device_put(array, sharding)
     share = array.shape[axis] // mesh.size
 
-    def part(index: tuple[slice, ...]) -> np.ndarray:
-        if not sizes:
-            return array[index]
+    def part(index: tuple[slice, ...] | None) -> np.ndarray:
+        if index is None or not sizes:
+            return array if index is None else array[index]
         device, pieces, first = (index[axis].start or 0) // share, [], 0
         for size in sizes:
             each = size // mesh.size

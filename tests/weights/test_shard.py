@@ -10,9 +10,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
+import numpy as np
 import pytest
 import tiny
 
+from model.attention.mask import EMPTY
+from model.cache.layer import empty
 from model.config import ModelConfig
 from model.weights.params import ArrayInfo, abstract
 from model.weights.shard import Division, dealt, division
@@ -54,7 +58,8 @@ CASES = [*PLAIN, *(pytest.param(case, marks=pytest.mark.slow) for case in OTHERS
 @pytest.mark.parametrize("case", CASES)
 def test_logits_of_chunks_and_of_single_tokens_are_those_of_one_device(case: str) -> None:
     assert found(case)["logits"] > 1
-    assert found(case)["difference"] <= 1e-5 * max(1, found(case)["logits"])
+    # Sums of other order: 1e-5 in truth, here of the largest logit, since processors differ.
+    assert found(case)["difference"] <= 1e-5 * found(case)["logits"]
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -73,6 +78,26 @@ def test_devices_send_activations_and_nothing_else(case: str) -> None:
     assert 0 < said["sent by a step"] < said["matrix"] / 2
     if said["cache"]:
         assert said["sent by a chunk"] < said["cache"] / said["devices"]
+
+
+def test_a_file_is_loaded_onto_the_devices_and_answers() -> None:
+    said = found("answer")
+    assert said["answer"] == "ABCDEFGHIJ"
+    assert said["devices"] == 8
+    assert said["grown"] == [[-1, 0, 1, 2, 3, 4]] * 2
+    assert said["slots"][1] > 4000 > said["slots"][0]
+    assert said["parts"] == 1 / 8
+
+
+def test_dealt_slots_keep_their_device_when_a_cache_grows() -> None:
+    cache = empty(1, 1, 10, 2, 32, ring=False, devices=4)
+    assert cache.slots == 12, "the same for every device"
+    cache = cache.claim(jnp.array([0, 1, 2, 3, 4, EMPTY]))
+    grown = cache.grow(19).claim(jnp.arange(5, 18))
+    held = np.asarray(grown.positions).reshape(4, 5)
+    for device, positions in enumerate(held.tolist()):
+        assert positions == [at if at < 18 else EMPTY for at in range(device, 20, 4)]
+    assert np.asarray(grown.trim(3).positions).max() == 2
 
 
 def _division(config: ModelConfig, name: str, devices: int, group: int = 1) -> Division:
