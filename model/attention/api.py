@@ -127,11 +127,16 @@ def read(
     passes = -(-count // _QUERIES_A_PASS)
     padding = passes * _QUERIES_A_PASS - count
     queries = jnp.pad(queries, ((0, padding), (0, 0), (0, 0)))
-    asking, reach = (
-        part if part is None else jnp.pad(part, (0, padding), constant_values=EMPTY).reshape(passes, -1)
-        for part in (asking, reach)
+
+    def cut(positions: Array) -> Array:
+        return jnp.pad(positions, (0, padding), constant_values=EMPTY).reshape(passes, -1)
+
+    parts = (
+        queries.reshape(passes, -1, *queries.shape[1:]),
+        cut(asking),
+        None if reach is None else cut(reach),
     )
-    mixed = lax.map(lambda part: few(*part), (queries.reshape(passes, -1, *queries.shape[1:]), asking, reach))
+    mixed = lax.map(lambda part: few(*part), parts)
     return mixed.reshape(queries.shape)[:count]
 
 
