@@ -80,7 +80,7 @@ class Model:
         limit = room if max_tokens is None else max_tokens
         if limit > room or limit < 1:
             raise ContextOverflowError(len(ids) + max(limit, 1), self.window)
-        return Generation(self, ids, sampling, limit, stop, progress, on_thought, soft)
+        return Generation(self, ids, sampling, limit, stop, progress, on_thought, soft, reluctant)
 
 
 class Generation(Iterator[str]):
@@ -157,6 +157,7 @@ class Generation(Iterator[str]):
             suppress=tokenizer.suppress_ids,
             progress=watched,
             soft=soft,
+            reluctant=reluctant,
         ):
             now = time.perf_counter() - began
             self.timings.setdefault("first_token_s", now)

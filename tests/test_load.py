@@ -133,6 +133,12 @@ def test_an_empty_stop_is_refused(parrot: Model) -> None:
         list(stream(parrot, stop=[""]))
 
 
+def test_a_first_token_may_have_to_be_surer_than_it_is(parrot: Model) -> None:
+    assert "".join(stream(parrot)) == SAYING
+    assert not "".join(stream(parrot, reluctant={SAID[0]: 1.1})).startswith(SAYING[0])
+    assert "".join(stream(parrot, reluctant={SAID[1]: 1.1})) == SAYING
+
+
 def test_progress_is_of_the_prompt(parrot: Model) -> None:
     seen: list[tuple[int, int]] = []
     answer = stream(parrot, [*b"the ", tiny.START], progress=lambda done, total: seen.append((done, total)))
