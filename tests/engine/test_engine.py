@@ -185,7 +185,9 @@ def test_a_cache_that_grows_says_the_same(
     want = said(long, ids, limit=40, sampling=sampling)  # room for 4096 from the start
     sizes = []
     grown = module._grown
-    monkeypatch.setattr(module, "_grown", lambda state, slots: sizes.append(slots) or grown(state, slots))
+    monkeypatch.setattr(
+        module, "_grown", lambda made, state, slots: sizes.append(slots) or grown(made, state, slots)
+    )
     monkeypatch.setattr(module, "_ROOM", 4)
     assert said(long, ids, limit=40, sampling=sampling) == want
     assert sizes == [4096 + plan.LARGEST]
