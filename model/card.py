@@ -198,7 +198,7 @@ def _describe_folder(path: Path) -> ModelCard:
 
 def _mmproj_beside(path: Path) -> Path | None:
     """The mmproj file in a GGUF's folder: the one that bears its name, or the only one."""
-    found = sorted(each for each in path.parent.glob("*mmproj*.gguf") if each != path)
+    found = sorted(each for each in path.parent.glob("*mmproj*.gguf") if each != path and each.is_file())
     stem = path.stem.lower().split("-q")[0]
     own = [each for each in found if stem in each.stem.lower()]
     folder_is_its_own = len([*path.parent.glob("*.gguf")]) - len(found) == 1

@@ -35,6 +35,11 @@ def config_from_gguf(metadata: Mapping[str, Any], tensors: Mapping[str, Any]) ->
         FormatError: a key or tensor that the architecture needs is missing.
     """
     name = metadata.get("general.architecture")
+    if name == "clip":
+        raise UnsupportedModelError(
+            "this is an mmproj file, with which a model sees and hears; give the model's own file, with this "
+            "beside it"
+        )
     builder = _BUILDERS.get(name) if isinstance(name, str) else None
     if builder is None:
         known = ", ".join(sorted(_BUILDERS))

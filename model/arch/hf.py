@@ -42,4 +42,10 @@ def config_from_hf(config: Mapping[str, Any], tensors: Mapping[str, Any]) -> Mod
     if builder is None:
         known = ", ".join(sorted(_BUILDERS))
         raise UnsupportedModelError(f"model type {name!r} is not supported (supported: {known})")
+    if isinstance(quantized := config.get("quantization_config"), Mapping):
+        method = str(quantized.get("quant_method", "unnamed"))[:40]
+        raise UnsupportedModelError(
+            f"its weights are quantized by {method!r}, which is not read; take the model's GGUF, or its "
+            "safetensors in 16 or 32 bits"
+        )
     return builder(Section(config), tensors)

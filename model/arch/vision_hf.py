@@ -40,8 +40,10 @@ def vision_spec_from_hf(
         UnsupportedModelError: an encoder that we do not run.
         FormatError: a number that it needs is missing or makes no sense.
     """
-    if not isinstance(config.get("vision_config"), Mapping):
+    if config.get("vision_config") is None:
         return None
+    if not isinstance(config["vision_config"], Mapping):
+        raise FormatError("config: vision_config is damaged: it is not an object")
     kind = config.get("model_type")
     builder = _HF.get(kind) if isinstance(kind, str) else None
     if builder is None:

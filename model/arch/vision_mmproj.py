@@ -34,11 +34,11 @@ def vision_spec_from_mmproj(
         None where it holds no vision encoder (it may still hold one for sound).
 
     Raises:
-        UnsupportedModelError: not an mmproj file, or an encoder that we do not run.
-        FormatError: a key or tensor that it needs is missing or makes no sense.
+        UnsupportedModelError: an encoder that we do not run.
+        FormatError: not an mmproj file; a key or tensor that it needs is missing or makes no sense.
     """
     if metadata.get("general.architecture") != "clip":
-        raise UnsupportedModelError("this is a language model, not an mmproj file with encoders")
+        raise FormatError("this is a language model, not an mmproj file with encoders")
     if not metadata.get("clip.has_vision_encoder", False):
         return None
     kind = metadata.get("clip.vision.projector_type", metadata.get("clip.projector_type"))

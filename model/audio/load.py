@@ -92,5 +92,6 @@ def _leaf(
                 f"{source.name}: {np.size(sound) - np.count_nonzero(sound):,} of {np.size(sound):,}"
             )
         values = values.reshape(source.shape)
-        whole[source.at] = np.logaddexp(0.0, values) if source.softplus else values
+        with np.errstate(invalid="ignore"):
+            whole[source.at] = np.logaddexp(0.0, values) if source.softplus else values
     return jnp.asarray(whole)

@@ -6,6 +6,7 @@ Which files and keys there are: tokenization_utils_base.py of transformers.
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -114,9 +115,12 @@ def read_json(path: Path) -> Mapping[str, Any] | None:
         OSError: it cannot be read.
     """
     try:
-        size = path.stat().st_size
+        found = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
+    if not stat.S_ISREG(found.st_mode):
+        raise FormatError(f"{path.name} is no regular file")
+    size = found.st_size
     if size > _LARGEST:
         raise FormatError(f"{path.name} is of {size:,} bytes: that is no description of a model")
     try:

@@ -28,7 +28,9 @@ def template_from_folder(folder: Path) -> ChatTemplate:
 
 def _source(folder: Path) -> str | None:
     own = folder / "chat_template.jinja"
-    if own.is_file():
+    if own.exists():
+        if not own.is_file():
+            raise FormatError(f"{own} is no regular file")
         if own.stat().st_size > 4 * LONGEST_SOURCE:
             raise FormatError(f"{own} is of {own.stat().st_size:,} bytes: that is no template")
         try:

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from model.tokenizer.sandbox import Sandbox
 
 LONGEST_SOURCE = 1 << 20  # characters
+_LONGEST_MESSAGE = 500  # characters
 _ROLES = frozenset({"system", "developer", "user", "assistant", "model", "tool"})
+
+
+def _short(error: Exception) -> str:
+    """What a stranger's program says, no longer than a message may be."""
+    said = str(error)
+    return said if len(said) <= _LONGEST_MESSAGE else f"{said[:_LONGEST_MESSAGE]} …"
 
 
 class ChatTemplate:
@@ -91,10 +98,12 @@ class ChatTemplate:
                     enable_thinking=self.thinking,
                 )
         except Refusal as refusal:
-            raise TemplateError(f"the model's chat template refuses this conversation: {refusal}") from None
+            raise TemplateError(
+                f"the model's chat template refuses this conversation: {_short(refusal)}"
+            ) from None
         except Exception as error:  # a stranger's program may raise anything
             raise TemplateError(
-                f"the model's chat template cannot be used: {error or type(error).__name__}"
+                f"the model's chat template cannot be used: {_short(error) or type(error).__name__}"
             ) from None
         return rope.merged(rendered)
 

@@ -318,7 +318,10 @@ def _identity(path: Path, precision: Precision, bits: Bits | None) -> str:
     """What a laid-out copy was made from; of a folder all its files count."""
     files = [path] if path.is_file() else sorted(path.glob("*.safetensors*"))
     stats = [(each.name, each.stat()) for each in files]
-    seen = "\n".join(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats)
+    # The time of the last change of any kind too: a file's own time can be set back by whoever writes it.
+    seen = "\n".join(
+        f"{name} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}" for name, stat in stats
+    )
     return f"{path.resolve()}\n{seen}\n{precision} {bits}\n{_LAYOUT}"
 
 

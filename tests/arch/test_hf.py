@@ -267,3 +267,8 @@ def test_damaged(described: dict[str, Any], changes: dict[str, Any], named: str)
 def test_a_checkpoint_without_an_embedding() -> None:
     with pytest.raises(FormatError, match=r"embed_tokens\.weight"):
         config_from_hf(GEMMA3, {str(index): Tensor(1) for index in range(20)})
+
+
+def test_weights_that_another_program_quantized_are_refused() -> None:
+    with pytest.raises(UnsupportedModelError, match="quantized by 'zorp'"):
+        config(GEMMA4, model_type="gemma4_text", quantization_config={"quant_method": "zorp"})

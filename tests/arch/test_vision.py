@@ -124,7 +124,7 @@ def tensors_of(name: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("name", "changes", "error", "message"),
     [
-        ("gemma3", {"general.architecture": "gemma3"}, UnsupportedModelError, "not an mmproj file"),
+        ("gemma3", {"general.architecture": "gemma3"}, FormatError, "not an mmproj file"),
         ("gemma3", {"clip.projector_type": "pixtral"}, UnsupportedModelError, "'pixtral' is not supported"),
         ("gemma3", {"clip.vision.embedding_length": 31}, FormatError, "encoder of width 31"),
         ("gemma3", {"clip.vision.block_count": 10_000}, FormatError, "block_count is 10,000"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 from collections.abc import Callable
 from dataclasses import fields, replace
@@ -214,3 +215,17 @@ def test_layers_that_borrow_may_have_been_trained_beside_projections_of_their_ow
     assert NAMES.is_superfluous(config, "model.layers.1.self_attn.v_proj.weight")
     assert not NAMES.is_superfluous(config, "model.layers.0.self_attn.v_proj.weight")
     assert not NAMES.is_superfluous(config, "model.layers.7.self_attn.v_proj.weight")
+
+
+def test_a_copy_is_not_taken_for_other_weights_of_the_same_size_and_time(tmp_path: Path) -> None:
+    folder, copies = tmp_path / "model", tmp_path / "copies"
+    folder.mkdir()
+    tensors = tensors_of(WIDE, tiny.random_params(WIDE))
+    file = write(folder / "model.safetensors", tensors)
+    os.utime(file, (1, 1))
+    first = load(folder, WIDE, "packed", bits=8, copies=copies)
+    tensors["model.norm.weight"] += 1
+    write(file, tensors)
+    os.utime(file, (1, 1))
+    again = load(folder, WIDE, "packed", bits=8, copies=copies)
+    assert not np.array_equal(first.final_norm, again.final_norm)
