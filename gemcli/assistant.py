@@ -24,6 +24,7 @@ from gemcli.perceive import perceive
 from gemcli.reading.windowed import read_in_windows
 from gemcli.request import Prepared, Request, prepare
 from gemcli.settings import cache_dir, make_private
+from gemcli.turns import Turn
 from gemcli.worker import Emit
 
 if TYPE_CHECKING:
@@ -68,9 +69,9 @@ def answer(request: Request, loaded: Loaded | None = None) -> Generator[Event]:
         why = failure(error)
         if not isinstance(error, KeyboardInterrupt):
             yield Error(why.code, why.message, why.hint)
-        yield Result(run.result(why, interrupted=isinstance(error, KeyboardInterrupt)))
+        yield Result(run.result(why, interrupted=isinstance(error, KeyboardInterrupt)), run.turn())
         raise
-    yield Result(run.result())
+    yield Result(run.result(), run.turn())
 
 
 class _Run:
@@ -214,6 +215,13 @@ class _Run:
             answer=said,
             decode_tokens_per_s=generation.timings.get("decode_tokens_per_s") or 0.0,
         )
+
+    def turn(self) -> Turn | None:
+        """The question, its answer as far as it came, and the documents as they were sent."""
+        if self._generation is None or self._prepared is None:
+            return None
+        documents = self._prepared.packed.documents
+        return Turn(self._request.question, "".join(self._said), documents)
 
     def result(self, why: Failure | None = None, *, interrupted: bool = False) -> dict[str, object]:
         """The contract's answer object, of a finished, failed or interrupted request."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from gemcli.turns import Turn
+
 Stage = Literal[
     "pull", "verify", "ingest", "ocr", "transcribe", "frames", "index", "load", "encode", "prefill", "think",
     "map", "measure",
@@ -73,9 +75,13 @@ class Error:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The end: the contract's answer object (``schema_version`` 1)."""
+    """The end: the contract's answer object (``schema_version`` 1).
+
+    `turn` is what a conversation goes on from; None where no answer began.  It is in no output.
+    """
 
     data: dict[str, object]
+    turn: Turn | None = None
 
 
 Event = Init | Progress | Thought | Token | Note | Warning | Error | Result

@@ -16,6 +16,7 @@ from gemcli.pack.overflow import Packed, Packer, Policy, pack
 from gemcli.pack.plan import plan_json
 from gemcli.parts import Document
 from gemcli.taken import as_taken
+from gemcli.turns import Turn
 from gemcli.worker import Emit
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Request:
     Attributes:
         question: what is asked; may be empty in a plan.
         files: paths, directories, globs, ``-``.
+        earlier: the conversation before.
         stdin: ``auto``: without files, what is piped in is the document; ``never``: it was something else.
         model: a name of the catalogue, a path, ``hf:…``; None for the machine's default.
         system: the instruction; None for the default, ``""`` for none.
@@ -66,6 +68,7 @@ class Request:
 
     question: str
     files: tuple[str, ...] = ()
+    earlier: tuple[Turn, ...] = ()
     stdin: Literal["auto", "never"] = "auto"
     model: str | None = None
     system: str | None = None
@@ -189,7 +192,7 @@ def prepare(request: Request, emit: Emit, *, may_pull: bool = True) -> Prepared:
         emit(Warning(f"{model.name} reads text only: {card.unread}"))
     limits = budget(card.window, context=request.context, max_tokens=request.max_tokens)
     taken = as_taken(documents, request, model.name, card, limits, emit)
-    packer = Packer(card, request.system, _thinking(request, model.name, card, emit))
+    packer = Packer(card, request.system, _thinking(request, model.name, card, emit), request.earlier)
     packed = pack(
         taken,
         request.question,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from gemcli.pack.cost import Costs, Region, Stretch, count, lost
 from gemcli.pack.media import Media, Piece, Run
 from gemcli.parts import Audio, Document, Image, Part, Text
+from gemcli.turns import Turn
 
 if TYPE_CHECKING:
     from model.tokenizer.base import Tokenizer
@@ -57,7 +58,7 @@ class Slot:
         count: how many.
         part: what is seen or heard there; a long sound has several slots, one for each window of it.
         source: the document that it is of.
-        place: indexes of that document and of the part in it.
+        place: indexes of that document and of the part in it; of an earlier turn's, the first is negative.
     """
 
     first: int
@@ -128,6 +129,7 @@ def assemble(
     is_base: bool = False,
     passages: bool = False,
     media: Media | None = None,
+    earlier: Sequence[Turn] = (),
 ) -> Prompt:
     """The prompt for a question about documents.
 
@@ -140,32 +142,42 @@ def assemble(
         passages: the documents are passages that were chosen for the question.
         is_base: the model only continues text: it gets ``Question: … Answer:`` instead of a conversation.
         media: how the model is shown pictures and played sound, where documents hold any.
+        earlier: the conversation before; in the costs it is overhead.
 
     Raises:
         UnsupportedModelError: the template or the tokenizer does not keep the text as it is given.
     """
     reminder = ""
     if system is None:
-        system = SYSTEM if documents and not is_base else ""
+        shown = documents or any(turn.documents for turn in earlier)
+        system = SYSTEM if shown and not is_base else ""
         reminder = REMINDER if system and passages and question.rstrip().endswith(_QUESTION_MARKS) else ""
     content = compose(documents, question, reminder=reminder, ask_for_answer=is_base, media=media)
-    spans = _spans(template, system, content.text)
+    before = [compose(each.documents, each.question, ask_for_answer=is_base, media=media) for each in earlier]
+    said = [(old.text, turn.answer.strip()) for old, turn in zip(before, earlier, strict=True)]
+    spans = _spans(template, system, said, content.text, is_base=is_base)
     ids: list[int] = []
     slots: list[Slot] = []
     stretches: list[Stretch] = []
-    for text, insert in _segments(spans, content):
+    shows = [*(turn.documents for turn in earlier), documents]
+    for text, found in _segments(spans, said, [*before, content]):
         ids += tokenizer.encode_spans(text)
         if not stretches and tokenizer.add_bos and tokenizer.bos_id is not None:
             ids = ids if ids[:1] == [tokenizer.bos_id] else [tokenizer.bos_id, *ids]
-        if insert is None:
+        if found is None:
             continue
-        run, document = insert.run, documents[insert.document]
+        turn, insert = found
+        run, document = insert.run, shows[turn][insert.document]
         part = document.parts[insert.part]
         assert not isinstance(part, Text), "a text has no soft tokens"
+        if turn < len(earlier):
+            number = insert.document - sum(len(each) for each in shows[turn:-1])
+        else:
+            number = insert.document
+            stretches.append(Stretch(number, insert.part, len(ids), len(ids) + len(run.ids)))
         if run.count:
-            place = (insert.document, insert.part)
+            place = (number, insert.part)
             slots.append(Slot(len(ids) + run.skip, run.count, part, document.source, place))
-        stretches.append(Stretch(insert.document, insert.part, len(ids), len(ids) + len(run.ids)))
         ids += run.ids
     costs = count(ids, tokenizer.token_bytes, content.text, content.regions, stretches)
     reluctant = {tokenizer.encode(DENIAL)[0]: SURE} if reminder else {}
@@ -256,30 +268,42 @@ def _is_frame(part: Part) -> bool:
 
 
 def _segments(
-    spans: Sequence[tuple[str, bool]], content: Content
-) -> Iterator[tuple[list[tuple[str, bool]], Insert | None]]:
-    """The conversation's spans cut where something is to be inserted: (spans, what follows them)."""
-    if not content.inserts:
+    spans: Sequence[tuple[str, bool]], said: Sequence[tuple[str, str]], contents: Sequence[Content]
+) -> Iterator[tuple[list[tuple[str, bool]], tuple[int, Insert] | None]]:
+    """The conversation's spans cut where something is to be inserted: (spans, what follows them and in which
+    of the contents)."""
+    if not any(content.inserts for content in contents):
         yield list(spans), None
         return
-    start = "".join(text for text, _ in spans).rfind(content.text)
-    if start < 0:
-        raise lost()
+    starts = _starts("".join(text for text, _ in spans), said, contents[-1].text)
     rest = list(spans)
     at = 0
-    for insert in content.inserts:
-        before: list[tuple[str, bool]] = []
-        room = start + insert.at - at
-        while rest and room >= len(rest[0][0]):
-            room -= len(rest[0][0])
-            before.append(rest.pop(0))
-        if room:
-            text, trusted = rest[0]
-            before.append((text[:room], trusted))
-            rest[0] = (text[room:], trusted)
-        at = start + insert.at
-        yield before, insert
+    for turn, (content, start) in enumerate(zip(contents, starts, strict=True)):
+        for insert in content.inserts:
+            before: list[tuple[str, bool]] = []
+            room = start + insert.at - at
+            while rest and room >= len(rest[0][0]):
+                room -= len(rest[0][0])
+                before.append(rest.pop(0))
+            if room:
+                text, trusted = rest[0]
+                before.append((text[:room], trusted))
+                rest[0] = (text[room:], trusted)
+            at = start + insert.at
+            yield before, (turn, insert)
     yield rest, None
+
+
+def _starts(whole: str, said: Sequence[tuple[str, str]], last: str) -> list[int]:
+    """Where in the conversation the user's turns begin; searched for from the end, since what comes later may
+    repeat what came before but stands behind it."""
+    found = [whole.rfind(last)]
+    for asked, answered in reversed(said):
+        end = whole.rfind(answered, 0, max(found[-1], 0))
+        found.append(whole.rfind(asked, 0, max(end, 0)))
+    if min(found) < 0:
+        raise lost()
+    return found[::-1]
 
 
 def names_of(documents: Sequence[Document]) -> list[str]:
@@ -291,14 +315,25 @@ def names_of(documents: Sequence[Document]) -> list[str]:
     ]
 
 
-def _spans(template: Template, system: str, text: str) -> list[tuple[str, bool]]:
+def _spans(
+    template: Template, system: str, said: Sequence[tuple[str, str]], text: str, *, is_base: bool
+) -> list[tuple[str, bool]]:
     """The conversation's spans; an instruction that the template has no role for goes before the text."""
     from model.errors import TemplateError
 
-    user = {"role": "user", "content": text}
+    if is_base:  # the whole conversation is one text that goes on
+        text = "".join(f"{asked} {answered}\n\n" for asked, answered in said) + text
+        said = ()
+    messages = [
+        {"role": role, "content": content}
+        for turn in said
+        for role, content in zip(("user", "assistant"), turn, strict=True)
+    ]
+    messages.append({"role": "user", "content": text})
     if not system.strip():
-        return template.spans([user])
+        return template.spans(messages)
     try:
-        return template.spans([{"role": "system", "content": system.strip()}, user])
+        return template.spans([{"role": "system", "content": system.strip()}, *messages])
     except TemplateError:
-        return template.spans([{"role": "user", "content": f"{system.strip()}\n\n{text}"}])
+        first = {"role": "user", "content": f"{system.strip()}\n\n{messages[0]['content']}"}
+        return template.spans([first, *messages[1:]])

@@ -84,7 +84,7 @@ def count(
     Args:
         ids: the whole prompt.
         token_bytes: the bytes of one token, none for a control token.
-        text: the user's turn, which stands in the decoded prompt unchanged.
+        text: the user's last turn, which stands in the decoded prompt unchanged.
         regions: consecutive character ranges of `text`, in order.
         stretches: tokens that are no text, in order.
 
@@ -98,7 +98,7 @@ def count(
     for token in ids:
         if token not in known:
             known[token] = token_bytes(token)
-    base = b"".join([known[token] for token in ids]).find(text.encode())
+    base = b"".join([known[token] for token in ids]).rfind(text.encode())
     if base < 0:
         raise lost()
     if not regions:

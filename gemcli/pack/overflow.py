@@ -17,6 +17,7 @@ from gemcli.pack.less import LessMedia, media_tokens
 from gemcli.pack.media import Media
 from gemcli.pack.thin import Thinned
 from gemcli.parts import Document, Image
+from gemcli.turns import Turn
 
 if TYPE_CHECKING:
     from model.load import ModelCard
@@ -44,11 +45,13 @@ class Packer:
         card: the model.
         system: the instruction; None for the default.
         template: how a conversation is written for it; None: as the model's own template does it.
+        earlier: the conversation before the question.
     """
 
     card: ModelCard
     system: str | None
     template: Template | None = None
+    earlier: tuple[Turn, ...] = ()
 
     @property
     def media(self) -> Media:
@@ -73,6 +76,7 @@ class Packer:
             is_base=self.card.is_base,
             passages=passages,
             media=self.media,
+            earlier=self.earlier,
         )
 
     def count(
@@ -96,6 +100,7 @@ class Packer:
             keep=keep,
             report=report,
             media=self.media,
+            earlier=self.earlier,
         )
 
 

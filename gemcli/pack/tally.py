@@ -16,6 +16,7 @@ from gemcli.pack.assemble import Template, assemble, compose, names_of, written
 from gemcli.pack.cost import Costs
 from gemcli.pack.media import Media
 from gemcli.parts import Document, Text
+from gemcli.turns import Turn
 
 if TYPE_CHECKING:
     from model.tokenizer.base import Tokenizer
@@ -41,12 +42,13 @@ def tally(
     keep: bool = True,
     report: Callable[[int, int], None] = lambda done, total: None,
     media: Media | None = None,
+    earlier: Sequence[Turn] = (),
 ) -> Costs:
     """What the prompt of `gemcli.pack.assemble.assemble` would cost, without making it.
 
     Args:
         documents: as for `assemble`; without `media`, pictures and sound in them are counted as nothing.
-        question, system, template, tokenizer, is_base, media: as for `assemble`.
+        question, system, template, tokenizer, is_base, media, earlier: as for `assemble`.
         keep: whether counts are read from and written to disk.
         report: told the characters that are counted, and all.
 
@@ -55,7 +57,14 @@ def tally(
     """
     bare = [replace(document, parts=()) for document in documents]
     frame = assemble(
-        bare, question, system=system, template=template, tokenizer=tokenizer, is_base=is_base
+        bare,
+        question,
+        system=system,
+        template=template,
+        tokenizer=tokenizer,
+        is_base=is_base,
+        media=media,
+        earlier=earlier,
     ).costs
     counted = tokenizer.count_batch([f"Document: {each.source}\n" for each in documents])
     headings = {index: tokens for index, tokens in enumerate(counted) if documents[index].parts}

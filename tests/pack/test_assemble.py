@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from gemcli.pack.assemble import BASE_STOPS, DENIAL, REMINDER, SURE, SYSTEM, assemble, compose
 from gemcli.parts import Anchor, Document, Text
+from gemcli.turns import Turn
 
 TEXT = st.text(max_size=80) | st.sampled_from(
     [
@@ -217,3 +218,59 @@ def test_a_tokenizer_that_changes_the_text_is_refused(pack):
 
     with pytest.raises(UnsupportedModelError, match="would be lost"):
         pack([document("a.md", ("alpha", Anchor()))], "What?", tokenizer=Lossy())
+
+
+def test_a_conversation_goes_on_behind_what_was_said(pack):
+    shown = document("notes.md", ("The rent is 40 euros.", Anchor(lines=(1, 1))))
+    earlier = (Turn("What is the rent?", " 40 euros.", (shown,)), Turn("Sure?", "Yes."))
+    tokenizer = scripted.ByteTokenizer()
+    first = pack([shown], "What is the rent?", tokenizer=tokenizer)
+    prompt = assemble(
+        [document("more.md", ("It rose.", Anchor()))],
+        "And now?",
+        system=None,
+        template=scripted.Template(),
+        tokenizer=tokenizer,
+        earlier=earlier,
+    )
+    text = tokenizer.decode(prompt.ids)
+    said = ["The rent is 40 euros.", "What is the rent?", "40 euros.", "Sure?", "Yes.", "It rose.", "And now?"]
+    places = []
+    for piece in [SYSTEM, *said]:
+        places.append(text.index(piece, places[-1] + 1 if places else 0))
+    assert places == sorted(places)
+    # The beginning is that of the first question's prompt, so that its cache serves again.
+    assert prompt.ids[: len(first.ids)] == first.ids
+    costs = prompt.costs
+    assert costs.total == len(prompt.ids)
+    assert costs.of_document(0) == len("Document: more.md\nIt rose.\n\n")
+
+
+def test_a_base_model_reads_a_conversation_as_one_text(pack):
+    earlier = (Turn("Who?", "Ada."), Turn("When?", "1815."))
+    tokenizer = scripted.ByteTokenizer()
+    prompt = assemble(
+        [],
+        "Where?",
+        system=None,
+        template=scripted.Template(plain=True),
+        tokenizer=tokenizer,
+        is_base=True,
+        earlier=earlier,
+    )
+    expected = "Question: Who?\nAnswer: Ada.\n\nQuestion: When?\nAnswer: 1815.\n\nQuestion: Where?\nAnswer:"
+    assert tokenizer.decode(prompt.ids) == expected
+
+
+@given(st.lists(st.tuples(TEXT, TEXT), max_size=3), DOCUMENTS, TEXT, st.booleans())
+def test_no_conversation_disturbs_the_counts(said, documents, question, is_base):
+    tokenizer = scripted.ByteTokenizer()
+    earlier = tuple(Turn(asked, answered, tuple(documents)) for asked, answered in said)
+    options = {"system": "", "template": scripted.Template(plain=is_base), "is_base": is_base}
+    alone = assemble(documents, question, tokenizer=tokenizer, **options)
+    prompt = assemble(documents, question, tokenizer=tokenizer, earlier=earlier, **options)
+    assert prompt.costs.parts == alone.costs.parts
+    assert prompt.costs.headings == alone.costs.headings
+    assert prompt.costs.total == len(prompt.ids)
+    controls = [token for token in prompt.ids if tokenizer.is_control(token)]
+    assert len(controls) == (0 if is_base else 3 + 4 * len(said))

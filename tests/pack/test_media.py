@@ -12,6 +12,7 @@ from gemcli.pack.assemble import assemble
 from gemcli.pack.media import TOO_SHORT, Media
 from gemcli.pack.tally import tally
 from gemcli.parts import Text
+from gemcli.turns import Turn
 from model.errors import UnsupportedModelError
 
 PART = st.one_of(
@@ -169,3 +170,24 @@ def test_the_text_around_a_picture_is_tokenized_as_one_with_its_neighbours():
     ids = packed([document("a", image(page=1))], card).ids
     at = ids.index(407)
     assert ids[at - 2 : at] == [ord("]"), 300], "the blank line before the mark is one token"
+
+
+@given(DOCUMENTS, DOCUMENTS, st.text(max_size=20))
+@settings(deadline=None)
+def test_an_earlier_turn_keeps_its_pictures_and_sounds(before, documents, answer):
+    card = sensing.everything()
+    options = {"system": "", "template": card.template, "tokenizer": card.tokenizer, "media": Media(card)}
+    alone = assemble(documents, "Why?", **options)
+    then = assemble(before, "What?", **options)
+    whole = assemble(
+        documents, "Why?", **options, earlier=[Turn("What?", answer, tuple(before)), Turn("So?", "", ())]
+    )
+    assert whole.ids[: len(then.ids)] == then.ids
+    assert [(slot.first, slot.count, slot.part) for slot in whole.media] == [
+        *((slot.first, slot.count, slot.part) for slot in then.media),
+        *((slot.first + len(whole.ids) - len(alone.ids), slot.count, slot.part) for slot in alone.media),
+    ]
+    assert all((slot.place[0] < 0) == (slot.first < len(then.ids)) for slot in whole.media)
+    assert whole.costs.parts == alone.costs.parts
+    counted = tally(documents, "Why?", **options, keep=False, earlier=[Turn("What?", answer, tuple(before))])
+    assert counted.parts == alone.costs.parts
