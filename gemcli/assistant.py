@@ -48,10 +48,13 @@ class Loaded:
     load_s: float = 0.0
 
 
-def answer(request: Request, loaded: Loaded | None = None) -> Generator[Event]:
+def answer(
+    request: Request, loaded: Loaded | None = None, cancelled: threading.Event | None = None
+) -> Generator[Event]:
     """Answer a request: `Init`, `Progress`, `Warning`, `Thought` and `Token` events, then one `Result`.
 
     `loaded` is for requests that come one after the other: the model is loaded for the first of them.
+    `cancelled` ends it from any thread, as an interrupt does, by `gemcli.worker.Cancelled`.
 
     When something fails or an interrupt is thrown in, an `Error` (not for an interrupt) and the `Result`
     with what there is come first, then the exception is raised.
@@ -59,7 +62,7 @@ def answer(request: Request, loaded: Loaded | None = None) -> Generator[Event]:
     run = _Run(request, loaded or Loaded())
     try:
         yield Init(run.id, run.find_name())
-        with closing(worker.stream(run.work)) as events:
+        with closing(worker.stream(run.work, cancelled)) as events:
             for event in events:
                 run.note(event)
                 yield event

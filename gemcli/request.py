@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from gemcli.events import Note, Progress, Warning
+from gemcli.ingest.source import Source
 from gemcli.ingest.wants import Wants
 from gemcli.keep import Keep
 from gemcli.pack import speed
@@ -39,6 +40,7 @@ class Request:
     Attributes:
         question: what is asked; may be empty in a plan.
         files: paths, directories, globs, ``-``.
+        sources: inputs that came with their bytes, under names that are labels only; before the files.
         earlier: the conversation before.
         stdin: ``auto``: without files, what is piped in is the document; ``never``: it was something else.
         model: a name of the catalogue, a path, ``hf:…``; None for the machine's default.
@@ -68,6 +70,7 @@ class Request:
 
     question: str
     files: tuple[str, ...] = ()
+    sources: tuple[Source, ...] = ()
     earlier: tuple[Turn, ...] = ()
     stdin: Literal["auto", "never"] = "auto"
     model: str | None = None
@@ -183,6 +186,7 @@ def prepare(request: Request, emit: Emit, *, may_pull: bool = True) -> Prepared:
         wants=request.wants,
         keep_going=request.keep_going,
         keep=Keep("parsed", request.keep),
+        sources=request.sources,
     )
     read = time.perf_counter()
     model = resolve(request.model, offline=request.offline, on_event=emit, may_pull=may_pull)

@@ -25,8 +25,14 @@ class Abandoned(BaseException):
     """Raised inside the work where it reports to a consumer that is gone; not for anyone else to catch."""
 
 
-def stream(work: Callable[[Emit], None]) -> Generator[Event]:
+class Cancelled(KeyboardInterrupt):
+    """Raised by `stream` when its `cancelled` is set: nobody waits for the answer any more."""
+
+
+def stream(work: Callable[[Emit], None], cancelled: threading.Event | None = None) -> Generator[Event]:
     """Run `work(emit)` in a thread and yield what it emits, in order.
+
+    `cancelled` ends it from any thread, also while nothing is emitted, by raising `Cancelled` here.
 
     An exception of the work is raised here, after everything that it emitted before.  When the generator is
     closed, or an exception is thrown into it, the work is told to stop and given `PATIENCE_S` to do so.
@@ -51,6 +57,8 @@ def stream(work: Callable[[Emit], None]) -> Generator[Event]:
     thread.start()
     try:
         while True:
+            if cancelled is not None and cancelled.is_set():
+                raise Cancelled
             try:
                 item = queue.get(timeout=TICK_S)
             except Empty:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -29,6 +29,7 @@ StdinPolicy = Literal["auto", "never"]
 _REPORT_EVERY = 0.1  # seconds
 _NO_KEEP = Keep("parsed", on=False)
 _KEEP_GOING = "--keep-going leaves out what cannot be read"
+_NOTHING = "nothing was read"
 _CHANGED = "was changed while it was read: what was read may be incomplete"
 
 
@@ -41,6 +42,7 @@ def collect(
     wants: Wants | None = None,
     keep_going: bool = False,
     keep: Keep = _NO_KEEP,
+    sources: Sequence[Source] = (),
 ) -> list[Document]:
     """Read every input, in the order given.
 
@@ -55,6 +57,7 @@ def collect(
         wants: how to read; None for the defaults.
         keep_going: an input that cannot be read becomes a warning.
         keep: where documents that take long to read are kept for the next time.
+        sources: inputs that are located already, such as the bytes of an upload; they come first.
 
     Returns:
         Documents; none when no file is given and stdin holds nothing.
@@ -67,17 +70,36 @@ def collect(
     wants = wants or Wants()
     check_clip(wants.start, wants.end)
     run = _Run(on_event, keep_going, keep)
-    if files:
-        sources = run.locate(files, stdin)
-    else:
-        data = standard_input.read_implied(on_event) if stdin == "auto" else None
-        sources = [] if data is None or not data.strip() else [Source(STDIN, None, data=data)]
-    sources = [replace(each, selection=each.selection or selection, wants=wants) for each in sources]
-    documents = run.read(sources)
-    if files and not documents:
-        raise InputError(f"none of {len(files)} inputs could be read" if files[1:] else "nothing was read")
+    named = bool(files or sources)
+    found = [*sources, *run.located(files, stdin if files or not sources else "never")]
+    found = [replace(each, selection=each.selection or selection, wants=wants) for each in found]
+    documents = run.read(found)
+    if named and not documents:
+        many = len(files) + len(sources) > 1
+        raise InputError(f"none of {len(files) + len(sources)} inputs could be read" if many else _NOTHING)
     _unused(documents, pages, wants, on_event)
     return documents
+
+
+def gather(
+    files: Sequence[str],
+    *,
+    on_event: Callable[[Event], None],
+    stdin: StdinPolicy = "auto",
+    keep_going: bool = False,
+    offline: bool = False,
+) -> list[Source]:
+    """The inputs that the words mean, by the rules of `collect`, to be read elsewhere.
+
+    What is no file on disk (stdin, a pipe, a URL) is taken into memory.
+
+    Raises:
+        InputError: an input is not there or cannot be taken.
+        UsageError: a name is malformed.
+    """
+    run = _Run(on_event, keep_going, _NO_KEEP)
+    wants = Wants(offline=offline)
+    return list(run.taken(replace(each, wants=wants) for each in run.located(files, stdin)))
 
 
 def _unused(
@@ -122,6 +144,21 @@ class _Run:
         self._keep = keep
         self._directories: dict[str, _Directory] = {}
 
+    def located(self, files: Sequence[str], stdin: StdinPolicy) -> list[Source]:
+        """The inputs that the words mean; without any, what is piped in, if it may be read."""
+        if files:
+            return self.locate(files, stdin)
+        data = standard_input.read_implied(self._emit) if stdin == "auto" else None
+        return [] if data is None or not data.strip() else [Source(STDIN, None, data=data)]
+
+    def taken(self, sources: Iterable[Source]) -> Iterator[Source]:
+        """The sources that could be taken, those of streams with their bytes."""
+        for source in sources:
+            try:
+                yield self._taken(source)
+            except InputError as error:
+                self._failed(error)
+
     def locate(self, files: Sequence[str], stdin: StdinPolicy) -> list[Source]:
         """The inputs that the words mean, each once."""
         sources: dict[tuple[object, ...], Source] = {}
@@ -151,6 +188,8 @@ class _Run:
     def read(self, sources: Sequence[Source]) -> list[Document]:
         """Read what was located."""
         documents: list[Document] = []
+        for source in sources:
+            self._directories.setdefault(source.root or "", _Directory())
         last: dict[str, int] = {
             each.root: place for place, each in enumerate(sources) if each.root is not None
         }
