@@ -40,6 +40,9 @@ class Engine:
         params: the weights.
         window: tokens that a sequence may hold, prompt and answer together.
         cache_bits: of a cached key or value: 16 or 32.
+
+    Attributes:
+        ropes: the decoder's rotary tables, for all positions of the window.
     """
 
     def __init__(self, decoder: Decoder, params: Params, *, window: int, cache_bits: int = 16) -> None:
@@ -47,7 +50,7 @@ class Engine:
         self.params = params
         self.window = window
         self.cache_bits = cache_bits
-        self._ropes = everywhere(decoder.rope_tables(window + plan.LARGEST), decoder.mesh)
+        self.ropes = everywhere(decoder.rope_tables(window + plan.LARGEST), decoder.mesh)
         mixers = [spec.attention for spec in decoder.config.layers]
         self._blocks_whole = any(mixer is not None and mixer.media for mixer in mixers)
 
@@ -77,7 +80,7 @@ class Engine:
         done, last = 0, None
         for chunk, taken, media in self._chunks(ids, soft):
             last, state = _prefill(
-                self.decoder, self.params, self._ropes, state, chunk, np.int32(taken), media
+                self.decoder, self.params, self.ropes, state, chunk, np.int32(taken), media
             )
             done += taken
             if progress:
@@ -100,7 +103,7 @@ class Engine:
         state, parts = self.new_state(len(ids)), []
         for chunk, taken, media in self._chunks(ids, soft):
             logits, state = _score(
-                self.decoder, self.params, self._ropes, state, chunk, np.int32(taken), media
+                self.decoder, self.params, self.ropes, state, chunk, np.int32(taken), media
             )
             parts.append(np.asarray(logits[:taken]))
         return np.concatenate(parts)
@@ -198,7 +201,7 @@ class Engine:
                 state = _grow(self.decoder, state, held + steps)
                 began = time.perf_counter()
                 out, count, token, state = _step(
-                    self.decoder, self.params, self._ropes, state, token, sampler, stops, np.int32(steps)
+                    self.decoder, self.params, self.ropes, state, token, sampler, stops, np.int32(steps)
                 )
                 launched = (out, count, steps, began)
                 asked, held = asked + steps, held + steps
