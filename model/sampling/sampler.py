@@ -108,6 +108,17 @@ def keep(logits: Array, top_k: Array, top_p: Array, min_p: Array) -> Array:
     return jnp.where(weights >= jnp.minimum(min_p, 1.0) * weights.max(), logits, _NEVER)
 
 
+def masked(logits: Array, mask: Array) -> Array:
+    """Logits f32 [V] with -inf for everything that a mask rules out.
+
+    Args:
+        logits: f32 [V].
+        mask: uint32 [ceil(V / 32)]; see `model.sampling.constraint.Constraint.mask`.
+    """
+    bits = (mask[:, None] >> jnp.arange(32, dtype=jnp.uint32)) & 1
+    return jnp.where(bits.reshape(-1)[: logits.shape[0]] == 1, logits, _NEVER)
+
+
 def _cut(logits: Array, enough: Callable[[Array], Array]) -> Array:
     """Drop what lies below the highest threshold at which `enough` still holds, found bit by bit.
 
