@@ -3,6 +3,9 @@
 Chunk sizes are powers of two.  A pass reads and widens all weights, which costs about as much as a few dozen
 tokens do (measured: 0.35 s of a processor's time, against 5 ms a token, for SmolLM2-135M), so the last chunk
 is padded where that saves a pass at a small price.
+
+The cuts are a function of the prompt alone, and those of its beginning a function of its beginning alone: so
+what was computed for one prompt is, bit by bit, what another with the same beginning would compute.
 """
 
 from __future__ import annotations
@@ -14,16 +17,41 @@ LARGEST = CHUNKS[-1]
 _SMALLEST_CACHE = 2048
 _CHEAP_PADDING = 64  # tokens
 _STEP = 128  # sizes of chunks beyond the largest, for blocks that are longer
+_APART = 256  # tokens: what a mark spares the next prompt must be worth the pass that its cut costs
 
 
-def chunks(count: int, whole: Sequence[tuple[int, int]] = ()) -> Iterator[tuple[int, int]]:
+def kept(marks: Sequence[int], count: int) -> tuple[int, ...]:
+    """The marks of a prompt of `count` tokens at which it is cut: rising, and none close behind another.
+
+    Whether one is kept depends on nothing behind it.
+    """
+    found: list[int] = []
+    for mark in sorted(set(marks)):
+        if (found[-1] if found else 0) + _APART <= mark < count:
+            found.append(mark)
+    return tuple(found)
+
+
+def chunks(
+    count: int, whole: Sequence[tuple[int, int]] = (), marks: Sequence[int] = ()
+) -> Iterator[tuple[int, int]]:
     """Sizes of the chunks that take `count` tokens: (tokens, size compiled for), in order.
 
     Args:
         count: tokens in all.
         whole: (begin, end) of runs of tokens that must not be divided, rising, without overlap.
+        marks: tokens behind which a chunk is to end, rising.
     """
+    ends = [mark for mark in marks if 0 < mark < count and not any(b < mark < e for b, e in whole)]
     done = 0
+    for end in (*ends, count):
+        for taken, size in _until(end, done, whole):
+            yield taken, size
+            done += taken
+
+
+def _until(count: int, done: int, whole: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The chunks that take the tokens from `done` to `count`."""
     while done < count:
         size = _size(count - done)
         taken = min(size, count - done)
