@@ -35,3 +35,17 @@ class ContextOverflowError(ModelError):
         super().__init__(f"{needed:,} tokens are needed, but only {window:,} fit")
         self.needed = needed
         self.window = window
+
+
+class BusyError(ModelError):
+    """As many requests are being answered, and as many wait, as may; one more has to come again later.
+
+    Args:
+        running: requests that are being answered.
+        waiting: those that wait.
+    """
+
+    def __init__(self, running: int, waiting: int) -> None:
+        super().__init__(f"{running:,} requests are being answered and {waiting:,} wait: try again later")
+        self.running = running
+        self.waiting = waiting
