@@ -267,7 +267,7 @@ class _Run:
             from gemcli.ingest.url import fetch
 
             self._emit(Progress("ingest", 0, None, "bytes", source.name))
-            fetched = fetch(source.url, offline=source.wants.offline)
+            fetched = fetch(source.url, offline=source.wants.offline, trusted=source.trusted)
             return replace(source, data=fetched.data, media_type=fetched.media_type)
         if source.path is None:
             return replace(source, data=standard_input.read_named(self._emit))

@@ -44,7 +44,7 @@ class _Reply:
     charset: str = ""
 
 
-def fetch(url: str, *, offline: bool = False) -> Source:
+def fetch(url: str, *, offline: bool = False, trusted: bool = True) -> Source:
     """Download a URL.
 
     Text that says its encoding in the headers only comes as UTF-8 with its mark.
@@ -52,6 +52,7 @@ def fetch(url: str, *, offline: bool = False) -> Source:
     Args:
         url: http or https; a fragment is ignored.
         offline: nothing may be fetched.
+        trusted: the person named it, so that it may be at a private address.
 
     Returns:
         A source named by the URL, with its bytes and the media type that the server told, "" for none.
@@ -71,7 +72,9 @@ def fetch(url: str, *, offline: bool = False) -> Source:
     deadline = time.monotonic() + TOTAL
     for _ in range(MAX_REDIRECTS + 1):
         host = host_of(parts, name)
-        reply = _get(parts, host, typed, login if host.same_origin(typed) else "", deadline, name)
+        reply = _get(
+            parts, host, typed if trusted else None, login if host.same_origin(typed) else "", deadline, name
+        )
         if reply.location is None:
             return Source(name, None, reply.media_type, _as_utf8(reply))
         parts = _split(urljoin(parts.geturl(), reply.location), name)
@@ -106,7 +109,9 @@ def _login(parts: SplitResult) -> str:
     return "Basic " + base64.b64encode(said.encode()).decode("ascii")
 
 
-def _get(parts: SplitResult, host: Host, typed: Host, login: str, deadline: float, name: str) -> _Reply:
+def _get(
+    parts: SplitResult, host: Host, typed: Host | None, login: str, deadline: float, name: str
+) -> _Reply:
     """One request, whose socket is closed at the deadline whatever it is doing."""
     try:
         with connect(host, typed, name, STALL) as raw:

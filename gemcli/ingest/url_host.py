@@ -108,12 +108,12 @@ class Connection:
 
 
 @contextmanager
-def connect(host: Host, typed: Host, name: str, timeout: float) -> Iterator[Connection]:
+def connect(host: Host, typed: Host | None, name: str, timeout: float) -> Iterator[Connection]:
     """Connect to a server.
 
     Args:
         host: the server.
-        typed: the one that the person named, which may be anywhere.
+        typed: the one that the person named, which may be anywhere; None for none.
         name: the URL, for messages.
         timeout: seconds to wait for it, and later for each block.
 
@@ -123,7 +123,7 @@ def connect(host: Host, typed: Host, name: str, timeout: float) -> Iterator[Conn
     """
     addresses = _addresses(host, name)
     private = [address for address in addresses if not is_public(address)]
-    if private and not host.same_origin(typed):
+    if private and (typed is None or not host.same_origin(typed)):
         raise InputError(
             f"{name} leads to {host.name}, a private address ({private[0]}): it is not followed there",
             "name the address that it leads to yourself, if you trust it",
