@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from model.arch.audio import audio_spec_from_hf, audio_spec_from_mmproj
-from model.arch.gguf import check_rope_factors, config_from_gguf
-from model.arch.hf import config_from_hf
-from model.arch.vision import vision_spec_from_hf, vision_spec_from_mmproj
-from model.audio.spec import AudioSpec
+from model import footprint
 from model.config import ModelConfig
 from model.errors import FormatError, UnsupportedModelError
-from model.formats.ggml import Blocks
-from model.formats.gguf import open_gguf
-from model.formats.safetensors import open_safetensors
+from model.formats.open import is_safetensors
 from model.tokenizer.base import Tokenizer
-from model.tokenizer.hf import template_from_folder, tokenizer_from_folder
-from model.tokenizer.load import tokenizer_from_gguf
 from model.tokenizer.template import ChatTemplate
-from model.vision.spec import VisionSpec
+
+if TYPE_CHECKING:
+    from model.audio.spec import AudioSpec
+    from model.vision.spec import VisionSpec
 
 _FILE_TYPES = {
     0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 7: "Q8_0", 8: "Q5_0", 9: "Q5_1", 14: "Q4_K_S", 15: "Q4_K_M",
@@ -91,11 +85,7 @@ class ModelCard:
         Args:
             bits: of a cached key or value.
         """
-        far = 2 * self.config.reach + 2
-        per_value = bits // 8
-        return self.config.kv_bytes(far, bytes_per_value=per_value) - self.config.kv_bytes(
-            far - 1, bytes_per_value=per_value
-        )
+        return footprint.kv_bytes_per_token(self.config, bits)
 
 
 def describe(path: Path, encoders: Path | None = None) -> ModelCard:
@@ -113,7 +103,7 @@ def describe(path: Path, encoders: Path | None = None) -> ModelCard:
         OSError: it cannot be opened.
     """
     try:
-        if path.is_dir() or path.suffix.lower() == ".safetensors":
+        if is_safetensors(path):
             return _describe_folder(path)
         card = _describe_gguf(path)
     except UnsupportedModelError as error:
@@ -136,6 +126,11 @@ def _located(path: Path, error: Exception) -> str:
 
 
 def _describe_gguf(path: Path) -> ModelCard:
+    from model.arch.gguf import check_rope_factors, config_from_gguf
+    from model.formats.ggml import Blocks
+    from model.formats.gguf import open_gguf
+    from model.tokenizer.load import tokenizer_from_gguf
+
     with open_gguf(path) as file:
         metadata = file.metadata
         config = config_from_gguf(metadata, file.tensors)
@@ -164,6 +159,13 @@ def _describe_gguf(path: Path) -> ModelCard:
 
 
 def _describe_folder(path: Path) -> ModelCard:
+    # Imported here, and sight and hearing below: a text model in a GGUF starts without them.
+    from model.arch.audio import audio_spec_from_hf
+    from model.arch.hf import config_from_hf
+    from model.arch.vision import vision_spec_from_hf
+    from model.formats.safetensors import open_safetensors
+    from model.tokenizer.hf import template_from_folder, tokenizer_from_folder
+
     folder = path if path.is_dir() else path.parent
     described = _json(folder / "config.json")
     with open_safetensors(path) as file:
@@ -212,6 +214,10 @@ def _with_encoders(card: ModelCard, path: Path) -> ModelCard:
         FormatError: damaged, or made for a model of another width.
         UnsupportedModelError: an encoder that we do not run.
     """
+    from model.arch.audio import audio_spec_from_mmproj
+    from model.arch.vision import vision_spec_from_mmproj
+    from model.formats.gguf import open_gguf
+
     try:
         with open_gguf(path) as file:
             vision = vision_spec_from_mmproj(file.metadata, file.tensors)
@@ -229,17 +235,12 @@ def _with_encoders(card: ModelCard, path: Path) -> ModelCard:
     return replace(card, vision=vision, audio=audio, encoders=path)
 
 
-def _json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
+def _json(path: Path) -> Mapping[str, Any]:
+    from model.tokenizer.hf_files import read_json
+
+    found = read_json(path, largest=_LONGEST_CONFIG)
+    if found is None:
         raise FormatError(f"there is no {path.name} beside the weights")
-    if path.stat().st_size > _LONGEST_CONFIG:
-        raise FormatError(f"{path.name} is too large to be a configuration")
-    try:
-        found = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
-        raise FormatError(f"{path.name} is damaged: it is not JSON") from None
-    if not isinstance(found, dict):
-        raise FormatError(f"{path.name} is damaged: it is not a JSON object")
     return found
 
 

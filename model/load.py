@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.card import ModelCard, describe
 from model.compiled import remove_damaged
 from model.errors import ContextOverflowError, DeviceError
+from model.sampling.thoughts import after_thoughts
 from model.thinking import Splitter, marks_of
 from model.tokenizer.stops import StopStrings
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from model.engine.engine import Engine
     from model.prompt import Soft
+    from model.sampling.constraint import Constraint
     from model.sampling.sampler import Sampling
     from model.senses import Senses
     from model.thinking import Piece
@@ -60,6 +63,7 @@ class Model:
         on_thought: Callable[[str], None] | None = None,
         soft: Sequence[Soft] = (),
         reluctant: Mapping[int, float] | None = None,
+        constraint: Constraint | None = None,
     ) -> Generation:
         """Begin to answer a prompt; nothing is computed before the first piece is asked for.
 
@@ -72,6 +76,7 @@ class Model:
             stop: texts that end the answer; they are not part of it.
             progress: called with prompt tokens taken and in all.
             on_thought: called with each piece of what the model thinks, which is never part of the answer.
+            constraint: what the answer may be; a new one, which is used up.  Thoughts are free.
 
         Raises:
             ContextOverflowError: the prompt (with `max_tokens`) is longer than the window.
@@ -80,7 +85,9 @@ class Model:
         limit = room if max_tokens is None else max_tokens
         if limit > room or limit < 1:
             raise ContextOverflowError(len(ids) + max(limit, 1), self.window)
-        return Generation(self, ids, sampling, limit, stop, progress, on_thought, soft, reluctant)
+        return Generation(
+            self, ids, sampling, limit, stop, progress, on_thought, soft, reluctant, constraint
+        )
 
 
 class Generation(Iterator[str]):
@@ -106,6 +113,7 @@ class Generation(Iterator[str]):
         on_thought: Callable[[str], None] | None = None,
         soft: Sequence[Soft] = (),
         reluctant: Mapping[int, float] | None = None,
+        constraint: Constraint | None = None,
     ) -> None:
         self.prompt_tokens = len(ids)
         self.cached_tokens = 0
@@ -113,9 +121,13 @@ class Generation(Iterator[str]):
         self.finish_reason: str | None = None
         self.timings: dict[str, float] = {}
         card = model.card
-        self._splitter = Splitter(card.tokenizer, marks_of(card.tokenizer, card.template), ids)
+        marks = marks_of(card.tokenizer, card.template)
+        self._splitter = Splitter(card.tokenizer, marks, ids)
+        self._constraint = constraint
+        if constraint is not None and marks is not None:
+            constraint = after_thoughts(constraint, card.tokenizer, marks, ids, card.config.vocab)
         self._on_thought = on_thought or _unheard
-        self._pieces = self._run(model, ids, sampling, limit, stop, progress, soft, reluctant)
+        self._pieces = self._run(model, ids, sampling, limit, stop, progress, soft, reluctant, constraint)
 
     @property
     def thinking(self) -> bool:
@@ -138,6 +150,7 @@ class Generation(Iterator[str]):
         progress: Progress | None,
         soft: Sequence[Soft],
         reluctant: Mapping[int, float] | None,
+        constraint: Constraint | None,
     ) -> Generator[str]:
         began = time.perf_counter()
         splitter, stops, tokenizer = self._splitter, StopStrings(stop), model.card.tokenizer
@@ -158,11 +171,12 @@ class Generation(Iterator[str]):
             progress=watched,
             soft=soft,
             reluctant=reluctant,
+            constraint=constraint,
         ):
             now = time.perf_counter() - began
             self.timings.setdefault("first_token_s", now)
             if token in ends:
-                self.finish_reason = "stop"
+                self.finish_reason = "length" if self._is_hurried() else "stop"
                 break
             self.completion_tokens += 1
             if self.completion_tokens > 1:
@@ -176,13 +190,18 @@ class Generation(Iterator[str]):
                 self.finish_reason = "stop"
                 return
         else:
-            self.finish_reason = "length"
+            made = self._constraint
+            is_whole = made is not None and made.ended and not made.hurried
+            self.finish_reason = "stop" if is_whole else "length"
         text, hit = stops.push(self._said(splitter.flush()))
         text += "" if hit else stops.flush()
         if hit:
             self.finish_reason = "stop"
         if text:
             yield text
+
+    def _is_hurried(self) -> bool:
+        return self._constraint is not None and self._constraint.hurried
 
     def _said(self, pieces: Sequence[Piece]) -> str:
         """What is of the answer; thoughts are passed on."""
@@ -308,27 +327,15 @@ def _params(
     progress: Progress | None,
     mesh: Mesh | None,
 ) -> Params:
+    from model.formats.open import is_safetensors, open_checkpoint
     from model.weights.load import load_params
 
-    if card.path.suffix.lower() == ".gguf":
-        from model.formats.gguf import open_gguf
-
-        with open_gguf(card.path) as file:
-            return load_params(
-                file, card.config, precision=precision, copies=copies, report=progress, mesh=mesh
-            )
-    from model.arch.hf_naming import naming_from_hf
-    from model.formats.safetensors import open_safetensors
-
-    with open_safetensors(card.path) as folder:
-        naming = naming_from_hf(card.source, folder.tensors)
-        return load_params(
-            folder,
-            card.config,
-            naming,
-            precision=precision,
-            bits=bits,
-            copies=copies,
-            report=progress,
-            mesh=mesh,
+    with open_checkpoint(card.path) as file:
+        read = partial(
+            load_params, file, card.config, precision=precision, copies=copies, report=progress, mesh=mesh
         )
+        if not is_safetensors(card.path):
+            return read()
+        from model.arch.hf_naming import naming_from_hf
+
+        return read(naming_from_hf(card.source, file.tensors), bits=bits)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -99,13 +98,11 @@ def _encoders(card: ModelCard, numerics: Numerics) -> tuple[Encoder | None, Audi
         return None, None
     from model.audio.encoder import AudioEncoder
     from model.audio.load import load_audio
-    from model.formats.gguf import open_gguf
-    from model.formats.safetensors import open_safetensors
+    from model.formats.open import open_checkpoint
     from model.vision.encoder import Encoder
     from model.vision.load import load_vision
 
-    opened = open_gguf if _is_gguf(card.encoders) else open_safetensors
-    with opened(card.encoders) as file:
+    with open_checkpoint(card.encoders) as file:
         eye = ear = None
         # Products would round the weights to their own type anyway.
         if card.vision is not None:
@@ -115,7 +112,3 @@ def _encoders(card: ModelCard, numerics: Numerics) -> tuple[Encoder | None, Audi
             heard = load_audio(file, card.audio, matrices=numerics.gemm)
             ear = AudioEncoder(heard, card.audio, numerics)
     return eye, ear
-
-
-def _is_gguf(path: Path) -> bool:
-    return path.suffix.lower() == ".gguf"

@@ -306,3 +306,10 @@ def test_a_suppressed_token_is_never_generated(parrot: Model) -> None:
     assert SAID[0] not in said({SAID[0]})
     assert said({SAID[2]})[:2] == list(SAID[:2])
     assert SAID[2] not in said({SAID[2]})
+
+
+def test_a_gguf_may_have_any_name(tmp_path):
+    written = tiny.write_parrot(tmp_path / "parrot.gguf", [tiny.START, *b"abc", tiny.END])
+    blob = written.rename(tmp_path / "sha256-abc")
+    model = load(describe(blob))
+    assert "".join(model.stream([tiny.START], sampling=Sampling())) == "abc"

@@ -44,9 +44,10 @@ class Anatomy:
 def of_card(card: ModelCard) -> Anatomy:
     """Of a model's headers.  Safetensors hold floats, which are rounded to 8 bits as they are read."""
     from model import footprint
+    from model.formats.open import is_safetensors
 
     own, encoders = card.weights_bytes, 0
-    if card.path.suffix.lower() == ".gguf":
+    if not is_safetensors(card.path):
         encoders = card.encoders.stat().st_size if card.encoders else 0
     else:
         width = _WIDTHS.get(card.quantization, 2)

@@ -107,8 +107,8 @@ class TokenizerFolder:
         return read_json(self.folder / name) or {}
 
 
-def read_json(path: Path) -> Mapping[str, Any] | None:
-    """The object that a file holds; None where there is no such file.
+def read_json(path: Path, largest: int = _LARGEST) -> Mapping[str, Any] | None:
+    """The object that a file of `largest` bytes at most holds; None where there is no such file.
 
     Raises:
         FormatError: the file is too large, or holds no JSON object.
@@ -121,7 +121,7 @@ def read_json(path: Path) -> Mapping[str, Any] | None:
     if not stat.S_ISREG(found.st_mode):
         raise FormatError(f"{path.name} is no regular file")
     size = found.st_size
-    if size > _LARGEST:
+    if size > largest:
         raise FormatError(f"{path.name} is of {size:,} bytes: that is no description of a model")
     try:
         value = json.loads(path.read_bytes())

@@ -54,8 +54,8 @@ def test_a_long_context(monkeypatch: pytest.MonkeyPatch) -> None:
     assert error.hint.startswith("Give a smaller --context, or ask about less. ")
 
 
-def test_a_folder_is_rounded_as_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = card("gemma-2b", 5_012_344_832, path="folder")
+def test_a_folder_is_rounded_as_it_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder = card("gemma-2b", 5_012_344_832, path=str(tmp_path))
     need = footprint.weights_bytes(folder.config, "int8") + footprint.cache_bytes(folder.config, 10)
     refused(monkeypatch, folder, 10, need - 1)
     monkeypatch.setattr(room, "available_bytes", lambda: need)

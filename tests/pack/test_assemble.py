@@ -227,14 +227,14 @@ def test_a_conversation_goes_on_behind_what_was_said(pack):
     first = pack([shown], "What is the rent?", tokenizer=tokenizer)
     prompt = assemble(
         [document("more.md", ("It rose.", Anchor()))],
-        "And now?",
+        "Now?",
         system=None,
         template=scripted.Template(),
         tokenizer=tokenizer,
         earlier=earlier,
     )
     text = tokenizer.decode(prompt.ids)
-    said = ["The rent is 40 euros.", "What is the rent?", "40 euros.", "Sure?", "Yes.", "It rose.", "And now?"]
+    said = ["The rent is 40 euros.", "What is the rent?", "40 euros.", "Sure?", "Yes.", "It rose.", "Now?"]
     places = []
     for piece in [SYSTEM, *said]:
         places.append(text.index(piece, places[-1] + 1 if places else 0))
