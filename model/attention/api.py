@@ -58,9 +58,9 @@ def remember(keys: Array, values: Array, cache: LayerCache, layer: Array, at: Ar
     if not (cache.ring and at.shape[0] > 1):
         return Memory(cache.write(layer, keys, values, at), layer)
     past = cache.in_order(layer, at[0])
-    # Rounded as the cache will, so that a token looks the same in its own chunk and later.
-    keys, values = (decode(encode(new, cache.keys.dtype)) for new in (keys, values))
-    near = _joined(keys, values, past, at)
+    # Rounded as the cache does, so that a token looks the same in its own chunk and later.
+    rounded = (decode(encode(new, cache.keys.dtype)) for new in (keys, values))
+    near = _joined(*rounded, past, at)
     return Memory(cache.write(layer, keys, values, at), layer, near)
 
 
@@ -93,13 +93,13 @@ def read(
         return reference.attention(
             queries, keys, values, asking, key_at, scale=scale, window=window, softcap=softcap, reach=reach
         )
-    if implementation == "compiled" and compiled.can_attend(spec.head_dim) and softcap is reach is None:
+    if implementation == "compiled" and compiled.can_attend(spec.head_dim):
         if memory.near is None:
             stored = cache.keys, cache.values, layer, asking, cache.positions
         else:
             keys, values, key_at = memory.near
             stored = keys[None], values[None], jnp.int32(0), asking, key_at
-        return compiled.attention(queries, *stored, scale=scale, window=window)
+        return compiled.attention(queries, *stored, scale=scale, window=window, softcap=softcap, reach=reach)
     if memory.near is not None:
         return _slide(queries, memory.near, spec, asking, reach, cache.slots)
     size = min(_KEYS_A_BLOCK if queries.shape[0] > 1 else _KEYS_A_BLOCK_ONE_QUERY, cache.slots)
@@ -142,9 +142,9 @@ def read(
 
 def nothing_near(cache: LayerCache, at: Array) -> Stored:
     """What `Memory.near` of a ring is before any layer has taken the chunk: those shapes, nothing there."""
-    _, heads, slots, size = cache.keys.shape
-    zeros = jnp.zeros((heads, slots + at.shape[0], size), jnp.float32)
-    return zeros, zeros, jnp.full(slots + at.shape[0], EMPTY, jnp.int32)
+    slots = cache.slots + at.shape[0]
+    zeros = jnp.zeros((cache.keys.shape[1], slots, cache.head_dim), jnp.float32)
+    return zeros, zeros, jnp.full(slots, EMPTY, jnp.int32)
 
 
 def _joined(keys: Array, values: Array, past: Stored, at: Array) -> Stored:

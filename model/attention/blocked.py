@@ -33,6 +33,7 @@ def attention(
     window: int | None,
     softcap: float | None = None,
     reach: Array | None = None,
+    since: Array | None = None,
     over: str | None = None,
 ) -> Array:
     """Grouped-query attention; same result as `model.attention.reference.attention`.
@@ -43,11 +44,42 @@ def attention(
         blocks: first block and one past the last; every visible key lies between.
         at: int [T], positions of the queries.
         scale, softcap: see `model.attention.reference.attention`.
-        window, reach: see `model.attention.mask.visible`.
+        window, reach, since: see `model.attention.mask.visible`.
         over: the axis of a mesh whose devices read other keys each; within `shard_map`.
 
     Returns:
         f32 [T, N, H].
+    """
+    return attend(
+        queries,
+        read,
+        blocks,
+        at,
+        scale=scale,
+        window=window,
+        softcap=softcap,
+        reach=reach,
+        since=since,
+        over=over,
+    )[0]
+
+
+def attend(
+    queries: Array,
+    read: ReadBlock,
+    blocks: tuple[Array | int, Array | int],
+    at: Array,
+    *,
+    scale: float,
+    window: int | None,
+    softcap: float | None = None,
+    reach: Array | None = None,
+    since: Array | None = None,
+    over: str | None = None,
+) -> tuple[Array, Array]:
+    """As `attention`, and the log of the sum of e^score, f32 [T, N]: -inf for a query that sees nothing.
+
+    With it, what was attended to in parts can be merged.
     """
     tokens, heads, size = queries.shape
     kv_heads = jax.eval_shape(read, 0)[0].shape[0]
@@ -59,7 +91,7 @@ def attention(
 
     def step(index: Array, carry: list[_Running]) -> list[_Running]:
         keys, values, key_at = read(index)
-        mask = jnp.tile(visible(at, key_at, window, reach), (groups, 1))
+        mask = jnp.tile(visible(at, key_at, window, reach, since), (groups, 1))
         # One chain of products a head: XLA's batched product on a CPU is up to a third slower.
         return [
             _update(running, query, key.astype(jnp.float32), value.astype(jnp.float32), mask, softcap)
@@ -70,7 +102,10 @@ def attention(
     heads_done = lax.fori_loop(blocks[0], blocks[1], step, [start] * kv_heads)
     heads_done = heads_done if over is None else _merged(heads_done, over)
     result = jnp.stack([mixed / jnp.where(total > 0, total, 1.0)[:, None] for _, total, mixed in heads_done])
-    return result.reshape(kv_heads, groups, tokens, size).transpose(2, 0, 1, 3).reshape(tokens, heads, size)
+    sums = jnp.stack([jnp.where(total > 0, peak + jnp.log(total), -jnp.inf) for peak, total, _ in heads_done])
+    result = result.reshape(kv_heads, groups, tokens, size).transpose(2, 0, 1, 3)
+    sums = sums.reshape(kv_heads, groups, tokens).transpose(2, 0, 1)
+    return result.reshape(tokens, heads, size), sums.reshape(tokens, heads)
 
 
 def _merged(parts: list[_Running], over: str) -> list[_Running]:

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from model.attention.mask import interval
+from model.cache.layer import decode, encode
 from model.native import Kernel
 
 _FEW = 8  # queries; the kernel's own numbers
@@ -31,52 +33,94 @@ def attention(
     *,
     scale: float,
     window: int | None,
+    softcap: float | None = None,
+    reach: Array | None = None,
+    since: Array | None = None,
 ) -> Array:
     """As `model.attention.reference.attention`, over one layer of a cache.
 
     Args:
         queries: f32 [T, N, H].
-        keys, values: f32 [L, K, S, H], or f16 as its bits in uint16.
+        keys, values: [L, K, S, H] as a cache stores them: f32, f16 as its bits in uint16, or int8 [L, K, S,
+            H + 4] with the scales behind.
         layer: int [], which of the L.
         at: int [T], positions of the queries.
         key_at: int [S], positions of the keys.
-        scale, window: as there.
+        scale, window, softcap, reach, since: as there.
 
     Returns:
         f32 [T, N, H].
     """
+    return attend(
+        queries,
+        keys,
+        values,
+        layer,
+        at,
+        key_at,
+        scale=scale,
+        window=window,
+        softcap=softcap,
+        reach=reach,
+        since=since,
+    )[0]
+
+
+def attend(
+    queries: Array,
+    keys: Array,
+    values: Array,
+    layer: Array,
+    at: Array,
+    key_at: Array,
+    *,
+    scale: float,
+    window: int | None,
+    softcap: float | None = None,
+    reach: Array | None = None,
+    since: Array | None = None,
+) -> tuple[Array, Array]:
+    """As `attention`, and the log of the sum of e^score, f32 [T, N]: -inf for a query that sees nothing.
+
+    With it, what was attended to in parts can be merged.
+    """
     count, heads, size = queries.shape
     partial = -(-keys.shape[2] // _PIECE) * count * heads * (size + 2) if count <= _FEW else 1
+    shapes = (queries.shape, (count, heads), (partial,))
     call = jax.ffi.ffi_call(
-        "gemcli_attention",
-        (jax.ShapeDtypeStruct(queries.shape, jnp.float32), jax.ShapeDtypeStruct((partial,), jnp.float32)),
+        "gemcli_attention", tuple(jax.ShapeDtypeStruct(each, jnp.float32) for each in shapes)
     )
-    return call(
+    first, last = interval(at, window, reach, since)
+    mixed, total, _ = call(
         queries,
         keys,
         values,
         layer.astype(jnp.int32),
         key_at.astype(jnp.int32),
-        at.astype(jnp.int32),
+        first.astype(jnp.int32),
+        last.astype(jnp.int32),
         scale=np.float32(scale),
-        window=np.int64(window or 0),
-    )[0]
+        softcap=np.float32(softcap or 0),
+    )
+    return mixed, total
 
 
 def _check() -> str | None:
     """What is wrong with the compiled kernel on this machine; None when it computes what is defined."""
     draw = np.random.default_rng(0)
-    keys, values = draw.standard_normal((2, 2, 2, 70, 16)).astype(np.float16)
+    keys, values = draw.standard_normal((2, 2, 2, 70, 16)).astype(np.float32)
     key_at = np.where(np.arange(70) < 60, np.arange(70), -1)
-    for count, window in ((1, None), (3, 20), (40, None), (40, 20)):
-        queries = draw.standard_normal((count, 6, 16)).astype(np.float32)
-        at = np.arange(60 - count, 60)
-        want = _plain(queries, keys[1], values[1], at, key_at, scale=0.5, window=window)
-        for stored in (keys, values), (keys.view(np.uint16), values.view(np.uint16)):
+    for kind in (jnp.float32, jnp.uint16, jnp.int8):
+        stored = [encode(jnp.asarray(part), jnp.dtype(kind)) for part in (keys, values)]
+        known = [np.asarray(decode(part[1])) for part in stored]
+        for count, window in ((1, None), (3, 20), (40, None), (40, 20)):
+            queries = draw.standard_normal((count, 6, 16)).astype(np.float32)
+            at = np.arange(60 - count, 60)
+            want = _plain(queries, known[0], known[1], at, key_at, scale=0.5, window=window)
             got = attention(
                 jnp.asarray(queries),
-                _stack(stored[0]),
-                _stack(stored[1]),
+                stored[0],
+                stored[1],
                 jnp.int32(1),
                 jnp.asarray(at),
                 jnp.asarray(key_at),
@@ -86,10 +130,6 @@ def _check() -> str | None:
             if not np.allclose(got, want, rtol=0, atol=1e-4):
                 return f"its attention of {count} queries is wrong on this processor"
     return None
-
-
-def _stack(stored: np.ndarray) -> Array:
-    return jnp.asarray(stored, jnp.float32 if stored.dtype == np.float16 else None)
 
 
 def _plain(

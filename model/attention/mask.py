@@ -8,7 +8,9 @@ from jax import Array
 EMPTY = -1  # position of a slot or a padding token that holds nothing
 
 
-def visible(queries: Array, keys: Array, window: int | None, reach: Array | None = None) -> Array:
+def visible(
+    queries: Array, keys: Array, window: int | None, reach: Array | None = None, since: Array | None = None
+) -> Array:
     """Whether each query may see each key.
 
     A key is seen when it exists, is not later than the query's reach and, under a sliding window W, is none
@@ -19,13 +21,28 @@ def visible(queries: Array, keys: Array, window: int | None, reach: Array | None
         keys: int [S] positions; `EMPTY` for slots that hold nothing.
         window: W, or None.
         reach: int [T], the last position that each query may see; None: its own.
+        since: int [T], the first position that each query may see; None: 0.
 
     Returns:
         bool [T, S].
     """
-    query, key = queries[:, None], keys[None, :]
-    seen = (key >= 0) & (key <= (query if reach is None else reach[:, None]))
-    return seen if window is None else seen & (query - key < window)
+    first, last = interval(queries, window, reach, since)
+    key = keys[None, :]
+    return (key >= 0) & (key >= first[:, None]) & (key <= last[:, None])
+
+
+def interval(
+    queries: Array, window: int | None, reach: Array | None = None, since: Array | None = None
+) -> tuple[Array, Array]:
+    """First and last position that each query may see, int [T] each; arguments as for `visible`.
+
+    The last one of a query that is `EMPTY` is that too.
+    """
+    last = queries if reach is None else reach
+    if window is None:
+        return jnp.zeros_like(queries) if since is None else since, last
+    first = queries - (window - 1)
+    return first if since is None else jnp.maximum(first, since), last
 
 
 def block_reach(at: Array, block: Array) -> Array:

@@ -20,6 +20,7 @@ def attention(
     window: int | None,
     softcap: float | None = None,
     reach: Array | None = None,
+    since: Array | None = None,
 ) -> Array:
     """Grouped-query attention with an explicit mask.
 
@@ -31,7 +32,7 @@ def attention(
         at: int [T], positions of the queries.
         key_at: int [S], positions of the keys.
         scale: factor on the scores.
-        window, reach: see `model.attention.mask.visible`.
+        window, reach, since: see `model.attention.mask.visible`.
         softcap: c in c·tanh(score/c); None leaves scores alone.
 
     Returns:
@@ -42,7 +43,7 @@ def attention(
     highest = jax.lax.Precision.HIGHEST
     scores = jnp.einsum("tkgh,ksh->kgts", grouped, keys.astype(jnp.float32), precision=highest) * scale
     scores = scores if softcap is None else softcap * jnp.tanh(scores / softcap)
-    mask = visible(at, key_at, window, reach)
+    mask = visible(at, key_at, window, reach, since)
     weights = jax.nn.softmax(jnp.where(mask, scores, -jnp.inf), axis=-1, where=mask)
     mixed = jnp.einsum("kgts,ksh->tkgh", weights, values.astype(jnp.float32), precision=highest)
     return mixed.reshape(tokens, heads, size)

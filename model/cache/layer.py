@@ -18,6 +18,7 @@ from model.attention.mask import EMPTY
 from model.mesh import AXIS, partition
 
 _LARGEST = 65504.0  # of f16
+_SCALE = 4  # bytes of a row's scale
 
 
 @jax.tree_util.register_dataclass
@@ -28,6 +29,7 @@ class LayerCache:
     Attributes:
         keys, values: [L, K, S, H]; f32, or f16 as its bits in uint16.  (XLA on a CPU has no arithmetic of 16
             bits: it may widen, update and round the whole array to write one token. Bits it leaves alone.)
+            Or int8 [L, K, S, H + 4]: behind a row's numbers stand the four bytes of its scale, in f32.
         positions: int32 [S], the token in each slot or `EMPTY`.
         ring: whether slots are reused modulo S; S is then exactly the window.
         hands: devices that the slots are dealt to like cards: the token at position p is held by device p
@@ -45,6 +47,11 @@ class LayerCache:
     def slots(self) -> int:
         """S."""
         return self.positions.shape[0]
+
+    @property
+    def head_dim(self) -> int:
+        """H."""
+        return self.keys.shape[3] - (_SCALE if self.keys.dtype == jnp.int8 else 0)
 
     def claim(self, at: Array) -> LayerCache:
         """The cache with a chunk's positions entered; the same for all layers, so done once before them.
@@ -155,31 +162,41 @@ class LayerCache:
 
 
 def encode(x: Array, dtype: jnp.dtype) -> Array:
-    """f32 as a cache of this type stores it: f16 bits in uint16, or itself.
+    """f32 […, H] as a cache of this type stores it: itself, f16 bits in uint16, or int8 […, H + 4].
 
     Of the types of 16 bits f16 is the exact one: with bf16 the predictions of small models diverge a hundred
     times as far from the reference, and what they say changes.  Numbers beyond its range become its largest.
+    The 8 bits are multiples of a scale, by which the largest of a row is 127.
     """
-    if dtype != jnp.uint16:
+    if dtype == jnp.uint16:
+        x = jnp.clip(x, -_LARGEST, _LARGEST).astype(jnp.float16)
+        return lax.bitcast_convert_type(x, jnp.uint16)
+    if dtype != jnp.int8:
         return x
-    return lax.bitcast_convert_type(jnp.clip(x, -_LARGEST, _LARGEST).astype(jnp.float16), jnp.uint16)
+    x = jnp.clip(x, -_LARGEST, _LARGEST)
+    scale = jnp.abs(x).max(-1, keepdims=True) / 127
+    whole = jnp.round(x / jnp.where(scale > 0, scale, 1)).astype(jnp.int8)
+    return jnp.concatenate([whole, lax.bitcast_convert_type(scale[..., 0], jnp.int8)], axis=-1)
 
 
 def decode(stored: Array) -> Array:
-    """The f32 that `encode` stored."""
-    if stored.dtype != jnp.uint16:
+    """The f32 […, H] that `encode` stored, rounded."""
+    if stored.dtype == jnp.uint16:
+        return lax.bitcast_convert_type(stored, jnp.float16).astype(jnp.float32)
+    if stored.dtype != jnp.int8:
         return stored
-    return lax.bitcast_convert_type(stored, jnp.float16).astype(jnp.float32)
+    scale = lax.bitcast_convert_type(stored[..., -_SCALE:], jnp.float32)
+    return stored[..., :-_SCALE].astype(jnp.float32) * scale[..., None]
 
 
 def empty(
     layers: int, kv_heads: int, slots: int, head_dim: int, bits: int, *, ring: bool, devices: int = 1
 ) -> LayerCache:
-    """A cache that holds no token; `bits` a value is 32 (f32) or 16 (f16)."""
+    """A cache that holds no token; `bits` a value is 32 (f32), 16 (f16) or 8 (int8)."""
     hands = 1 if ring or kv_heads % devices == 0 else devices
     slots = -(-slots // hands) * hands
-    dtype = {32: jnp.float32, 16: jnp.uint16}[bits]
-    zeros = jnp.zeros((layers, kv_heads, slots, head_dim), dtype)
+    dtype = {32: jnp.float32, 16: jnp.uint16, 8: jnp.int8}[bits]
+    zeros = jnp.zeros((layers, kv_heads, slots, head_dim + (_SCALE if bits == 8 else 0)), dtype)
     return LayerCache(zeros, jnp.zeros_like(zeros), jnp.full((slots,), EMPTY, jnp.int32), ring, hands)
 
 
