@@ -2,60 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from contextlib import closing, suppress
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from gemcli.commands import options
+from gemcli.commands.flags import Flags, as_request, files_of, shared
+from gemcli.commands.follow import follow, warn
 from gemcli.commands.session import begin
 from gemcli.errors import UsageError
-from gemcli.events import Error, Event, Note, Warning
+from gemcli.events import Error, Event
 
 
+@shared()
 def ask(
     ctx: typer.Context,
+    flags: Flags,
     arguments: Annotated[
         list[str] | None, typer.Argument(metavar="QUESTION | FILES", hidden=True, show_default=False)
     ] = None,
-    model: options.Model = None,
-    system: options.System = None,
-    attach: options.Attach = None,
-    files_from: options.FilesFrom = None,
-    null: options.Null = False,
-    pages: options.Pages = None,
-    pdf: options.Pdf = "auto",
-    start: options.Start = None,
-    end: options.End = None,
-    fps: options.Fps = None,
-    max_frames: options.MaxFrames = None,
-    no_audio: options.NoAudio = False,
-    ocr: options.Ocr = False,
-    archive: options.Archive = False,
-    keep_going: options.KeepGoing = False,
-    no_cache: options.NoCache = False,
-    output_format: options.OutputFormat = "text",
-    json: options.Json = False,
-    raw: options.Raw = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
-    usage: options.Usage = False,
-    context: options.Context = None,
-    overflow: options.Overflow = "auto",
-    image_tokens: options.ImageTokens = None,
-    kv_bits: options.KvBits = "16",
-    max_tokens: options.MaxTokens = None,
-    temperature: options.Temperature = 0.0,
-    top_k: options.TopK = 0,
-    top_p: options.TopP = 1.0,
-    min_p: options.MinP = 0.0,
-    seed: options.Seed = 0,
-    stop: options.Stop = None,
-    think: options.Think = False,
-    device: options.Device = "auto",
-    offline: options.Offline = False,
-    debug: options.Debug = False,
 ) -> None:
     """Ask a question, about files or about nothing.
 
@@ -67,53 +32,28 @@ def ask(
     cannot be read, 4 it does not fit, 5 model missing or damaged, 6 out of memory, 130 interrupted, 141 the
     reader of stdout went away.
     """
-    session = begin(ctx, output_format, json, debug)
+    session = begin(ctx, flags["output_format"], flags["json"], flags["debug"])
 
     from gemcli.assistant import answer
     from gemcli.hub.notes import notes_to
     from gemcli.ingest.arguments import split_question
-    from gemcli.ingest.file_list import read_list
-    from gemcli.request import Request
     from gemcli.ui import open_ui
 
     question, files = split_question(arguments or ())
-    files += attach or []
-    if files_from:
-        files += read_list(files_from, nul=null, on_event=warn)
-    if "" in (stop or ()):
-        raise UsageError("--stop needs a text: an empty one would end every answer before it begins")
+    files = files_of(flags, files)
     piped = question is None
     if question is None:
         question = _question_from_stdin(files)
-    request = Request(
-        question=as_text(question),
-        files=tuple(files),
-        stdin="never" if piped or files_from == "-" else "auto",
-        model=model,
-        system=None if system is None else as_text(system),
-        pages=pages,
-        wants=options.as_wants(pdf, start, end, fps, max_frames, no_audio, archive, offline),
-        ocr=ocr,
-        keep_going=keep_going,
-        keep=not no_cache,
-        context=context,
-        overflow=overflow,
-        image_tokens=image_tokens,
-        max_tokens=max_tokens,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        min_p=min_p,
-        seed=seed,
-        stop=tuple(map(as_text, stop or ())),
-        kv_bits=int(kv_bits),
-        think=think,
-        device=device,
-        offline=offline,
-        started=session.started,
-    )
+    request = as_request(flags, question, files, started=session.started, stdin_is_free=not piped)
+    verbose = flags["verbose"]
     with (
-        open_ui("json" if json else output_format, raw=raw, quiet=quiet, verbose=verbose, usage=usage) as ui,
+        open_ui(
+            "json" if flags["json"] else flags["output_format"],
+            raw=flags["raw"],
+            quiet=flags["quiet"],
+            verbose=verbose,
+            usage=flags["usage"],
+        ) as ui,
         notes_to(ui.say if verbose else None),
     ):
         session.printed = True  # from here on the last thing on stdout is the ui's to say
@@ -123,36 +63,6 @@ def ask(
             ui(event)
 
         follow(answer(request), show)
-
-
-def as_text(argument: str) -> str:
-    """An argument whose bytes are no text in the terminal's encoding, with a mark for each such byte."""
-    return argument.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def follow(events: Generator[Event], show: Callable[[Event], None]) -> None:
-    """Show every event; an interrupt is passed on to the work, and its last events are shown too."""
-    with closing(events):
-        try:
-            for event in events:
-                show(event)
-        except KeyboardInterrupt as interrupt:
-            with suppress(StopIteration, KeyboardInterrupt):
-                event = events.throw(interrupt)
-                while True:
-                    show(event)
-                    event = next(events)
-            raise
-
-
-def warn(event: Event) -> None:
-    """Show a note or a warning that comes before the ui is open."""
-    from gemcli.ui import say, show_warning
-
-    if isinstance(event, Note):
-        say(event.message)
-    elif isinstance(event, Warning):
-        show_warning(event.message)
 
 
 def _question_from_stdin(files: Sequence[str]) -> str:

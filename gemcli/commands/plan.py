@@ -9,7 +9,7 @@ import typer
 
 from gemcli import worker
 from gemcli.commands import options, words
-from gemcli.commands.ask import warn
+from gemcli.commands.follow import warn
 from gemcli.commands.session import begin
 from gemcli.errors import UsageError
 from gemcli.plural import counted

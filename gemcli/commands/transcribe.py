@@ -10,7 +10,7 @@ import typer
 
 from gemcli import worker
 from gemcli.commands import options
-from gemcli.commands.ask import warn
+from gemcli.commands.follow import warn
 from gemcli.commands.session import begin
 
 Format = Literal["txt", "srt", "vtt", "json"]

@@ -1,0 +1,161 @@
+"""The flags that all commands share which ask a model something: declared once, made into a request."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from gemcli.commands import options
+from gemcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from gemcli.request import Request
+
+Flags = Mapping[str, Any]
+
+SHARED: dict[str, tuple[Any, Any]] = {
+    "model": (options.Model, None),
+    "system": (options.System, None),
+    "attach": (options.Attach, None),
+    "files_from": (options.FilesFrom, None),
+    "null": (options.Null, False),
+    "pages": (options.Pages, None),
+    "pdf": (options.Pdf, "auto"),
+    "start": (options.Start, None),
+    "end": (options.End, None),
+    "fps": (options.Fps, None),
+    "max_frames": (options.MaxFrames, None),
+    "no_audio": (options.NoAudio, False),
+    "ocr": (options.Ocr, False),
+    "archive": (options.Archive, False),
+    "keep_going": (options.KeepGoing, False),
+    "no_cache": (options.NoCache, False),
+    "output_format": (options.OutputFormat, "text"),
+    "json": (options.Json, False),
+    "raw": (options.Raw, False),
+    "quiet": (options.Quiet, False),
+    "verbose": (options.Verbose, 0),
+    "usage": (options.Usage, False),
+    "context": (options.Context, None),
+    "overflow": (options.Overflow, "auto"),
+    "image_tokens": (options.ImageTokens, None),
+    "kv_bits": (options.KvBits, "16"),
+    "max_tokens": (options.MaxTokens, None),
+    "temperature": (options.Temperature, 0.0),
+    "top_k": (options.TopK, 0),
+    "top_p": (options.TopP, 1.0),
+    "min_p": (options.MinP, 0.0),
+    "seed": (options.Seed, 0),
+    "stop": (options.Stop, None),
+    "think": (options.Think, False),
+    "device": (options.Device, "auto"),
+    "offline": (options.Offline, False),
+    "debug": (options.Debug, False),
+}
+"""Annotation and default of each, in the order of the help."""
+
+
+def shared(*, without: Sequence[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the shared flags in the place of its parameter ``flags``, which gets their values.
+
+    Args:
+        without: those that make no sense for the command; their defaults are passed on.
+    """
+    taken = {name: each for name, each in SHARED.items() if name not in without}
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = [
+            each
+            for each in inspect.signature(command, eval_str=True).parameters.values()
+            if each.name != "flags"
+        ]
+
+        @functools.wraps(command)
+        def called(**given: Any) -> None:
+            flags = {name: given.pop(name, default) for name, (_, default) in SHARED.items()}
+            command(**given, flags=flags)
+
+        added = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+            for name, (annotation, default) in taken.items()
+        ]
+        parameters = [*own, *added]
+        called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        called.__annotations__ = {each.name: each.annotation for each in parameters}
+        return called
+
+    return decorate
+
+
+def as_request(
+    flags: Flags, question: str, files: Sequence[str], *, started: float, stdin_is_free: bool
+) -> Request:
+    """What is asked, by the shared flags.
+
+    Args:
+        flags: their values.
+        question: what is asked.
+        files: with those of `files_of`.
+        started: when the command began, by `time.perf_counter`.
+        stdin_is_free: stdin may still be a document where there are no files.
+
+    Raises:
+        UsageError: flags that make no sense.
+    """
+    from gemcli.request import Request
+
+    if "" in (flags["stop"] or ()):
+        raise UsageError("--stop needs a text: an empty one would end every answer before it begins")
+    system = flags["system"]
+    return Request(
+        question=as_text(question),
+        files=tuple(files),
+        stdin="auto" if stdin_is_free and flags["files_from"] != "-" else "never",
+        model=flags["model"],
+        system=None if system is None else as_text(system),
+        pages=flags["pages"],
+        wants=options.as_wants(
+            flags["pdf"],
+            flags["start"],
+            flags["end"],
+            flags["fps"],
+            flags["max_frames"],
+            flags["no_audio"],
+            flags["archive"],
+            flags["offline"],
+        ),
+        ocr=flags["ocr"],
+        keep_going=flags["keep_going"],
+        keep=not flags["no_cache"],
+        context=flags["context"],
+        overflow=flags["overflow"],
+        image_tokens=flags["image_tokens"],
+        max_tokens=flags["max_tokens"],
+        temperature=flags["temperature"],
+        top_k=flags["top_k"],
+        top_p=flags["top_p"],
+        min_p=flags["min_p"],
+        seed=flags["seed"],
+        stop=tuple(map(as_text, flags["stop"] or ())),
+        kv_bits=int(flags["kv_bits"]),
+        think=flags["think"],
+        device=flags["device"],
+        offline=flags["offline"],
+        started=started,
+    )
+
+
+def files_of(flags: Flags, files: Sequence[str]) -> list[str]:
+    """The files that are named as arguments, attached, and listed, in this order."""
+    from gemcli.commands.follow import warn
+    from gemcli.ingest.file_list import read_list
+
+    listed = read_list(flags["files_from"], nul=flags["null"], on_event=warn) if flags["files_from"] else []
+    return [*files, *(flags["attach"] or ()), *listed]
+
+
+def as_text(argument: str) -> str:
+    """An argument whose bytes are no text in the terminal's encoding, with a mark for each such byte."""
+    return argument.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
