@@ -21,7 +21,7 @@ from model.mesh import AXIS
 Implementation = Literal["reference", "blocked", "compiled"]
 
 _KEYS_A_BLOCK = 256  # with many queries: the scores of a block stay in the second-level cache
-_KEYS_A_BLOCK_ONE_QUERY = 1024  # with one, the loop's own cost counts
+KEYS_A_BLOCK_ONE_QUERY = 1024  # with one, the loop's own cost counts
 _QUERIES_A_PASS = 256  # over a full cache
 _QUERIES_A_SLICE = 128  # of a sliding layer's chunk: each slice reads its own window and no more
 
@@ -102,7 +102,7 @@ def read(
         return compiled.attention(queries, *stored, scale=scale, window=window, softcap=softcap, reach=reach)
     if memory.near is not None:
         return _slide(queries, memory.near, spec, asking, reach, cache.slots)
-    size = min(_KEYS_A_BLOCK if queries.shape[0] > 1 else _KEYS_A_BLOCK_ONE_QUERY, cache.slots)
+    size = min(_KEYS_A_BLOCK if queries.shape[0] > 1 else KEYS_A_BLOCK_ONE_QUERY, cache.slots)
 
     def few(queries: Array, asking: Array, reach: Array | None) -> Array:
         filled = cache.slots if cache.ring else (asking if reach is None else reach).max() + 1

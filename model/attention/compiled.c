@@ -25,11 +25,13 @@ typedef struct {
   const float *queries; /* [A, N, H] */
   const uint8_t *keys, *values; /* of one layer: [K, S] rows of `row` bytes */
   const int32_t *positions; /* [S] */
+  const int32_t *starts;    /* [pieces]: the slot where each piece of the keys begins; NULL: one behind another */
   const int32_t *first, *last; /* [A]: what each query sees lies between, both included */
   float *out;               /* [A, N, H] */
   float *totals;            /* [A, N]: log-sum-exp of the scores */
   float *partial;           /* [K, pieces, A * G, H + 2]: sums, peak, total */
   long count, heads, kv_heads, groups, slots, size, row, pieces, tokens; /* tokens: of a block of queries */
+  long own; /* slots of which the pieces consist */
   float scale, softcap; /* softcap: 0 for none */
   int kind;
 } Attention;
@@ -220,7 +222,8 @@ static void few_sums_of(const Few *f, int rows, int kind) {
 static void few_item(const void *context, long item) {
   const Attention *a = context;
   long head = item / a->pieces, piece = item % a->pieces, all = a->count * a->groups;
-  long first = piece * PIECE, keys = a->slots - first < PIECE ? a->slots - first : PIECE;
+  long first = a->starts ? a->starts[piece] : piece * PIECE;
+  long keys = a->own - piece * PIECE < PIECE ? a->own - piece * PIECE : PIECE;
   long padded = (keys + 7) / 8 * 8;
   float *sums = a->partial + item * all * (a->size + 2);
   float scores[ROWS * PIECE], queries[ROWS * a->size];
@@ -525,7 +528,7 @@ XLA_FFI_Error *gemcli_attention(XLA_FFI_CallFrame *frame) {
   a.heads = queries->dims[1];
   a.size = queries->dims[2];
   a.kv_heads = keys->dims[1];
-  a.slots = keys->dims[2];
+  a.slots = a.own = keys->dims[2];
   a.groups = a.heads / a.kv_heads;
   a.row = keys->dims[3] * (a.kind == HALF ? 2 : a.kind == BYTE ? 1 : 4);
   if (a.size % 16 || keys->dims[3] != a.size + (a.kind == BYTE ? 4 : 0) || a.heads % a.kv_heads)
@@ -553,5 +556,78 @@ XLA_FFI_Error *gemcli_attention(XLA_FFI_CallFrame *frame) {
     a.tokens = block_tokens(&a);
     in_parallel(frame, a.kv_heads * ((a.count + a.tokens - 1) / a.tokens), many_item, &a);
   }
+  return NULL;
+}
+
+/* ---- tokens of many sequences ---- */
+
+typedef struct {
+  const Attention *rows; /* one query each */
+  const long *ends;      /* items up to the end of each row's */
+} Apart;
+
+static void apart_item(const void *context, long item) {
+  const Apart *apart = context;
+  long row = 0;
+  while (item >= apart->ends[row]) row++;
+  few_item(apart->rows + row, row ? item - apart->ends[row - 1] : item);
+}
+
+static void apart_merge(const void *context, long row) {
+  const Attention *a = ((const Apart *)context)->rows + row;
+  for (long head = 0; head < a->heads; head++) merge_item(a, head);
+}
+
+/* Every query over keys of its own.  Arguments: as gemcli_attention, and starts s32 [A, pieces], the slot where
+   each piece of a query's keys begins, -1 behind the last.  Results: f32 [A, N, H]; log-sum-exp; scratch f32.
+   Attributes, by name: own s64, slots of which a query's pieces consist; scale f32; softcap f32. */
+XLA_FFI_Error *gemcli_attention_apart(XLA_FFI_CallFrame *frame) {
+  if (described(frame)) return NULL;
+  const XLA_FFI_Buffer *queries = argument(frame, 0), *keys = argument(frame, 1), *starts = argument(frame, 7);
+  Attention a = {0};
+  a.kind = keys->dtype == XLA_FFI_DataType_U16 ? HALF : keys->dtype == XLA_FFI_DataType_S8 ? BYTE : WIDE;
+  long count = queries->dims[0], pieces = starts->dims[1];
+  a.count = 1;
+  a.heads = queries->dims[1];
+  a.size = queries->dims[2];
+  a.kv_heads = keys->dims[1];
+  a.slots = keys->dims[2];
+  a.groups = a.heads / a.kv_heads;
+  a.row = keys->dims[3] * (a.kind == HALF ? 2 : a.kind == BYTE ? 1 : 4);
+  if (a.size % 16 || keys->dims[3] != a.size + (a.kind == BYTE ? 4 : 0) || a.heads % a.kv_heads)
+    return problem(frame, "attention: heads must be multiples of 16 wide, and of one width");
+  long skip = (long)*(const int32_t *)argument(frame, 3)->data * a.kv_heads * a.slots * a.row;
+  a.keys = (const uint8_t *)keys->data + skip;
+  a.values = (const uint8_t *)argument(frame, 2)->data + skip;
+  a.positions = argument(frame, 4)->data;
+  a.own = *(const int64_t *)((const XLA_FFI_Scalar *)frame->attrs.attrs[0])->value;
+  a.scale = *(const float *)((const XLA_FFI_Scalar *)frame->attrs.attrs[1])->value;
+  a.softcap = *(const float *)((const XLA_FFI_Scalar *)frame->attrs.attrs[2])->value;
+  long partial = a.heads * pieces * (a.size + 2);
+  if (result(frame, 2)->dims[0] < count * partial) return problem(frame, "attention: too little scratch");
+  if (a.own > pieces * PIECE) return problem(frame, "attention: too few pieces");
+  Attention *rows = malloc(count * (sizeof *rows + sizeof(long)));
+  if (!rows) return problem(frame, "attention: no memory");
+  long *ends = (long *)(rows + count), items = 0;
+  for (long i = 0; i < count; i++) {
+    rows[i] = a;
+    rows[i].queries = (const float *)queries->data + i * a.heads * a.size;
+    rows[i].first = (const int32_t *)argument(frame, 5)->data + i;
+    rows[i].last = (const int32_t *)argument(frame, 6)->data + i;
+    rows[i].starts = (const int32_t *)starts->data + i * pieces;
+    rows[i].out = (float *)result(frame, 0)->data + i * a.heads * a.size;
+    rows[i].totals = (float *)result(frame, 1)->data + i * a.heads;
+    rows[i].partial = (float *)result(frame, 2)->data + i * partial;
+    for (long piece = 0; piece < pieces && rows[i].starts[piece] >= 0; piece++) {
+      long here = a.own - piece * PIECE < PIECE ? a.own - piece * PIECE : PIECE;
+      if (here <= 0 || rows[i].starts[piece] + here > a.slots) break;
+      rows[i].pieces = piece + 1;
+    }
+    ends[i] = items += a.kv_heads * rows[i].pieces;
+  }
+  Apart apart = {rows, ends};
+  in_parallel(frame, items, apart_item, &apart);
+  in_parallel(frame, count, apart_merge, &apart);
+  free(rows);
   return NULL;
 }

@@ -105,6 +105,55 @@ def attend(
     return mixed, total
 
 
+def attention_apart(
+    queries: Array,
+    keys: Array,
+    values: Array,
+    layer: Array,
+    at: Array,
+    key_at: Array,
+    starts: Array,
+    own: int,
+    *,
+    scale: float,
+    window: int | None,
+    softcap: float | None = None,
+) -> Array:
+    """`attention` of one query each of many sequences, over keys of its own: to the bit as each alone.
+
+    Args:
+        queries: f32 [B, N, H].
+        keys, values, layer: as of `attention`; every sequence has some of the slots.
+        at: int [B], positions of the queries.
+        key_at: int [S], positions of the keys.
+        starts: int [B, n], the slot where each piece of 512 slots of a sequence begins; below 0 behind the last.
+        own: slots of which a sequence's pieces consist: the last may be shorter.
+        scale, window, softcap: as there.
+
+    Returns:
+        f32 [B, N, H].
+    """
+    count, heads, size = queries.shape
+    shapes = (queries.shape, (count, heads), (count * heads * starts.shape[1] * (size + 2),))
+    call = jax.ffi.ffi_call(
+        "gemcli_attention_apart", tuple(jax.ShapeDtypeStruct(each, jnp.float32) for each in shapes)
+    )
+    first, last = interval(at, window)
+    return call(
+        queries,
+        keys,
+        values,
+        layer.astype(jnp.int32),
+        key_at.astype(jnp.int32),
+        first.astype(jnp.int32),
+        last.astype(jnp.int32),
+        starts.astype(jnp.int32),
+        own=np.int64(own),
+        scale=np.float32(scale),
+        softcap=np.float32(softcap or 0),
+    )[0]
+
+
 def _check() -> str | None:
     """What is wrong with the compiled kernel on this machine; None when it computes what is defined."""
     draw = np.random.default_rng(0)
@@ -152,4 +201,6 @@ def _plain(
     return np.einsum("nts,nsh->tnh", weights, np.repeat(values, groups, axis=0).astype(np.float64))
 
 
-KERNEL = Kernel(Path(__file__).with_name("compiled.c"), ("gemcli_attention",), _check)
+KERNEL = Kernel(
+    Path(__file__).with_name("compiled.c"), ("gemcli_attention", "gemcli_attention_apart"), _check
+)
