@@ -59,8 +59,8 @@ def remember(keys: Array, values: Array, cache: LayerCache, layer: Array, at: Ar
         return Memory(cache.write(layer, keys, values, at), layer)
     past = cache.in_order(layer, at[0])
     # Rounded as the cache does, so that a token looks the same in its own chunk and later.
-    rounded = (decode(encode(new, cache.keys.dtype)) for new in (keys, values))
-    near = _joined(*rounded, past, at)
+    near_keys, near_values = (decode(encode(new, cache.keys.dtype)) for new in (keys, values))
+    near = _joined(near_keys, near_values, past, at)
     return Memory(cache.write(layer, keys, values, at), layer, near)
 
 
