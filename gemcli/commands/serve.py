@@ -1,0 +1,230 @@
+"""``gemcli serve``: the model behind an HTTP API, for programs that speak OpenAI's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gemcli.commands import options
+from gemcli.commands.session import begin
+from gemcli.errors import GemcliError, UsageError
+
+Listen = Annotated[
+    str,
+    typer.Option(
+        "--listen", metavar="HOST", envvar="GEMCLI_LISTEN", help="The address to listen on; 0.0.0.0 for all."
+    ),
+]
+Port = Annotated[
+    int,
+    typer.Option("--port", metavar="N", envvar="GEMCLI_PORT", min=0, max=65535, help="0: any that is free."),
+]
+Socket = Annotated[
+    Path | None,
+    typer.Option(
+        "--socket",
+        metavar="PATH",
+        envvar="GEMCLI_SOCKET",
+        help="Listen on a Unix socket of this user's instead.",
+    ),
+]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--api-key-file",
+        metavar="FILE",
+        envvar="GEMCLI_API_KEY_FILE",
+        help="Keys that clients must send, one a line.  [default: that in GEMCLI_API_KEY, if it is set]",
+    ),
+]
+NoKey = Annotated[
+    bool,
+    typer.Option(
+        "--no-key",
+        envvar="GEMCLI_NO_KEY",
+        help="Serve the network without a key: whoever reaches it may ask.",
+    ),
+]
+Parallel = Annotated[
+    int | None,
+    typer.Option(
+        "--parallel",
+        metavar="N",
+        envvar="GEMCLI_PARALLEL",
+        min=1,
+        max=256,
+        help="Answers at once.  [default: as many as memory allows]",
+    ),
+]
+Queue = Annotated[
+    int,
+    typer.Option(
+        "--queue",
+        metavar="N",
+        envvar="GEMCLI_QUEUE",
+        min=0,
+        help="Requests that may wait; then it answers 429.",
+    ),
+]
+Timeout = Annotated[
+    float,
+    typer.Option(
+        "--timeout",
+        metavar="SECONDS",
+        envvar="GEMCLI_TIMEOUT",
+        min=0.1,
+        help="The longest that one answer takes.",
+    ),
+]
+Grace = Annotated[
+    float,
+    typer.Option(
+        "--grace",
+        metavar="SECONDS",
+        envvar="GEMCLI_GRACE",
+        min=0,
+        help="The time that running answers have to end when it is stopped.",
+    ),
+]
+MaxBody = Annotated[
+    int,
+    typer.Option("--max-body", metavar="MB", envvar="GEMCLI_MAX_BODY", min=1, help="The largest request."),
+]
+AnyModel = Annotated[
+    bool,
+    typer.Option(
+        "--any-model", envvar="GEMCLI_ANY_MODEL", help="Let requests name any model that is installed."
+    ),
+]
+AllowUrls = Annotated[
+    bool,
+    typer.Option(
+        "--allow-urls", envvar="GEMCLI_ALLOW_URLS", help="Fetch images that requests name by http addresses."
+    ),
+]
+AllowOrigin = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-origin",
+        metavar="ORIGIN",
+        help="Let pages of this origin ask, like https://chat.example.org. Repeatable.",
+    ),
+]
+
+
+def serve(
+    ctx: typer.Context,
+    model: options.Model = None,
+    listen: Listen = "127.0.0.1",
+    port: Port = 8080,
+    socket: Socket = None,
+    api_key_file: KeyFile = None,
+    no_key: NoKey = False,
+    parallel: Parallel = None,
+    queue: Queue = 64,
+    timeout: Timeout = 3600.0,
+    grace: Grace = 30.0,
+    max_body: MaxBody = 64,
+    any_model: AnyModel = False,
+    allow_urls: AllowUrls = False,
+    allow_origin: AllowOrigin = None,
+    ocr: options.Ocr = False,
+    no_cache: options.NoCache = False,
+    context: options.Context = None,
+    overflow: options.Overflow = "auto",
+    image_tokens: options.ImageTokens = None,
+    max_tokens: options.MaxTokens = None,
+    device: options.Device = "auto",
+    offline: options.Offline = False,
+    output_format: options.ReportFormat = "text",
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Serve the model to programs: OpenAI's API at http://127.0.0.1:8080/v1.
+
+    Paths: /v1/chat/completions (text, images, sound and files; streaming), /v1/models, /health, /metrics.
+    Files come inside of requests; a path that a client names is never opened.
+
+    gemcli serve -m qwen2.5-coder-1.5b --port 8080
+    """
+    session = begin(ctx, output_format, json, debug)
+
+    from dataclasses import replace
+
+    from gemcli.request import Request
+    from gemcli.ui import emit_json, open_ui, say, show_warning
+
+    _check_installed()
+    from gemcli.server.limits import Limits
+    from gemcli.server.run import Server, Settings, read_keys
+
+    base = Request(
+        question="",
+        stdin="never",
+        model=model,
+        ocr=ocr,
+        keep=not no_cache,
+        context=context,
+        overflow=overflow,
+        image_tokens=image_tokens,
+        device=device,
+        offline=offline,
+    )
+    limits = replace(
+        Limits(),
+        queue=queue,
+        max_tokens=max_tokens,
+        body_bytes=max_body << 20,
+        answer_s=timeout,
+        grace_s=grace,
+    )
+    settings = Settings(
+        base=base,
+        limits=limits,
+        host=listen,
+        port=port,
+        socket=socket,
+        keys=read_keys(api_key_file),
+        origins=tuple(allow_origin or ()),
+        any_model=any_model,
+        may_fetch=allow_urls,
+        parallel=parallel,
+        debug=debug,
+    )
+    if not settings.is_local and not settings.keys and not no_key:
+        raise UsageError(
+            f"listening on {listen} lets the whole network in, and there is no key",
+            "Give --api-key-file FILE or set GEMCLI_API_KEY; --no-key serves without one.",
+        )
+
+    def started() -> None:
+        if session.output == "json":
+            ready = {"url": server.address, "model": server.model, "parallel": slots}
+            emit_json({"schema_version": 1, **ready})
+            session.printed = True
+        if not quiet:
+            say(f"{server.model} is served at {server.address}, {slots} at a time; Ctrl-C ends it")
+
+    with Server(settings) as server:
+        with open_ui(quiet=quiet) as ui:
+            slots = server.load(ui)
+        if not settings.is_local and not settings.keys:
+            show_warning(f"whoever reaches {server.address} may ask: there is no key")
+        server.run(slots, started=started, log=_unheard if quiet else say, say=say)
+
+
+def _unheard(_: str) -> None:
+    """Nobody wants to know."""
+
+
+def _check_installed() -> None:
+    import importlib.util
+
+    missing = [name for name in ("starlette", "uvicorn") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise GemcliError(
+            f"the server needs {' and '.join(missing)}", "Install it: pip install 'gemcli[serve]'"
+        )

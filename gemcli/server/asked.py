@@ -1,0 +1,124 @@
+"""OpenAI's request for a chat completion → what it asks for.
+
+What would silently be answered otherwise is refused; fields that nobody knows are ignored, as servers of this
+API do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gemcli.server.attachments import Attachments
+from gemcli.server.conversation import Conversation, read
+from gemcli.server.faults import bad
+from gemcli.server.fields import Fields
+
+_MOST_STOPS = 16
+_NEUTRAL: Mapping[str, tuple[object, ...]] = {
+    "presence_penalty": (0,),
+    "frequency_penalty": (0,),
+    "repeat_penalty": (1,),
+    "logit_bias": ({},),
+    "tools": ([],),
+    "functions": ([],),
+    "tool_choice": ("none", "auto"),
+    "function_call": ("none", "auto"),
+    "modalities": (["text"],),
+    "audio": (),
+    "web_search_options": (),
+}
+"""Fields that change the answer and are not known here, with the values that change nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request asks for.
+
+    Attributes:
+        model: the name it gives; "" for none.
+        conversation: what was said.
+        stream: whether the answer is wanted as it comes.
+        stream_usage: whether its last piece tells what it took.
+        options: fields of `gemcli.request.Request`.
+    """
+
+    model: str
+    conversation: Conversation
+    stream: bool
+    stream_usage: bool
+    options: Mapping[str, Any]
+
+
+def chat(request: Fields, *, may_fetch: bool, max_tokens: int | None) -> Asked:
+    """The request of ``/v1/chat/completions``.
+
+    Args:
+        request: its body.
+        may_fetch: whether images may be named by their addresses.
+        max_tokens: tokens of one answer at most that the server gives.
+
+    Raises:
+        Fault: it is malformed, or asks for what is not done here.
+    """
+    options = sampled(request, max_tokens)
+    options |= _format(request)
+    stream_options = request.object("stream_options")
+    stream = request.flag("stream")
+    return Asked(
+        model=request.text("model") or "",
+        conversation=read(request, Attachments(may_fetch=may_fetch)),
+        stream=stream,
+        stream_usage=stream_options is not None and stream_options.flag("include_usage"),
+        options=options,
+    )
+
+
+def sampled(request: Fields, most: int | None) -> dict[str, Any]:
+    """How the answer is to be chosen and how long it may be.
+
+    Raises:
+        Fault: it is malformed, or asks for what is not done here.
+    """
+    for name, values in _NEUTRAL.items():
+        if request.has(name) and request.data[name] not in values:
+            raise bad(f"{name} is not supported by this server", name, code="unsupported")
+    if (request.integer("n", 1) or 1) != 1 or (request.integer("best_of", 1) or 1) != 1:
+        raise bad("only one answer is given to a request: n must be 1", "n", code="unsupported")
+    if request.flag("logprobs") or request.integer("top_logprobs", 0):
+        raise bad("logprobs are not supported by this server", "logprobs", code="unsupported")
+    asked = [request.integer(name, 1) for name in ("max_completion_tokens", "max_tokens")]
+    wanted = next((each for each in asked if each is not None), None)
+    temperature = request.number("temperature", 0, 100)
+    top_p = request.number("top_p", 0, 1)
+    return {
+        "max_tokens": wanted if most is None else min(most, wanted or most),
+        "temperature": 0.0 if temperature is None else temperature,
+        "top_p": 1.0 if top_p is None else max(top_p, 1e-9),
+        "top_k": max(0, request.integer("top_k", -1) or 0),
+        "min_p": request.number("min_p", 0, 1) or 0.0,
+        "seed": (request.integer("seed", -(1 << 63), (1 << 64) - 1) or 0) % (1 << 64),
+        "stop": _stops(request),
+    }
+
+
+def _stops(request: Fields) -> tuple[str, ...]:
+    given = request.data.get("stop")
+    stops = [given] if isinstance(given, str) else request.items("stop")
+    if not all(isinstance(each, str) and each for each in stops):
+        raise bad("stop must be a text or a list of texts, none of them empty", "stop")
+    if len(stops) > _MOST_STOPS:
+        raise bad(f"stop holds more than {_MOST_STOPS} texts", "stop")
+    return tuple(stops)
+
+
+def _format(request: Fields) -> dict[str, Any]:
+    """What shape the answer must have."""
+    wanted = request.object("response_format")
+    if wanted is None:
+        return {}
+    kind = wanted.choice("type", "text", "json_object", "json_schema")
+    if kind in (None, "text"):
+        return {}
+    raise bad("answers of a given shape are not supported by this server", wanted.where, code="unsupported")

@@ -1,0 +1,68 @@
+"""The body of a request: within its size, and not slower than anybody can be who means it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+from starlette.requests import ClientDisconnect, Request
+
+from gemcli.server.desk import Gone
+from gemcli.server.faults import Fault
+from gemcli.server.limits import Limits
+
+
+async def blocks(request: Request, limits: Limits, most: int) -> AsyncIterator[bytes]:
+    """The body as it comes.
+
+    Args:
+        request: whose body it is.
+        limits: how slow it may come.
+        most: bytes that it may have.
+
+    Raises:
+        Fault: it is too long, too slow, or packed.
+        Gone: the client went away.
+    """
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise Fault(415, "a packed body is not taken: send it without Content-Encoding")
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > most:
+        raise _too_large(most)
+    began, came = time.monotonic(), 0
+    stream = request.stream()
+    while True:
+        try:
+            block = await asyncio.wait_for(anext(stream), limits.body_s)
+        except StopAsyncIteration:
+            return
+        except ClientDisconnect:
+            raise Gone from None
+        except TimeoutError:
+            raise _too_slow() from None
+        came += len(block)
+        if came > most:
+            raise _too_large(most)
+        spent = time.monotonic() - began - limits.body_s
+        if spent > 0 and came < spent * limits.rate:
+            raise _too_slow()
+        if block:
+            yield block
+
+
+async def take(request: Request, limits: Limits) -> bytes:
+    """The whole body of a request.
+
+    Raises:
+        Fault, Gone: as `blocks`.
+    """
+    return b"".join([block async for block in blocks(request, limits, limits.body_bytes)])
+
+
+def _too_large(most: int) -> Fault:
+    return Fault(413, f"the body is larger than {most:,} bytes", code="body_too_large")
+
+
+def _too_slow() -> Fault:
+    return Fault(408, "the body came too slowly", code="timeout")

@@ -1,0 +1,162 @@
+"""The models of a server: the one that answers by default, and others where they may be named."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from gemcli.assistant import Loaded, answer
+from gemcli.events import Event, Init, Note, Progress, Result, Warning
+from gemcli.request import Request, prepare
+from gemcli.server.conversation import Conversation
+from gemcli.server.faults import Fault
+from gemcli.turns import Turn
+from gemcli.worker import Cancelled
+
+ALIAS = "default"
+"""What the served model may always be called."""
+
+
+@dataclass(slots=True)
+class Served:
+    """The models of a server.
+
+    Attributes:
+        base: settings that every request gets: the model, the device, and so on.
+        name: of the served model.
+        any_model: whether a request may name another model that is installed.
+        slots: answers at once; None: as many as memory allows.
+        queue: requests that may wait for a slot of the engine.
+        since: when the server began, in seconds since 1970.
+    """
+
+    base: Request
+    name: str = ""
+    any_model: bool = False
+    slots: int | None = None
+    queue: int = 64
+    since: int = 0
+    _loaded: Loaded | None = None
+    _at_hand: str = ""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def start(self, show: Callable[[Event], None]) -> int:
+        """Load the served model and let it say something, so that all is compiled; returns its slots.
+
+        Raises:
+            GemcliError, ModelError: it cannot be had or loaded.
+        """
+        self.since = int(time.time())
+        self._loaded = self._load(self.base.model, show)
+        assert self._loaded.model is not None
+        return self._loaded.model.engine.load.slots  # type: ignore[attr-defined]
+
+    def resolve(self, wanted: str) -> str:
+        """The name of the model that a request means.
+
+        Raises:
+            Fault: it may not name that one.
+        """
+        if wanted in ("", ALIAS, self.name):
+            return self.name
+        if self.any_model and wanted in self.installed():
+            return wanted
+        known = ", ".join(self.names())
+        raise Fault(
+            404,
+            f"the model {wanted!r} is not served here; there is {known}",
+            param="model",
+            code="model_not_found",
+        )
+
+    def names(self) -> list[str]:
+        """What a request may name, the served model first."""
+        others = self.installed() if self.any_model else []
+        return [self.name, *(each for each in others if each != self.name)]
+
+    def installed(self) -> list[str]:
+        """The models of this machine that answer questions."""
+        from gemcli.hub.catalog import CATALOG
+        from gemcli.hub.store import installed
+
+        deaf = {each.name for each in CATALOG if each.task != "answer"}
+        return [each.name for each in installed() if each.state == "ready" and each.name not in deaf]
+
+    def answer(self, name: str, request: Request, cancelled: threading.Event) -> Generator[Event]:
+        """The events of an answer by a model; at a time only one model is asked."""
+        yield from answer(request, self._ready(name), cancelled)
+
+    def converse(
+        self, name: str, conversation: Conversation, options: dict[str, Any], cancelled: threading.Event
+    ) -> Generator[Event]:
+        """The events of an answer to a conversation, whose earlier turns are packed as they were then."""
+        request = replace(
+            self.base,
+            model=self._spec(name),
+            system=conversation.system,
+            started=time.perf_counter(),
+            **options,
+        )
+
+        def emit(_: Event) -> None:
+            if cancelled.is_set():
+                raise Cancelled
+
+        earlier: tuple[Turn, ...] = ()
+        for said in conversation.past:
+            now = replace(request, question=said.question, sources=tuple(said.sources), earlier=earlier)
+            documents = prepare(now, emit, may_pull=False).packed.documents if said.sources else ()
+            earlier = (*earlier, Turn(said.question, said.answer, documents))
+        last = conversation.last
+        request = replace(request, question=last.question, sources=tuple(last.sources), earlier=earlier)
+        yield from self.answer(name, request, cancelled)
+
+    def _spec(self, name: str) -> str | None:
+        """How a model is named to those who find it."""
+        return self.base.model if name == self.name else name
+
+    def _ready(self, name: str) -> Loaded:
+        """The model, in the place of another one where need be: the gate lets in one kind at a time."""
+        with self._lock:
+            if self._at_hand != name or self._loaded is None:
+                self._unload()
+                self._loaded = self._load(self._spec(name), lambda event: None)
+            return self._loaded
+
+    def _unload(self) -> None:
+        if self._loaded is not None and self._loaded.model is not None:
+            self._loaded.model.engine.close()  # type: ignore[attr-defined]
+        self._loaded, self._at_hand = None, ""
+
+    def _load(self, spec: str | None, show: Callable[[Event], None]) -> Loaded:
+        from gemcli.hub.resolve import is_path
+        from model.engine.batching import batched
+
+        loaded, name = Loaded(), ""
+        request = replace(
+            self.base,
+            question="Hi",
+            system="",
+            max_tokens=1,
+            keep=False,
+            model=spec,
+            started=time.perf_counter(),
+        )
+        with closing(answer(request, loaded)) as events:
+            for event in events:
+                if isinstance(event, Init):
+                    name = event.model
+                elif isinstance(event, Result):
+                    name = str(event.data["model"])
+                if isinstance(event, Progress | Note | Warning):
+                    show(event)
+        assert loaded.model is not None, "an answer leaves its model behind"
+        loaded.model = batched(loaded.model, slots=self.slots, queue=self.queue)
+        self.name = self.name or (Path(name).stem if is_path(name) else name)
+        self._at_hand = self.name if spec == self.base.model else name
+        return loaded
