@@ -317,7 +317,7 @@ class _Run:
 
 def _kind(source: Source) -> str:
     """What a source is, by its content; of a text from the web the server may know better."""
-    found = sniff(source)
+    found = PLAIN if source.is_plain else sniff(source)
     told = source.media_type
     return told if found == PLAIN and told.startswith(("text/", "application/json")) else found
 

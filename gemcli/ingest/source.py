@@ -57,6 +57,7 @@ class Source:
         clip: start and end in seconds that were asked of this very source, as by ``#t=``; both None where
             none were.  `stretch` is what is read.
         wants: how it is to be read.
+        is_plain: it is plain text, whatever it looks like.
         trusted: whether the person named the URL, which may then be at a private address.
         root: the directory as it was given in which the file was found; None when it was named itself.
         digest: the SHA-256 that `hashed` found, and what the file was then; None until then.
@@ -72,6 +73,7 @@ class Source:
     root: str | None = None
     url: str | None = None
     trusted: bool = True
+    is_plain: bool = False
     digest: tuple[str, _Stamp | None] | None = field(default=None, compare=False, repr=False)
 
     @property
