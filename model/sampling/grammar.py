@@ -215,7 +215,9 @@ def _way_out(matcher: LLMatcher, vocabulary: Vocabulary, room: int) -> list[int]
                     break
                 forced = [token]
             if not copy.consume_tokens(forced):
-                raise ConstraintError(_line(copy.get_error()))
+                if not way:
+                    raise ConstraintError(_line(copy.get_error()))
+                break  # too deep
             way += forced
     return None
 
