@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -72,16 +72,16 @@ def answer(
         why = failure(error)
         if not isinstance(error, KeyboardInterrupt):
             yield Error(why.code, why.message, why.hint)
-        yield Result(run.result(why, interrupted=isinstance(error, KeyboardInterrupt)), run.turn())
+        yield from run.end(why, interrupted=isinstance(error, KeyboardInterrupt))
         raise
-    yield Result(run.result(), run.turn())
+    yield from run.end()
 
 
 class _Run:
     """One request on its way: what has been said and measured so far."""
 
     def __init__(self, request: Request, loaded: Loaded) -> None:
-        self.id = new_id()
+        self.id = request.conversation or new_id()
         self._request = request
         self._loaded = loaded
         self._model = request.model
@@ -108,6 +108,8 @@ class _Run:
     def work(self, emit: Emit) -> None:
         """Everything up to the last token, in the worker's thread."""
         request = self._request
+        for notice in request.notices:
+            emit(Warning(notice))
         arrays = _Arrays(_private("compiled", emit), request.device)
         prepared = self._prepared = prepare(request, emit)
         self._model = prepared.model.name
@@ -218,6 +220,19 @@ class _Run:
             answer=said,
             decode_tokens_per_s=generation.timings.get("decode_tokens_per_s") or 0.0,
         )
+
+    def end(self, why: Failure | None = None, *, interrupted: bool = False) -> Iterator[Event]:
+        """The result, kept in the history first where it is to be: a warning of that is part of it."""
+        result, turn = self.result(why, interrupted=interrupted), self.turn()
+        if self._request.log and turn is not None:
+            from gemcli.history.record import record
+
+            examples = self._prepared.examples if self._prepared else ()
+            for message in record(self._request, result, turn, examples):
+                self._warnings.append(message)
+                yield Warning(message)
+            result["warnings"] = list(self._warnings)
+        yield Result(result, turn)
 
     def turn(self) -> Turn | None:
         """The question, its answer as far as it came, and the documents as they were sent."""

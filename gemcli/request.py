@@ -42,6 +42,7 @@ class Request:
         files: paths, directories, globs, ``-``.
         sources: inputs that came with their bytes, under names that are labels only; before the files.
         earlier: the conversation before.
+        examples: files with the answer that the same question should get about each, shown as turns.
         stdin: ``auto``: without files, what is piped in is the document; ``never``: it was something else.
         model: a name of the catalogue, a path, ``hf:…``; None for the machine's default.
         system: the instruction; None for the default, ``""`` for none.
@@ -49,6 +50,10 @@ class Request:
         wants: how the files are to be read.
         ocr: read pictures by OCR even where the model sees them.
         keep_going: leave out inputs that cannot be read instead of failing.
+        conversation: the one that goes on; None for a new one.
+        notices: what the person is told first.
+        log: keep the answer in the history.
+        private: write nothing to disk at all; `keep` and `log` are then off.
         keep: whether what is made of files may be kept on disk, and what was kept used.
         context: tokens of prompt and answer together; None for the model's window.
         overflow: what to do with documents that do not fit.
@@ -72,6 +77,7 @@ class Request:
     files: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
     earlier: tuple[Turn, ...] = ()
+    examples: tuple[tuple[str, str], ...] = ()
     stdin: Literal["auto", "never"] = "auto"
     model: str | None = None
     system: str | None = None
@@ -79,6 +85,10 @@ class Request:
     wants: Wants = field(default_factory=Wants)
     ocr: bool = False
     keep_going: bool = False
+    conversation: str | None = None
+    notices: tuple[str, ...] = ()
+    log: bool = False
+    private: bool = False
     keep: bool = True
     context: int | None = None
     overflow: Policy = "auto"
@@ -116,6 +126,7 @@ class Prepared:
         limits: its window.
         ingest_s: seconds of reading the files.
         resolve_s: seconds of finding the model, and pulling it where it was missing.
+        examples: turns that are shown as examples.
     """
 
     model: Resolved
@@ -126,6 +137,7 @@ class Prepared:
     limits: Budget
     ingest_s: float
     resolve_s: float
+    examples: tuple[Turn, ...] = ()
 
     def check(self) -> None:
         """Refuse what does not fit and is not to be read otherwise, with the numbers.
@@ -188,6 +200,7 @@ def prepare(request: Request, emit: Emit, *, may_pull: bool = True) -> Prepared:
         keep=Keep("parsed", request.keep),
         sources=request.sources,
     )
+    shown = [_example(file, request, emit) for file, _ in request.examples]
     read = time.perf_counter()
     model = resolve(request.model, offline=request.offline, on_event=emit, may_pull=may_pull)
     found = time.perf_counter()
@@ -196,7 +209,12 @@ def prepare(request: Request, emit: Emit, *, may_pull: bool = True) -> Prepared:
         emit(Warning(f"{model.name} reads text only: {card.unread}"))
     limits = budget(card.window, context=request.context, max_tokens=request.max_tokens)
     taken = as_taken(documents, request, model.name, card, limits, emit)
-    packer = Packer(card, request.system, _thinking(request, model.name, card, emit), request.earlier)
+    examples = tuple(
+        Turn(request.question, answer, as_taken(each, request, model.name, card, limits, emit))
+        for each, (_, answer) in zip(shown, request.examples, strict=True)
+    )
+    earlier = (*request.earlier, *examples)
+    packer = Packer(card, request.system, _thinking(request, model.name, card, emit), earlier)
     packed = pack(
         taken,
         request.question,
@@ -212,7 +230,17 @@ def prepare(request: Request, emit: Emit, *, may_pull: bool = True) -> Prepared:
     elif packed.prompt is not None and may_pull:
         _warn_if_slow(model.name, len(packed.prompt.ids), limits, emit)
     bridged = time.perf_counter() - found
-    return Prepared(model, card, packer, taken, packed, limits, read - began + bridged, found - read)
+    ingest_s = read - began + bridged
+    return Prepared(model, card, packer, taken, packed, limits, ingest_s, found - read, examples)
+
+
+def _example(file: str, request: Request, emit: Emit) -> list[Document]:
+    """What is shown as an example."""
+    from gemcli.ingest.collect import collect
+
+    return collect(
+        (file,), on_event=emit, stdin="never", wants=request.wants, keep=Keep("parsed", request.keep)
+    )
 
 
 def _thinking(request: Request, model: str, card: ModelCard, emit: Emit) -> ChatTemplate | None:

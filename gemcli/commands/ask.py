@@ -9,6 +9,7 @@ import typer
 
 from gemcli.commands.flags import Flags, as_request, files_of, shared
 from gemcli.commands.follow import follow, warn
+from gemcli.commands.preset import preset_of
 from gemcli.commands.session import begin
 from gemcli.errors import UsageError
 from gemcli.events import Error, Event
@@ -36,15 +37,17 @@ def ask(
 
     from gemcli.assistant import answer
     from gemcli.hub.notes import notes_to
-    from gemcli.ingest.arguments import split_question
     from gemcli.ui import open_ui
 
-    question, files = split_question(arguments or ())
+    preset = preset_of(ctx)
+    question, files = preset.split(arguments or ())
     files = files_of(flags, files)
-    piped = question is None
-    if question is None:
+    piped = question is None and not preset.asks
+    if piped:
         question = _question_from_stdin(files)
+    question = preset.question(question)
     request = as_request(flags, question, files, started=session.started, stdin_is_free=not piped)
+    request = preset.upon(request, flags)
     verbose = flags["verbose"]
     with (
         open_ui(

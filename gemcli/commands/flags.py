@@ -18,6 +18,11 @@ Flags = Mapping[str, Any]
 SHARED: dict[str, tuple[Any, Any]] = {
     "model": (options.Model, None),
     "system": (options.System, None),
+    "template": (options.Template, None),
+    "param": (options.Param, None),
+    "continue_": (options.Continue, False),
+    "cid": (options.Cid, None),
+    "example": (options.Example, None),
     "attach": (options.Attach, None),
     "files_from": (options.FilesFrom, None),
     "null": (options.Null, False),
@@ -32,6 +37,8 @@ SHARED: dict[str, tuple[Any, Any]] = {
     "archive": (options.Archive, False),
     "keep_going": (options.KeepGoing, False),
     "no_cache": (options.NoCache, False),
+    "no_log": (options.NoLog, False),
+    "private": (options.Private, False),
     "output_format": (options.OutputFormat, "text"),
     "json": (options.Json, False),
     "raw": (options.Raw, False),
@@ -103,7 +110,9 @@ def as_request(
 
     Raises:
         UsageError: flags that make no sense.
+        InputError: an example names no file.
     """
+    from gemcli.ingest.arguments import split_example
     from gemcli.request import Request
 
     if "" in (flags["stop"] or ()):
@@ -112,6 +121,7 @@ def as_request(
     return Request(
         question=as_text(question),
         files=tuple(files),
+        examples=tuple(map(split_example, flags["example"] or ())),
         stdin="auto" if stdin_is_free and flags["files_from"] != "-" else "never",
         model=flags["model"],
         system=None if system is None else as_text(system),
@@ -128,7 +138,8 @@ def as_request(
         ),
         ocr=flags["ocr"],
         keep_going=flags["keep_going"],
-        keep=not flags["no_cache"],
+        keep=not (flags["no_cache"] or flags["private"]),
+        private=flags["private"],
         context=flags["context"],
         overflow=flags["overflow"],
         image_tokens=flags["image_tokens"],

@@ -96,6 +96,61 @@ System = Annotated[
         help="The instruction to the model; '' for none.",
     ),
 ]
+Template = Annotated[
+    str | None,
+    typer.Option(
+        "-t",
+        "--template",
+        metavar="TEMPLATE",
+        envvar="GEMCLI_TEMPLATE",
+        help="A question that is written already: a name from `gemcli templates list`, or a YAML file.",
+    ),
+]
+Param = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-p",
+        "--param",
+        metavar="NAME=VALUE",
+        callback=_listed("GEMCLI_PARAM", None),
+        help="What a blank of the template is filled with. Repeatable.",
+    ),
+]
+Continue = Annotated[
+    bool,
+    typer.Option(
+        "-c", "--continue", envvar="GEMCLI_CONTINUE", help="Go on with the conversation that is the newest."
+    ),
+]
+Cid = Annotated[
+    str | None,
+    typer.Option(
+        "--cid",
+        metavar="CONVERSATION",
+        envvar="GEMCLI_CID",
+        help="Go on with this conversation: an id of `gemcli history list`, or its beginning or end.",
+    ),
+]
+Example = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--example",
+        metavar="FILE=ANSWER",
+        callback=_listed("GEMCLI_EXAMPLE", None),
+        help="Show the model what to answer to the same question about FILE. Repeatable.",
+    ),
+]
+NoLog = Annotated[
+    bool, typer.Option("--no-log", envvar="GEMCLI_NO_LOG", help="Leave this out of the history.")
+]
+Private = Annotated[
+    bool,
+    typer.Option(
+        "--private",
+        envvar="GEMCLI_PRIVATE",
+        help="Leave nothing on disk: no history, no cache, no temporary file.",
+    ),
+]
 Attach = Annotated[
     list[str] | None,
     typer.Option(

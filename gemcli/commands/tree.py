@@ -16,7 +16,9 @@ from gemcli.commands.group import Group
 from gemcli.commands.models import app as models
 from gemcli.commands.options import Debug
 from gemcli.commands.plan import plan
+from gemcli.commands.preset import Presettable
 from gemcli.commands.pull import pull
+from gemcli.commands.serve import serve
 from gemcli.commands.transcribe import transcribe
 
 app = typer.Typer(
@@ -28,16 +30,17 @@ app = typer.Typer(
     subcommand_metavar="COMMAND | QUESTION [FILES]...",
     invoke_without_command=True,
 )
-app.command(short_help="Ask a question, about files or about nothing.")(ask)
+app.command(cls=Presettable, short_help="Ask a question, about files or about nothing.")(ask)
 app.command(short_help="Show what files cost in tokens, memory and time.")(plan)
 app.command(short_help="Write down what is said in recordings and videos.")(transcribe)
+app.command(short_help="Serve the model to programs: OpenAI's API.")(serve)
 app.command(short_help="Download models, or verify and repair them.")(pull)
 app.add_typer(models, name="models", short_help="List, show and remove models.")
 app.add_typer(bench, name="bench", short_help="Measure this machine with a model.")
 app.command(short_help="Report devices, versions, models, and what is amiss.")(doctor)
 app.command(short_help="Print a completion script for bash, zsh or fish.")(completions)
 
-ORDER = ("ask", "plan", "transcribe", "pull", "models", "bench", "doctor", "completions")
+ORDER = ("ask", "plan", "transcribe", "serve", "pull", "models", "bench", "doctor", "completions")
 
 
 @app.callback()

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from gemcli.request import Request
 
 _OWN = ("answer", "finish_reason", "id", "model", "plan", "schema_version")
-_NO_SETTING = ("question", "model", "system", "started", "examples", "conversation", "notices")
+_NO_SETTING = (
+    "question", "model", "system", "files", "sources", "examples", "earlier", "stdin", "started",
+    "conversation", "notices", "log", "private", "keep",
+)  # fmt: skip
 _HASTE_S = 1.0  # to wait for other writers when the person wants it to end
 
 
@@ -80,8 +83,14 @@ def record(
 
 
 def options_of(request: Request) -> dict[str, Any]:
-    """The settings of a request that are not the defaults, as JSON values."""
+    """The settings of a request that are not the defaults, as JSON values.
+
+    ``model`` is the word that names the same model from anywhere, where one was given.
+    """
     found: dict[str, Any] = {}
+    if request.model is not None:
+        path = Path(request.model).expanduser()
+        found["model"] = str(path.absolute()) if path.exists() else request.model
     for field in fields(request):
         value = getattr(request, field.name)
         default = field.default if field.default_factory is MISSING else field.default_factory()

@@ -24,7 +24,7 @@ class Resumed:
     Attributes:
         id: its id.
         turns: what was asked and answered; without what failed.
-        model: that answered last.
+        model: that answered last, as ``--model`` takes it.
         system: the instruction then; None for the default.
         options: those of `CARRIED` that were set.
         notices: what the person should know, a sentence each.
@@ -67,7 +67,7 @@ def resume(word: str | None, warn: Warn) -> Resumed:
         f"{name} has changed since this conversation read it, and goes on with what it was then"
         for name in names
     )
-    return Resumed(id, turns, last.model, last.system, options, notices)
+    return Resumed(id, turns, last.options.get("model", last.model), last.system, options, notices)
 
 
 def _has_changed(one: Seen) -> bool:

@@ -80,6 +80,28 @@ def split_question(
     return question, [word for place, word in enumerate(arguments) if place != plain[0]]
 
 
+def split_example(argument: str) -> tuple[str, str]:
+    """File and answer of ``FILE=ANSWER``, where both may hold equals signs: the first part that names a file.
+
+    Raises:
+        UsageError: there is no equals sign, or nothing on one side of it.
+        InputError: no part names a file.
+    """
+    shape = 'an example is FILE=ANSWER: --example "invoice-3.pdf=paid"'
+    places = [found.start() for found in re.finditer("=", argument)]
+    if not places:
+        raise UsageError(f"{argument}: there is no answer", shape)
+    at = next((place for place in places if names_file(argument[:place])), None)
+    if at is None:
+        name = argument[: places[0]]
+        if not name:
+            raise UsageError(f"{argument}: there is no file", shape)
+        raise InputError(f"{name}: no such file", shape)
+    if not argument[at + 1 :].strip():
+        raise UsageError(f"{argument}: there is no answer", shape)
+    return argument[:at], argument[at + 1 :]
+
+
 def looks_like_path(word: str) -> bool:
     """Whether a word that names nothing was meant to: it has a suffix, ``/`` at an end, or is a URL."""
     if not word or any(char.isspace() for char in word):
