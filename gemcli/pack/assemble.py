@@ -130,6 +130,7 @@ def assemble(
     passages: bool = False,
     media: Media | None = None,
     earlier: Sequence[Turn] = (),
+    form: str = "",
 ) -> Prompt:
     """The prompt for a question about documents.
 
@@ -143,6 +144,7 @@ def assemble(
         is_base: the model only continues text: it gets ``Question: … Answer:`` instead of a conversation.
         media: how the model is shown pictures and played sound, where documents hold any.
         earlier: the conversation before; in the costs it is overhead.
+        form: what the answer must look like, said behind the question; no `REMINDER` stands beside it.
 
     Raises:
         UnsupportedModelError: the template or the tokenizer does not keep the text as it is given.
@@ -152,7 +154,8 @@ def assemble(
         shown = documents or any(turn.documents for turn in earlier)
         system = SYSTEM if shown and not is_base else ""
         reminder = REMINDER if system and passages and question.rstrip().endswith(_QUESTION_MARKS) else ""
-    content = compose(documents, question, reminder=reminder, ask_for_answer=is_base, media=media)
+    reluctant = {tokenizer.encode(DENIAL)[0]: SURE} if reminder and not form else {}
+    content = compose(documents, question, reminder=form or reminder, ask_for_answer=is_base, media=media)
     before = [compose(each.documents, each.question, ask_for_answer=is_base, media=media) for each in earlier]
     said = [(old.text, turn.answer.strip()) for old, turn in zip(before, earlier, strict=True)]
     spans = _spans(template, system, said, content.text, is_base=is_base)
@@ -180,7 +183,6 @@ def assemble(
             slots.append(Slot(len(ids) + run.skip, run.count, part, document.source, place))
         ids += run.ids
     costs = count(ids, tokenizer.token_bytes, content.text, content.regions, stretches)
-    reluctant = {tokenizer.encode(DENIAL)[0]: SURE} if reminder else {}
     return Prompt(ids, costs, BASE_STOPS if is_base else (), tuple(slots), reluctant)
 
 

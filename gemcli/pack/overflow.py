@@ -46,12 +46,14 @@ class Packer:
         system: the instruction; None for the default.
         template: how a conversation is written for it; None: as the model's own template does it.
         earlier: the conversation before the question.
+        form: what the answer must look like, said behind the question; "" for nothing.
     """
 
     card: ModelCard
     system: str | None
     template: Template | None = None
     earlier: tuple[Turn, ...] = ()
+    form: str = ""
 
     @property
     def media(self) -> Media:
@@ -77,6 +79,7 @@ class Packer:
             passages=passages,
             media=self.media,
             earlier=self.earlier,
+            form=self.form,
         )
 
     def count(
@@ -101,6 +104,7 @@ class Packer:
             report=report,
             media=self.media,
             earlier=self.earlier,
+            form=self.form,
         )
 
 

@@ -43,12 +43,13 @@ def tally(
     report: Callable[[int, int], None] = lambda done, total: None,
     media: Media | None = None,
     earlier: Sequence[Turn] = (),
+    form: str = "",
 ) -> Costs:
     """What the prompt of `gemcli.pack.assemble.assemble` would cost, without making it.
 
     Args:
         documents: as for `assemble`; without `media`, pictures and sound in them are counted as nothing.
-        question, system, template, tokenizer, is_base, media, earlier: as for `assemble`.
+        question, system, template, tokenizer, is_base, media, earlier, form: as for `assemble`.
         keep: whether counts are read from and written to disk.
         report: told the characters that are counted, and all.
 
@@ -65,6 +66,7 @@ def tally(
         is_base=is_base,
         media=media,
         earlier=earlier,
+        form=form,
     ).costs
     counted = tokenizer.count_batch([f"Document: {each.source}\n" for each in documents])
     headings = {index: tokens for index, tokens in enumerate(counted) if documents[index].parts}

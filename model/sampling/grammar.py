@@ -24,9 +24,10 @@ _LAYOUT: Any = {"whitespace_flexible": False, "item_separator": ", ", "key_separ
 _SOON = 64  # tokens of room from which on every token's way out is looked for
 _OFTEN = 32  # tokens between two looks before that
 _CLOSING = '"}]0'
-"""What is tried first on the way out: what closes (a string before all else, in which brackets are text), then
-the shortest values."""
+"""What is tried first on the way out: what closes (a string before all else: in it brackets are text), then the
+shortest values."""
 _TRIES = 4
+_DEEP = 500  # tokens
 _LONGEST = 10_000  # bytes of the shortest answer that a schema may ask for
 
 _VOCABULARIES: WeakKeyDictionary[Tokenizer, dict[int, Vocabulary]] = WeakKeyDictionary()
@@ -215,9 +216,9 @@ def _way_out(matcher: LLMatcher, vocabulary: Vocabulary, room: int) -> list[int]
                     break
                 forced = [token]
             if not copy.consume_tokens(forced):
-                if not way:
+                if len(way) < _DEEP:
                     raise ConstraintError(_line(copy.get_error()))
-                break  # too deep
+                break  # in a circle, until a limit of the library's
             way += forced
     return None
 
