@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gemcli.commands import options
+from gemcli.commands.bench_needle import needle
+from gemcli.commands.bench_nll import Peer, nll
 from gemcli.commands.session import begin
 
 if TYPE_CHECKING:
@@ -20,12 +21,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Measure models on this machine.")
 
-
-class Peer(StrEnum):
-    """Engines to measure beside ours."""
-
-    LLAMA_CPP = "llama.cpp"
-    TRANSFORMERS = "transformers"
+Plot = Annotated[Path | None, typer.Option("--plot", metavar="FILE.png", help="Draw the figures.")]
 
 
 @app.callback()
@@ -64,6 +60,7 @@ def speed(
             "--text", metavar="FILE", help="UTF-8 text to make the prompt of.  [default: Python's help]"
         ),
     ] = None,
+    plot: Plot = None,
     output_format: options.ReportFormat = "text",
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -85,10 +82,12 @@ def speed(
     from gemcli.bench import table
     from gemcli.bench.ceiling import ceiling
     from gemcli.bench.engines import OURS
+    from gemcli.bench.plot import check_plot, draw_speed
     from gemcli.events import Progress, Warning
     from gemcli.hub.resolve import resolve
     from gemcli.ui import emit_json, emit_table, emit_text, open_ui
 
+    check_plot(plot)
     peers = [each.value for each in dict.fromkeys(peer or [])]
     bench.require(peers)
     engines = [OURS, *peers]
@@ -114,6 +113,8 @@ def speed(
             for doubt in bench.doubts(match, results):
                 show(Warning(doubt))
     said = {"machine": bench.machine(engines, best, device), "rows": rows, "ratios": bench.ratios(rows)}
+    if plot:
+        draw_speed(said, plot)
     if session.output != "text":
         emit_json(said)
         return
@@ -140,6 +141,7 @@ def answers(
     overflow: options.Overflow = "auto",
     max_tokens: options.MaxTokens = None,
     no_cache: options.NoCache = False,
+    plot: Plot = None,
     output_format: options.ReportFormat = "text",
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -161,12 +163,14 @@ def answers(
 
     from gemcli.assistant import Loaded, answer
     from gemcli.bench import answers as bench
+    from gemcli.bench.plot import check_plot, draw_answers
     from gemcli.bench.table import answer_lines, answer_summary
     from gemcli.events import Progress
     from gemcli.hub.resolve import resolve
     from gemcli.request import Request
     from gemcli.ui import emit_json, emit_table, emit_text, open_ui
 
+    check_plot(plot)
     asked = bench.read_questions(questions, folder)
     rows: list[dict[str, Any]] = []
 
@@ -194,11 +198,17 @@ def answers(
             rows.append(row)
             show(Progress("measure", len(rows), len(asked), "questions", name))
     said = bench.report(rows, model=name, seconds=perf_counter() - began)
+    if plot:
+        draw_answers(said, plot)
     if session.output != "text":
         emit_json(said)
         return
     emit_table(*answer_lines(rows), right=(3, 4))
     emit_text("\n".join(["", *answer_summary(said)]))
+
+
+app.command()(needle)
+app.command()(nll)
 
 
 def _matches(
