@@ -89,6 +89,7 @@ class _Run:
         self._warnings: list[str] = []
         self._prepared: Prepared | None = None
         self._generation: Generation | None = None
+        self._data: object = None
         self._timings: dict[str, float | None] = {}
 
     def find_name(self) -> str:
@@ -110,7 +111,7 @@ class _Run:
         request = self._request
         for notice in request.notices:
             emit(Warning(notice))
-        arrays = _Arrays(_private("compiled", emit), request.device)
+        arrays = _Arrays(_own_folder("compiled", request, emit), request)
         prepared = self._prepared = prepare(request, emit)
         self._model = prepared.model.name
         prepared.check()
@@ -147,6 +148,7 @@ class _Run:
                 else Progress("think", said, None, "tokens", prepared.model.name)
             )
 
+        said: list[str] = []
         generation = self._generation = model.stream(
             prompt.ids,
             sampling=request.sampling(),
@@ -158,15 +160,19 @@ class _Run:
                 Progress("prefill", done, total, "tokens", prepared.model.name)
             ),
             on_thought=on_thought,
+            constraint=request.schema.constraint(prepared.card) if request.schema else None,
         )
         try:
             for text in generation:
                 if "first_token_s" not in self._timings:
                     self._timings["first_token_s"] = time.perf_counter() - request.started
+                said.append(text)
                 emit(Token(text))
         finally:
             generation.close()
         self._finished(request, prepared, generation, start_s, emit)
+        if request.schema:
+            self._data = request.schema.parse("".join(said), generation.completion_tokens)
 
     def _load(self, prepared: Prepared, emit: Emit) -> tuple[Model, float]:
         """The model, and the seconds that were spared because it was there already."""
@@ -184,7 +190,8 @@ class _Run:
         began = time.perf_counter()
         loaded.model = load(
             prepared.card,
-            copies=_private("weights", emit),
+            copies=_own_folder("weights", self._request, emit),
+            keep=not self._request.private,
             progress=lambda done, total: emit(Progress("load", done, total, "weights", name)),
         )
         loaded.path, loaded.load_s = path, time.perf_counter() - began
@@ -212,6 +219,8 @@ class _Run:
                     )
                 )
             )
+        if request.private:
+            return
         speed.remember(
             prepared.model.name,
             start_s=start_s,
@@ -256,7 +265,7 @@ class _Run:
             "schema_version": SCHEMA_VERSION,
             "id": self.id,
             "answer": "".join(self._said),
-            "data": None,
+            "data": self._data,
             "model": self._model or "",
             "finish_reason": finish,
             "citations": [],
@@ -282,20 +291,20 @@ _TIMINGS = ("import_s", "load_s", "ingest_s", "prefill_s", "first_token_s", "dec
 class _Arrays:
     """The array library on its way in, in a thread of its own: half a second, while the files are read."""
 
-    def __init__(self, compiled: Path | None, device: str) -> None:
+    def __init__(self, compiled: Path | None, request: Request) -> None:
         self._error: BaseException | None = None
         self._seconds = 0.0
         self._thread = threading.Thread(
-            target=self._run, args=(compiled, device), name="gemcli-arrays", daemon=True
+            target=self._run, args=(compiled, request), name="gemcli-arrays", daemon=True
         )
         self._thread.start()
 
-    def _run(self, compiled: Path | None, device: str) -> None:
+    def _run(self, compiled: Path | None, request: Request) -> None:
         began = time.perf_counter()
         try:
             from model.load import prepare
 
-            prepare(compiled, device)
+            prepare(compiled, request.device, keep=not request.private)
         except BaseException as error:
             self._error = error
         self._seconds = time.perf_counter() - began
@@ -308,8 +317,10 @@ class _Arrays:
         return self._seconds
 
 
-def _private(name: str, emit: Emit) -> Path | None:
+def _own_folder(name: str, request: Request, emit: Emit) -> Path | None:
     """A folder of the cache that is the user's alone; None, and said, where it cannot be made."""
+    if request.private:
+        return cache_dir() / name  # what is there is used, and it is not made
     try:
         return make_private(cache_dir() / name)
     except GemcliError as error:

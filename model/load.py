@@ -215,12 +215,13 @@ def _unheard(_: str) -> None:
     """Nobody listens to thoughts."""
 
 
-def prepare(compiled: Path | None, device: str = "auto") -> None:
+def prepare(compiled: Path | None, device: str = "auto", *, keep: bool = True) -> None:
     """Import the array library and point it at its persistent compile cache; do it once, before `load`.
 
     Args:
         compiled: folder for compiled programs.  They are executable code: it must belong to the user alone.
         device: ``auto``, ``cpu``, ``gpu`` or ``tpu``.
+        keep: False uses what is there, and writes nothing.
 
     Raises:
         DeviceError: this machine has no such device, or the array library cannot use it.
@@ -236,13 +237,14 @@ def prepare(compiled: Path | None, device: str = "auto") -> None:
 
     if device != "auto":
         jax.config.update("jax_platforms", {"gpu": "cuda"}.get(device, device))
-    if compiled is not None:
+    if compiled is not None and keep:
         compiled.mkdir(parents=True, exist_ok=True, mode=0o700)
         remove_damaged(compiled)
+    if compiled is not None and compiled.is_dir():
         # A cache that cannot be read or written costs time and nothing else.
         warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache")
         jax.config.update("jax_compilation_cache_dir", str(compiled))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0 if keep else float("inf"))
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     if device != "auto":
         try:
@@ -251,7 +253,7 @@ def prepare(compiled: Path | None, device: str = "auto") -> None:
             why = " ".join(str(error).split()) or "the array library knows of none"
             raise DeviceError(f"there is no {device} to compute on: {why[:200]}") from error
     for kernel in (model.nn.packed.KERNEL, model.attention.compiled.KERNEL):
-        model.native.enable(kernel, compiled)
+        model.native.enable(kernel, compiled, keep=keep)
 
 
 def load(
@@ -261,6 +263,7 @@ def load(
     precision: Precision | None = None,
     bits: Bits = 8,
     copies: Path | None = None,
+    keep: bool = True,
     progress: Progress | None = None,
     mesh: Mesh | None = None,
 ) -> Model:
@@ -274,6 +277,7 @@ def load(
             measurements.
         bits: of the weights of a safetensors checkpoint, which are floats and are rounded as they are read.
         copies: folder that keeps the quantized weights laid out, so that the next load maps them.
+        keep: False maps what is there, and lays out nothing on disk.
         progress: called with weights read and in all; not at all when a kept copy is mapped.
         mesh: devices to divide the model over, from `model.mesh.mesh_of`; None: all accelerators of this
             machine where there are several.
@@ -298,7 +302,7 @@ def load(
         precision = "grouped"
     elif precision is None:
         precision = "quantized" if enable(KERNEL, None) else "packed"
-    params = _params(card, precision, bits, copies, progress, mesh)
+    params = _params(card, precision, bits, copies, keep, progress, mesh)
     exact = precision == "float32"
     # f32 products are the fast ones on a CPU without bf16 of its own, and the slow ones on an accelerator.
     numerics = Numerics(
@@ -324,6 +328,7 @@ def _params(
     precision: Precision,
     bits: Bits,
     copies: Path | None,
+    keep: bool,
     progress: Progress | None,
     mesh: Mesh | None,
 ) -> Params:
@@ -332,7 +337,14 @@ def _params(
 
     with open_checkpoint(card.path) as file:
         read = partial(
-            load_params, file, card.config, precision=precision, copies=copies, report=progress, mesh=mesh
+            load_params,
+            file,
+            card.config,
+            precision=precision,
+            copies=copies,
+            keep=keep,
+            report=progress,
+            mesh=mesh,
         )
         if not is_safetensors(card.path):
             return read()

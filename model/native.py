@@ -25,6 +25,7 @@ from pathlib import Path
 _FLAGS = ("-O3", "-march=native", "-std=c11", "-shared", "-fPIC")
 _COMPILERS = ("cc", "gcc", "clang")
 NO_COMPILER = f"there is no C compiler ({', '.join(_COMPILERS[:-1])} or {_COMPILERS[-1]})"
+NOTHING_KEPT = "it was not compiled before, and nothing is to be written"
 _HEADER = Path(__file__).with_name("native.h")
 _SECONDS = 60  # for a compiler; it takes one or two
 _RETRY = 86_400  # seconds until what failed is tried again: a full disk or a busy machine may have been why
@@ -52,20 +53,21 @@ class Kernel:
 _state: dict[Path, str | None] = {}  # for each source that was tried: why it is not in use, or None
 
 
-def enable(kernel: Kernel, folder: Path | None) -> str | None:
+def enable(kernel: Kernel, folder: Path | None, *, keep: bool = True) -> str | None:
     """Bring a kernel into this process; later calls only say how the first one ended.
 
     Args:
         kernel: which.
         folder: keeps what was compiled.  It holds executable code, so it must belong to the user alone.
             None: it is compiled for this process.
+        keep: False uses what was compiled before, and compiles nothing: compilers write files.
 
     Returns:
         Why the kernel cannot be used here; None when it is in use.
     """
     if kernel.source not in _state:
         try:
-            _state[kernel.source] = _enable(kernel, folder)
+            _state[kernel.source] = _enable(kernel, folder, keep)
         except OSError as error:
             _state[kernel.source] = str(error)
     return _state[kernel.source]
@@ -82,19 +84,24 @@ def obstacle() -> str | None:
     return None if _compiler() else NO_COMPILER
 
 
-def _enable(kernel: Kernel, folder: Path | None) -> str | None:
+def _enable(kernel: Kernel, folder: Path | None, keep: bool) -> str | None:
     if (why := obstacle()) is not None:
         return why
     with contextlib.ExitStack() as stack:
+        if not keep and (folder is None or not folder.is_dir()):
+            return NOTHING_KEPT
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if keep:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         name = f"{kernel.source.stem}-{_identity(kernel)}"
         library, failure = folder / f"{name}.so", folder / f"{name}.failed"
         if _is_whole(library) and _load(library, kernel) is None:
             return None
         if (why := _remembered(failure)) is not None:
             return why
+        if not keep:
+            return NOTHING_KEPT
         _remove_old_drafts(folder)
         handle, draft = tempfile.mkstemp(dir=folder, prefix=name, suffix=".part")
         os.close(handle)

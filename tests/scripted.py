@@ -279,10 +279,10 @@ def module(script: Script) -> types.ModuleType:
         script.stage("describe")
         return Card(path, script)
 
-    def prepare(compiled: Path | None, device: str = "auto") -> None:
+    def prepare(compiled: Path | None, device: str = "auto", *, keep: bool = True) -> None:
         script.stage("import")
 
-    def load(card: Card, *, copies: Path | None, progress: object) -> Model:
+    def load(card: Card, *, copies: Path | None, progress: object, **others: object) -> Model:
         script.stage("load")
         return Model(card)
 

@@ -63,6 +63,7 @@ def load_params(
     precision: Precision,
     bits: Bits | None = None,
     copies: Path | None = None,
+    keep: bool = True,
     report: Report | None = None,
     mesh: Mesh | None = None,
 ) -> Params:
@@ -79,6 +80,7 @@ def load_params(
         bits: to which matrices of floats are rounded before they are ``packed`` or ``grouped``, tables that
             are looked up always to 8; None leaves them to ``quantized``.
         copies: folder for the laid-out copy of quantized weights; None keeps none.
+        keep: False uses a copy that is there, and makes none.
         report: called with weights read and weights in all.
         mesh: devices to divide the weights over, which must not be ``packed`` then; None: one.
 
@@ -98,9 +100,9 @@ def load_params(
     )
     arrays: Mapping[str, np.ndarray] | None = open_arena(kept, slots, identity) if kept else None
     if arrays is None:
-        if kept:
+        if kept and keep:
             remove_copies(kept.parent, file.path)
-        with new_arena(kept, slots, identity) as arrays:
+        with new_arena(kept if keep else None, slots, identity) as arrays:
             _fill(file, leaves, forms, arrays, bits, report)
     put, ready = putter(config, mesh), {}
     for leaf in leaves:
