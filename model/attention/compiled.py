@@ -126,7 +126,7 @@ def attention_apart(
         keys, values, layer: as of `attention`; every sequence has some of the slots.
         at: int [B], positions of the queries.
         key_at: int [S], positions of the keys.
-        starts: int [B, n], the slot where each piece of 512 slots of a sequence begins; below 0 behind the last.
+        starts: int [B, n], the slot where each piece of 512 slots of a sequence begins; -1 behind the last.
         own: slots of which a sequence's pieces consist: the last may be shorter.
         scale, window, softcap: as there.
 

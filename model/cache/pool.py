@@ -40,9 +40,8 @@ class Pool:
     @property
     def pages(self) -> int:
         """Pages of the full caches; 0 where there are none."""
-        return max(
-            (each.slots // PAGE for stack in self.caches for each in stack if _is_full(each)), default=0
-        )
+        caches = [each for stack in self.caches for each in stack if isinstance(each, LayerCache)]
+        return max((each.slots // PAGE for each in caches if not each.ring), default=0)
 
     def put(self, state: State, row: Array, pages: Array, first: Array, count: Array) -> Pool:
         """The pool with a sequence's state.

@@ -91,6 +91,39 @@ class RecurrentCache:
         )
 
 
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class RecurrentRows:
+    """States of many sequences, as a step sees them that takes a token of some.
+
+    Attributes:
+        cache: lru [L, R, E], conv [L, R, C-1, E], length [R], with the tokens counted.
+        rows: int32 [B], which of the R each token belongs to.
+    """
+
+    cache: RecurrentCache
+    rows: Array
+
+    def layer(self, index: Array) -> tuple[Array, Array]:
+        """States f32 [B, E] and convolution inputs f32 [B, C-1, E] of one layer."""
+        return self.cache.lru[index, self.rows], self.cache.conv[index, self.rows]
+
+    def write(self, layer: Array, lru: Array, conv: Array) -> RecurrentRows:
+        """The states with those of one layer after the tokens: f32 [B, E] and [B, C-1, E]."""
+        cache = replace(
+            self.cache,
+            lru=self.cache.lru.at[layer, self.rows].set(lru),
+            conv=self.cache.conv.at[layer, self.rows].set(conv),
+        )
+        return replace(self, cache=cache)
+
+
+def in_rows(cache: RecurrentCache, rows: Array, at: Array) -> RecurrentRows:
+    """States of many sequences with their tokens at `at` int32 [B] counted; see `RecurrentRows`."""
+    length = jnp.where(at == EMPTY, cache.length[rows], at + 1)
+    return RecurrentRows(replace(cache, length=cache.length.at[rows].set(length)), rows)
+
+
 def empty(layers: int, width: int, taps: int) -> RecurrentCache:
     """A cache that holds no token, for convolutions over `taps` tokens."""
     return RecurrentCache(

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.sharding import Mesh
 
-from model.attention import api, spread
+from model.attention import apart, api, spread
 from model.cache.layer import LayerCache
-from model.cache.recurrent import RecurrentCache
+from model.cache.recurrent import RecurrentCache, RecurrentRows
 from model.cache.state import Cache
 from model.config import AttentionSpec, LayerSpec, RecurrentSpec, RopeSpec
 from model.decoder import recurrent
@@ -30,7 +30,7 @@ class Chunk:
     """What every layer of one pass shares.
 
     Attributes:
-        at: int [T], positions, then `EMPTY` for padding.
+        at: int [T], positions, then `EMPTY` for padding; of tokens of many sequences each its own.
         reach: int [T], how far tokens of layers with media blocks see; None: no further than themselves.
         angles: for each rotary embedding and head size, cosine and sine f32 [T, pairs].
         inputs: f32 [L, T, P], every layer's own; None where layers have none.
@@ -60,6 +60,12 @@ class Chunk:
         )
 
 
+Kept = Cache | apart.Rows | RecurrentRows
+"""What a layer keeps: of one sequence, or of all those that a step takes a token of."""
+
+Memory = api.Memory | apart.RowsMemory
+
+
 class Place(NamedTuple):
     """Where in the model a layer stands.
 
@@ -75,13 +81,13 @@ class Place(NamedTuple):
 def layer(
     x: Array,
     params: LayerParams,
-    kept: Cache | api.Memory,
+    kept: Kept | Memory,
     place: Place,
     spec: LayerSpec,
     chunk: Chunk,
     only: Array | None = None,
-) -> tuple[Array, Cache | api.Memory]:
-    """Run one layer over a chunk.
+) -> tuple[Array, Kept | Memory]:
+    """Run one layer over a chunk, or over one token each of many sequences.
 
     Args:
         x: f32 [T, D].
@@ -101,12 +107,12 @@ def layer(
     asking = chunk if only is None else chunk.row(only)
     normed = rms_norm(x, params.attn_norm, chunk.eps)
     if isinstance(spec.mixer, RecurrentSpec):
-        assert isinstance(kept, RecurrentCache)
+        assert isinstance(kept, (RecurrentCache, RecurrentRows))
         at, numerics = chunk.at, chunk.numerics
         hands = dealt(spec, "rec_in", size(chunk.mesh))
         mixed, kept = recurrent.mix(normed, params, kept, place.repeat, spec.mixer, at, numerics, only, hands)
     else:
-        assert isinstance(kept, (LayerCache, api.Memory))
+        assert isinstance(kept, (LayerCache, api.Memory, apart.Rows, apart.RowsMemory))
         mixed, kept = _attention(normed, params, kept, place, spec, spec.mixer, chunk, asking, only)
     if only is not None:
         x = _row(x, only)
@@ -122,16 +128,16 @@ def layer(
 def _attention(
     x: Array,
     params: LayerParams,
-    kept: LayerCache | api.Memory,
+    kept: LayerCache | apart.Rows | Memory,
     place: Place,
     layer: LayerSpec,
     spec: AttentionSpec,
     chunk: Chunk,
     asking: Chunk,
     only: Array | None,
-) -> tuple[Array, api.Memory]:
+) -> tuple[Array, Memory]:
     """Attention of the tokens of `asking`: those of `chunk`, or its row `only`."""
-    key, apart = (spec.rope, spec.head_dim), spec.head_dim // 2 if spec.rope.proportional else None
+    key, between = (spec.rope, spec.head_dim), spec.head_dim // 2 if spec.rope.proportional else None
     count, whole = spec.heads * spec.head_dim, sum(spec.projections) * spec.head_dim
     keys = values = x
     if chunk.mesh is not None:
@@ -152,17 +158,23 @@ def _attention(
         else:
             queries = _heads(_row(x, only), params, spec, chunk.numerics, 0, count)
             kv = _heads(x, params, spec, chunk.numerics, count, whole)
-        if isinstance(kept, LayerCache):
+        if isinstance(kept, (LayerCache, apart.Rows)):
             keys, values = (kv, kv) if spec.tied_values else jnp.split(kv, 2, axis=1)
-    if isinstance(kept, LayerCache):
+    if isinstance(kept, (LayerCache, apart.Rows)):
         keys = rms_norm(keys, params.k_norm, chunk.eps) if spec.qk_norm else keys
         values = rms_norm(values, None, chunk.eps) if spec.v_norm else values
-        keys = rotate(keys, chunk.angles[key], apart)
-        kept = spread.remember(keys, values, kept, place.repeat, chunk.at, chunk.mesh)
+        keys = rotate(keys, chunk.angles[key], between)
+        if isinstance(kept, apart.Rows):
+            kept = apart.remember(keys, values, kept, place.repeat)
+        else:
+            kept = spread.remember(keys, values, kept, place.repeat, chunk.at, chunk.mesh)
     queries = rms_norm(queries, params.q_norm, chunk.eps) if spec.qk_norm else queries
-    queries = rotate(queries, asking.angles[key], apart)
-    reach = asking.reach if spec.media else None
-    mixed = spread.read(queries, kept, spec, asking.at, reach, chunk.implementation, chunk.mesh)
+    queries = rotate(queries, asking.angles[key], between)
+    if isinstance(kept, apart.RowsMemory):
+        mixed = apart.read(queries, kept, spec, asking.at, chunk.implementation)
+    else:
+        reach = asking.reach if spec.media else None
+        mixed = spread.read(queries, kept, spec, asking.at, reach, chunk.implementation, chunk.mesh)
     out = linear(mixed.reshape(mixed.shape[0], -1), params.attn_out, chunk.numerics)
     return out + params.attn_out_bias[None] if spec.out_bias else out, kept
 

@@ -109,6 +109,12 @@ class Decoder:
         cap = self.config.final_softcap
         return logits if cap is None else jnp.tanh(logits / cap) * cap
 
+    def angles(
+        self, ropes: tuple[RopeTable, ...], at: Array
+    ) -> dict[tuple[RopeSpec, int], tuple[Array, Array]]:
+        """Cosines and sines f32 [T, pairs] of positions int [T], for each rotary embedding and head size."""
+        return {key: table.angles(at) for key, table in zip(self._rope_keys(), ropes, strict=True)}
+
     def _rope_keys(self) -> list[tuple[RopeSpec, int]]:
         mixers = [spec.attention for spec in self.config.layers]
         return list(dict.fromkeys((mixer.rope, mixer.head_dim) for mixer in mixers if mixer))
@@ -126,9 +132,7 @@ class Decoder:
         config = self.config
         index = jnp.arange(tokens.shape[0], dtype=jnp.int32)
         at = jnp.where(index < count, state.length + index, -1)
-        angles = {
-            key: table.angles(jnp.maximum(at, 0)) for key, table in zip(self._rope_keys(), ropes, strict=True)
-        }
+        angles = self.angles(ropes, jnp.maximum(at, 0))
         x = on_all(rows(params.embed, tokens) * config.embed_scale, self.mesh)
         if media is not None:
             x = jnp.where(media.is_soft[:, None], media.soft, x)
@@ -136,7 +140,7 @@ class Decoder:
             at=at,
             reach=None if media is None else block_reach(at, media.block),
             angles=angles,
-            inputs=config.per_layer and self._inputs(params, config.per_layer, tokens, x, media),
+            inputs=config.per_layer and self.inputs(params, config.per_layer, tokens, x, media),
             numerics=self.numerics,
             implementation=self.implementation,
             eps=config.norm_eps,
@@ -157,7 +161,7 @@ class Decoder:
             chunk = chunk if row is None else chunk.row(row)
         return x, placed(State(tuple(caches), state.length + count), self.mesh)
 
-    def _inputs(
+    def inputs(
         self, params: Params, spec: PerLayerSpec, tokens: Array, x: Array, media: Media | None
     ) -> Array:
         """Every layer's own inputs f32 [L, T, P], of token ids and of embeddings x f32 [T, D].
@@ -220,7 +224,7 @@ class Decoder:
                 row = only if place == len(stack.specs) - 1 else None
                 source = _source(spec)
                 memory = caches[place] if source is None else lent[source]
-                x, memory = layer(x, _of_round(stacked, repeat), memory, here, spec, chunk, row)
+                x, memory = layer(x, of_round(stacked, repeat), memory, here, spec, chunk, row)
                 if isinstance(memory, Memory):
                     if place in near and memory.near is not None:
                         near[place] = memory.near
@@ -251,7 +255,7 @@ def _source(spec: LayerSpec) -> int | None:
     return spec.attention.source if spec.attention else None
 
 
-def _of_round(params: LayerParams, repeat: Array) -> LayerParams:
+def of_round(params: LayerParams, repeat: Array) -> LayerParams:
     """A layer's own parameters; but its experts stay with those of all rounds, see `model.nn.moe.mixture`.
 
     Taken out one by one: a slice of all but the last round's weights would be a copy of them.

@@ -6,9 +6,10 @@ decides how much of the result is let through.
 
 from __future__ import annotations
 
+import jax
 from jax import Array, lax
 
-from model.cache.recurrent import RecurrentCache
+from model.cache.recurrent import RecurrentCache, RecurrentRows
 from model.config import RecurrentSpec
 from model.nn.conv import causal_conv
 from model.nn.linear import Numerics, linear, outputs, split
@@ -20,14 +21,14 @@ from model.weights.params import LayerParams
 def mix(
     x: Array,
     params: LayerParams,
-    cache: RecurrentCache,
+    cache: RecurrentCache | RecurrentRows,
     index: Array,
     spec: RecurrentSpec,
     at: Array,
     numerics: Numerics,
     only: Array | None = None,
     hands: int = 1,
-) -> tuple[Array, RecurrentCache]:
+) -> tuple[Array, RecurrentCache | RecurrentRows]:
     """``W_out(RG-LRU(conv(W_x x)) ⊙ act(W_y x))``, each product with its bias.
 
     Args:
@@ -54,11 +55,31 @@ def mix(
         gate = linear(row, outputs(params.rec_in, 0, width), numerics) + params.rec_in_bias[None, :width]
         entering = linear(x, outputs(params.rec_in, width, 2 * width), numerics)
         entering = entering + params.rec_in_bias[None, width:]
-    state, inputs = cache.layer(index)
-    entering, inputs = causal_conv(entering, at, inputs, params.rec_conv, params.rec_conv_bias)
-    states, state = rglru(entering, at, state, params.rec_gates, params.rec_gates_bias, params.rec_decay)
+    before = cache.layer(index)
+    if isinstance(cache, RecurrentRows):
+
+        def one(row: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array]:
+            token, position, *known = row
+            mixed, state, inputs = _fold(token[None], position[None], known[0], known[1], params)
+            return mixed[0], state, inputs
+
+        rows = (entering, at, *before)
+        # One by one on a processor, where that is as fast and gives the very numbers of a token alone.
+        alone = jax.default_backend() == "cpu"
+        states, state, inputs = lax.map(one, rows) if alone else jax.vmap(one)(rows)
+    else:
+        states, state, inputs = _fold(entering, at, *before, params)
     if only is not None:
         states = lax.dynamic_slice_in_dim(states, only, 1)
     gated = states * ACTIVATIONS[spec.activation](gate)
     mixed = linear(gated, params.rec_out, numerics) + params.rec_out_bias[None]
     return mixed, cache.write(index, state, inputs)
+
+
+def _fold(
+    x: Array, at: Array, state: Array, inputs: Array, params: LayerParams
+) -> tuple[Array, Array, Array]:
+    """A sequence's tokens f32 [T, E] taken into the recurrence: f32 [T, E], and what it keeps."""
+    x, inputs = causal_conv(x, at, inputs, params.rec_conv, params.rec_conv_bias)
+    states, state = rglru(x, at, state, params.rec_gates, params.rec_gates_bias, params.rec_decay)
+    return states, state, inputs
