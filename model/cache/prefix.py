@@ -15,6 +15,10 @@ class Prefixes(Protocol):
     keeps the last one in memory.
     """
 
+    def find(self, trail: Trail) -> int:
+        """Tokens that `recall` would give, as far as can be told without doing it."""
+        ...
+
     def recall(self, trail: Trail, room: int) -> tuple[State, int] | None:
         """The state of as much of a prompt's beginning as is kept, and of how many tokens that is.
 

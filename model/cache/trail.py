@@ -26,7 +26,7 @@ class Step:
     Attributes:
         first, end: the tokens [first, end) that it takes.
         size: tokens that its program is compiled for; the rest is padding.
-        name: of the state behind it.
+        name: of the state behind it; "" where nobody else can know it.
     """
 
     first: int
@@ -48,34 +48,46 @@ class Trail:
         ids: the tokens.
         soft: what stands in the place of some of them, in order.
         steps: the chunks, in order; the last one ends with the prompt.
-        mark: the last place to which another prompt is likely to be the same; 0 where none is known.
+        marks: the places behind which other prompts are likely to differ, rising.
+        whole: the pictures that are not to be divided, (begin, end) each.
         about: the names of what the prompt is about, for whoever looks at what is kept.
     """
 
     ids: Sequence[int]
     soft: tuple[Soft, ...]
     steps: tuple[Step, ...]
-    mark: int = 0
+    marks: tuple[int, ...] = ()
+    whole: tuple[tuple[int, int], ...] = ()
     about: tuple[str, ...] = field(default=(), compare=False)
 
     def __len__(self) -> int:
         return len(self.ids)
 
     @property
+    def mark(self) -> int:
+        """The last of the marks; 0 where there is none."""
+        return self.marks[-1] if self.marks else 0
+
+    @property
     def name(self) -> str:
         """Of the state behind all of it."""
         return self.steps[-1].name if self.steps else ""
 
-    def after(self, done: int) -> int:
-        """The index of the step that begins behind `done` tokens.
+    def rest(self, done: int) -> tuple[Step, ...]:
+        """The chunks that take what is left behind `done` tokens.
 
-        Raises:
-            ValueError: no step begins there.
+        Where none of the prompt's own chunks begins there they are cut anew, and have no names: what they
+        compute is not, bit by bit, what another run would.
         """
         for index, step in enumerate(self.steps):
             if step.first == done:
-                return index
-        raise ValueError(f"no chunk of this prompt begins at token {done:,}")
+                return self.steps[index:]
+        shifted = [(begin - done, end - done) for begin, end in self.whole if end > done]
+        found: list[Step] = []
+        for taken, size in plan.chunks(len(self) - done, shifted):
+            first = found[-1].end if found else done
+            found.append(Step(first, first + taken, size, ""))
+        return tuple(found)
 
 
 def trail(
@@ -113,4 +125,4 @@ def trail(
             digest.update(f"|{each.first}+{len(each.rows)} {each.is_block} {each.identity}|".encode())
         steps.append(Step(done, end, size, digest.hexdigest()))
         done = end
-    return Trail(ids, tuple(soft), tuple(steps), max(marks, default=0), tuple(about))
+    return Trail(ids, tuple(soft), tuple(steps), marks, tuple(whole), tuple(about))

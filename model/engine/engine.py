@@ -7,7 +7,9 @@ arguments, so there is one for each chunk size and one that decodes; the state i
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 import jax
@@ -15,9 +17,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from model.cache.prefix import Prefixes
 from model.cache.state import State, init_state, placed
+from model.cache.trail import Trail, trail
 from model.decoder.decoder import Decoder, Media
 from model.engine import plan
+from model.engine.prefill import Prefill, media_of
+from model.engine.session import Session
 from model.errors import ContextOverflowError, FormatError
 from model.mesh import everywhere
 from model.nn.rope import RopeTable
@@ -42,23 +48,69 @@ class Engine:
         params: the weights.
         window: tokens that a sequence may hold, prompt and answer together.
         cache_bits: of a cached key or value: 16 or 32.
+        prefixes: states kept from earlier prompts.
 
     Attributes:
         ropes: the decoder's rotary tables, for all positions of the window.
     """
 
-    def __init__(self, decoder: Decoder, params: Params, *, window: int, cache_bits: int = 16) -> None:
+    def __init__(
+        self,
+        decoder: Decoder,
+        params: Params,
+        *,
+        window: int,
+        cache_bits: int = 16,
+        prefixes: Prefixes | None = None,
+    ) -> None:
         self.decoder = decoder
         self.params = params
         self.window = window
         self.cache_bits = cache_bits
+        self.prefixes = prefixes
         self.ropes = everywhere(decoder.rope_tables(window + plan.LARGEST), decoder.mesh)
-        mixers = [spec.attention for spec in decoder.config.layers]
-        self._blocks_whole = any(mixer is not None and mixer.media for mixer in mixers)
 
     def new_state(self, tokens: int) -> State:
         """An empty state with room for `tokens` tokens."""
-        return _empty(self.decoder, plan.slots(tokens), self.cache_bits)
+        return empty_state(self.decoder, tokens, self.cache_bits)
+
+    def trail(
+        self,
+        ids: Sequence[int],
+        soft: Sequence[Soft] = (),
+        marks: Sequence[int] = (),
+        about: Sequence[str] = (),
+    ) -> Trail:
+        """A prompt as this model reads it; see `model.cache.trail.trail`."""
+        return trail_of(self.decoder, ids, soft, marks, about)
+
+    def reading(
+        self, prompt: Trail, room: int, *, session: Session | None = None, keep: bool = True
+    ) -> Prefill:
+        """Begin to read a prompt, behind as much of it as is kept.
+
+        Args:
+            prompt: from `trail`.
+            room: tokens that the state is to have room for.
+            session: what stays in memory between the prompts of a conversation.
+            keep: use kept prefixes, and keep this one.
+        """
+        told: list[Prefixes] = [session] if session is not None else []
+        if keep and self.prefixes is not None:
+            told.append(self.prefixes)
+        found = None
+        for each in sorted(told, key=lambda source: source.find(prompt), reverse=True):
+            if each.find(prompt) and (found := each.recall(prompt, room)) is not None:
+                if session is not None and each is not session:
+                    session.forget()
+                break
+        if found is None:
+            if session is not None:
+                session.forget()
+            found = self.new_state(room), 0
+        state, done = found
+        state = _grow(self.decoder, state, room)
+        return Prefill(self.decoder, self.params, self.ropes, prompt, state, done, told)
 
     def prefill(
         self,
@@ -79,17 +131,13 @@ class Engine:
             The last token's logits f32 [V], and the new state.
         """
         assert len(ids) > 0, "there must be a token to predict from"
-        done, last = 0, None
-        for chunk, taken, media in self._chunks(ids, soft):
-            last, state = _prefill(
-                self.decoder, self.params, self.ropes, state, chunk, np.int32(taken), media
-            )
-            done += taken
+        run = Prefill(self.decoder, self.params, self.ropes, self.trail(ids, soft), state)
+        while not run.over:
+            run.advance()
             if progress:
-                last.block_until_ready()
-                progress(done, len(ids))
-        assert last is not None
-        return _head(self.decoder, self.params, last), state
+                run.wait()
+                progress(run.done, len(ids))
+        return run.logits, run.state
 
     def score(self, ids: Sequence[int], soft: Sequence[Soft] = ()) -> np.ndarray:
         """Logits f32 [T, V] after every token of a prompt: what parity and likelihood measurements need.
@@ -103,11 +151,14 @@ class Engine:
         if len(ids) > self.window:
             raise ContextOverflowError(len(ids), self.window)
         state, parts = self.new_state(len(ids)), []
-        for chunk, taken, media in self._chunks(ids, soft):
+        for step in self.trail(ids, soft).steps:
+            chunk = np.zeros(step.size, np.int32)
+            chunk[: step.taken] = ids[step.first : step.end]
+            media = media_of(soft, step, self.decoder.config.width)
             logits, state = _score(
-                self.decoder, self.params, self.ropes, state, chunk, np.int32(taken), media
+                self.decoder, self.params, self.ropes, state, chunk, np.int32(step.taken), media
             )
-            parts.append(np.asarray(logits[:taken]))
+            parts.append(np.asarray(logits[: step.taken]))
         return np.concatenate(parts)
 
     def generate(
@@ -122,6 +173,10 @@ class Engine:
         soft: Sequence[Soft] = (),
         reluctant: Mapping[int, float] | None = None,
         constraint: Constraint | None = None,
+        marks: Sequence[int] = (),
+        about: Sequence[str] = (),
+        session: Session | None = None,
+        keep: bool = True,
     ) -> Iterator[int]:
         """Continue a prompt.
 
@@ -131,9 +186,15 @@ class Engine:
             limit: most tokens to generate.
             stop: ids that end the text; the one that did is still yielded, as the last.
             suppress: ids that are never generated.
-            progress, soft: see `prefill`.
+            progress: called with tokens of the prompt that are in the state, beginning with those that were
+                kept, and tokens in all.
+            soft: see `prefill`.
             reluctant: tokens that may come first only where they are at least so likely.
             constraint: what may be generated; a new one, which is used up.
+            marks: places in the prompt behind which other prompts are likely to differ: to come back there
+                must be possible.
+            about: the names of what the prompt is about, for whoever looks at what is kept.
+            session, keep: see `reading`.
 
         Yields:
             Token ids.
@@ -147,86 +208,90 @@ class Engine:
             raise ContextOverflowError(len(ids) + limit, self.window)
         if limit <= 0:
             return
-        logits, state = self.prefill(ids, self.new_state(len(ids) + min(limit, _ROOM)), progress, soft)
+        run = self.reading(
+            self.trail(ids, soft, marks, about), room_for(len(ids), limit), session=session, keep=keep
+        )
+        try:
+            if progress and run.restored:
+                progress(run.restored, len(ids))
+            while not run.over:
+                run.advance()
+                if progress:
+                    run.wait()
+                    progress(run.done, len(ids))
+        except Exception:
+            raise
+        except BaseException:  # whoever asked is gone: what is done stays
+            if session is not None:
+                session.hold(ids[: run.done], soft, run.state)
+            raise
+        logits, tail = run.logits, Tail(run.state)
+        if session is not None:
+            session.remember(len(ids), tail.state)
         if not np.isfinite(np.asarray(logits)).all():
             raise FormatError("the model computes numbers that are not finite: its weights are damaged")
         if reluctant:
             logits = _without_unlikely(logits, reluctant)
         stops = jnp.asarray(sorted(stop) or [-1], jnp.int32)
         sampler = Sampler.of(sampling, suppress)
-        if constraint is not None:
-            yield from self._constrained(state, logits, sampler, frozenset(stop), limit, constraint)
-            return
-        token = _first(sampler, logits, state.length)
-        yield from self._decode(state, token, sampler, stops, limit)
+        try:
+            if constraint is not None:
+                yield from self._constrained(tail, logits, sampler, frozenset(stop), limit, constraint)
+            else:
+                token = _first(sampler, logits, tail.state.length)
+                yield from self._decode(tail, token, sampler, stops, limit)
+        except GeneratorExit:
+            self._hold(session, ids, soft, tail)
+            raise
+        self._hold(session, ids, soft, tail)
 
-    def _chunks(
-        self, ids: Sequence[int], soft: Sequence[Soft]
-    ) -> Iterator[tuple[np.ndarray, int, Media | None]]:
-        """The chunks of a prompt: int32 [T], zeros behind its end; how many of them are real; what is
-        soft."""
-        whole = [(each.first, each.end) for each in soft if each.is_block] if self._blocks_whole else []
-        done = 0
-        for taken, size in plan.chunks(len(ids), whole):
-            chunk = np.zeros(size, np.int32)
-            chunk[:taken] = ids[done : done + taken]
-            yield chunk, taken, self._media(soft, done, taken, size)
-            done += taken
+    def _hold(self, session: Session | None, ids: Sequence[int], soft: Sequence[Soft], tail: Tail) -> None:
+        """Leave a sequence to its session."""
+        if session is not None:
+            held = int(tail.state.length)
+            session.hold([*ids, *tail.tokens()][:held], soft, tail.state)
+            session.remember(held, tail.state)
 
-    def _media(self, soft: Sequence[Soft], first: int, taken: int, size: int) -> Media | None:
-        """What is soft among `taken` tokens from `first` on, padded to `size`; None where nothing is."""
-        rows = np.zeros((size, self.decoder.config.width), np.float32)
-        block = np.full(size, -1, np.int32)
-        is_soft = np.zeros(size, bool)
-        for number, each in enumerate(soft):
-            begin, end = max(each.first, first), min(each.end, first + taken)
-            if begin < end:
-                here = slice(begin - first, end - first)
-                rows[here] = each.rows[begin - each.first : end - each.first]
-                is_soft[here] = True
-                block[here] = number if each.is_block else -1
-        return Media(jnp.asarray(rows), jnp.asarray(is_soft), jnp.asarray(block)) if is_soft.any() else None
-
-    def _decode(
-        self, state: State, token: Array, sampler: Sampler, stops: Array, limit: int
-    ) -> Iterator[int]:
+    def _decode(self, tail: Tail, token: Array, sampler: Sampler, stops: Array, limit: int) -> Iterator[int]:
         """Yield the first token and decode on from it.
 
         One block of tokens is always being computed while the one before is read and shown.
         """
         stopping = frozenset(np.asarray(stops).tolist())
         first = int(token)
+        tail.said.append(first)
         yield first
         if first in stopping:
             return
         asked, steps = 1, 1
-        held = int(state.length)
-        pending: tuple[Array, Array, int, float] | None = None
+        held = int(tail.state.length)
+        pending: tuple[int, float] | None = None
         while True:
             launched = None
             if asked < limit:
                 steps = min(steps, limit - asked)
-                state = _grow(self.decoder, state, held + steps)
+                state = _grow(self.decoder, tail.state, held + steps)
                 began = time.perf_counter()
-                out, count, token, state = _step(
+                out, count, token, tail.state = _step(
                     self.decoder, self.params, self.ropes, state, token, sampler, stops, np.int32(steps)
                 )
-                launched = (out, count, steps, began)
+                tail.unread.append((out, count))
+                launched = (steps, began)
                 asked, held = asked + steps, held + steps
             if pending is not None:
-                tokens = np.asarray(pending[0])[: int(pending[1])].tolist()
+                tokens = tail.read()
                 yield from tokens
-                if len(tokens) < pending[2] or tokens[-1] in stopping:
+                if len(tokens) < pending[0] or tokens[-1] in stopping:
                     return
             if launched is None:
                 return
             if pending is not None:
-                steps = _paced(pending[2], launched[3] - pending[3])
+                steps = _paced(pending[0], launched[1] - pending[1])
             pending = launched
 
     def _constrained(
         self,
-        state: State,
+        tail: Tail,
         logits: Array,
         sampler: Sampler,
         stops: frozenset[int],
@@ -237,7 +302,7 @@ class Engine:
 
         The device works on the logits of a token while the host works on its mask.
         """
-        held, said = int(state.length), 0
+        held, said = int(tail.state.length), 0
         while said < limit and not constraint.ended:
             forced = list(constraint.forced())[: limit - said]
             if not forced:
@@ -249,17 +314,47 @@ class Engine:
                 if tokens[-1] != each or tokens[-1] in stops or constraint.ended:
                     break
             said += len(tokens)
+            tail.said += tokens
             if said < limit and not constraint.ended and tokens[-1] not in stops:
-                state = _grow(self.decoder, state, held + len(tokens))
+                state = _grow(self.decoder, tail.state, held + len(tokens))
                 if len(tokens) >= _MANY:
                     logits, state = self.prefill(tokens, state)
                 else:
                     for each in tokens:
-                        logits, state = _next(self.decoder, self.params, self._ropes, state, np.int32(each))
+                        logits, state = _next(self.decoder, self.params, self.ropes, state, np.int32(each))
+                tail.state = state
                 held += len(tokens)
             yield from tokens
             if tokens[-1] in stops:
                 return
+
+
+@dataclass(slots=True)
+class Tail:
+    """A sequence behind its prompt.
+
+    Attributes:
+        state: of the prompt and of what was generated, but for its last token.
+        said: tokens that were generated and read.
+        unread: what calls that were launched behind them give: tokens [16], and how many.
+    """
+
+    state: State
+    said: list[int] = field(default_factory=list)
+    unread: deque[tuple[Array, Array]] = field(default_factory=deque)
+
+    def read(self) -> list[int]:
+        """The tokens of the next call, now read."""
+        out, count = self.unread.popleft()
+        tokens = np.asarray(out)[: int(count)].tolist()
+        self.said += tokens
+        return tokens
+
+    def tokens(self) -> list[int]:
+        """All tokens that were generated, whether or not anybody wants to know them."""
+        while self.unread:
+            self.read()
+        return self.said
 
 
 def _without_unlikely(logits: Array, reluctant: Mapping[int, float]) -> Array:
@@ -274,6 +369,29 @@ def _without_unlikely(logits: Array, reluctant: Mapping[int, float]) -> Array:
 def _paced(steps: int, seconds: float) -> int:
     """Steps for the next call, when one of `steps` took `seconds`."""
     return int(min(max(_STEP_SECONDS / max(seconds / steps, 1e-6), 1), _MOST_STEPS, 2 * steps))
+
+
+def empty_state(decoder: Decoder, tokens: int, bits: int) -> State:
+    """An empty state with room for `tokens` tokens, of `bits` a cached value."""
+    return _empty(decoder, plan.slots(tokens), bits)
+
+
+def room_for(prompt: int, limit: int) -> int:
+    """Tokens that a state has room for when so many of a prompt are to be answered with at most `limit`."""
+    return prompt + min(limit, _ROOM)
+
+
+def trail_of(
+    decoder: Decoder,
+    ids: Sequence[int],
+    soft: Sequence[Soft] = (),
+    marks: Sequence[int] = (),
+    about: Sequence[str] = (),
+) -> Trail:
+    """A prompt as a model reads it; see `model.cache.trail.trail`."""
+    mixers = [spec.attention for spec in decoder.config.layers]
+    blocks_whole = any(mixer is not None and mixer.media for mixer in mixers)
+    return trail(ids, soft, marks, blocks_whole=blocks_whole, about=about)
 
 
 def _grow(decoder: Decoder, state: State, tokens: int) -> State:
@@ -292,19 +410,6 @@ def _grown(decoder: Decoder, state: State, slots: int) -> State:
 
 
 @partial(jax.jit, static_argnums=0, donate_argnums=3)
-def _prefill(
-    decoder: Decoder,
-    params: Params,
-    ropes: tuple[RopeTable, ...],
-    state: State,
-    tokens: Array,
-    count: Array,
-    media: Media | None,
-) -> tuple[Array, State]:
-    return decoder.last(params, ropes, state, tokens, count, media)
-
-
-@partial(jax.jit, static_argnums=0, donate_argnums=3)
 def _score(
     decoder: Decoder,
     params: Params,
@@ -316,11 +421,6 @@ def _score(
 ) -> tuple[Array, State]:
     hidden, state = decoder.hidden(params, ropes, state, tokens, count, media)
     return decoder.logits(params, hidden), state
-
-
-@partial(jax.jit, static_argnums=0)
-def _head(decoder: Decoder, params: Params, hidden: Array) -> Array:
-    return decoder.logits(params, hidden)[0]
 
 
 @jax.jit

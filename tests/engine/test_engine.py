@@ -13,7 +13,7 @@ import tiny
 from model.config import ModelConfig
 from model.decoder.decoder import Decoder
 from model.engine import engine as module
-from model.engine import plan
+from model.engine import plan, prefill
 from model.engine.engine import Engine
 from model.errors import ContextOverflowError, FormatError
 from model.nn.linear import Numerics
@@ -153,7 +153,7 @@ def test_the_text_does_not_depend_on_how_the_prompt_is_cut(
     llama: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     want = said(llama, sampling=WARM)
-    monkeypatch.setattr(module.plan, "chunks", lambda count, whole: iter([(1, 32)] * (count - 3) + [(3, 32)]))
+    monkeypatch.setattr(module.plan, "chunks", lambda count, whole=(), marks=(): iter([(1, 32)] * (count - 3) + [(3, 32)]))
     assert said(llama, sampling=WARM) == want
 
 
@@ -237,11 +237,11 @@ def test_another_text_of_another_kind_compiles_nothing(llama: Engine) -> None:
     stop = {1, 2}
     said(llama, stop=stop)
     before = [
-        program._cache_size() for program in (module._step, module._prefill, module._head, module._first)
+        program._cache_size() for program in (module._step, prefill.take, prefill.head, module._first)
     ]
     said(llama, tiny.random_ids(23, seed=8), limit=13, stop={4, 5}, sampling=Sampling(0.7, 40, 0.9, 0.05, 11))
     after = [
-        program._cache_size() for program in (module._step, module._prefill, module._head, module._first)
+        program._cache_size() for program in (module._step, prefill.take, prefill.head, module._first)
     ]
     assert after == before
 

@@ -1,0 +1,363 @@
+"""Prefixes kept in files: the second question about a document costs the question alone, in another run too.
+
+What a chunk adds to the full caches is written as a piece of its own, as soon as it is computed, by a thread;
+rings and recurrences are written at marks and now and then.  So nothing is written twice, an interrupted
+prompt is kept as far as it came, and a prompt that leaves another in its middle goes on from the last chunk
+that both have in common.  Whatever is missing, damaged or in the way costs time and nothing else.
+"""
+
+from __future__ import annotations
+
+import errno
+import queue
+import shutil
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from model.cache import pieces, segment, shelf
+from model.cache.state import State
+from model.cache.trail import Step, Trail
+
+_READERS = 2
+_READ_AHEAD = 4  # files in memory that have not reached their places
+_BACKLOG = 1 << 30  # bytes that wait to be written, beyond which nothing more is kept of a prompt
+_SPARE_DISK = 1 << 30  # never fill a person's disk to the brim for a cache
+_LEAST = 512  # tokens of a chunk that is worth keeping where no mark asks for it
+_FAR = 16 * 1024  # tokens from one snapshot to the next at most
+_LEAN = 0.9  # what is left of the most when room is made, so that it is not made again at once
+_NAMES, _NAME = 20, 200  # of what a prompt is about, how many and how long are told
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Where prefixes are kept.
+
+    Attributes:
+        root: the folder of all of them; it must be the user's alone.
+        most: bytes that it may take; None: a tenth of what is free on the disk, 10 GB at most.
+        model: the model's name, for whoever looks at what is kept.
+        warn: told when something is amiss, in a sentence.
+    """
+
+    root: Path
+    most: int | None
+    model: str
+    warn: Callable[[str], None]
+
+
+class DiskPrefixes:
+    """The kept prefixes of one model, computed in one way.
+
+    Args:
+        shelf: where.
+        namespace: a name for all that the numbers depend on beside the prompt.
+        empty: gives an empty state with room for so many tokens.
+    """
+
+    def __init__(self, shelf: Shelf, namespace: str, empty: Callable[[int], State]) -> None:
+        self._shelf = shelf
+        self._folder = shelf.root / namespace
+        self._empty = empty
+        shape = jax.eval_shape(lambda: empty(1))
+        self._grows, self._turns = pieces.grows(shape), pieces.turns(shape)
+        self._apart = _apart(pieces.piece_bytes(shape), pieces.snapshot_bytes(shape))
+        self._on = True
+        self._warned = False
+        self._known: set[str] = set()
+        self._own: set[Path] = set()
+        self._held: int | None = None
+        self._waiting = 0
+        self._jobs: queue.SimpleQueue[_Job | threading.Event] = queue.SimpleQueue()
+        self._writer: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._early: tuple[str, int, Future[tuple[State, int] | None]] | None = None
+
+    def find(self, trail: Trail) -> int:
+        """Tokens of a prompt's beginning that `recall` would give, as far as names tell."""
+        at = self._last(trail) if self._on else None
+        return 0 if at is None else trail.steps[at].end
+
+    def recall(self, trail: Trail, room: int) -> tuple[State, int] | None:
+        """See `model.cache.prefix.Prefixes`."""
+        early, self._early = self._early, None
+        if early is not None and early[:2] == (trail.name, room):
+            return early[2].result()
+        return self._recall(trail, room) if self._on else None
+
+    def ahead(self, trail: Trail, room: int) -> None:
+        """Begin to recall what will be asked for: reading takes time that others may need for themselves."""
+        done: Future[tuple[State, int] | None] = Future()
+
+        def work() -> None:
+            try:
+                done.set_result(self._recall(trail, room) if self._on else None)
+            except BaseException as error:
+                done.set_exception(error)
+
+        self._early = (trail.name, room, done)
+        threading.Thread(target=work, name="gemcli-recall", daemon=True).start()
+
+    def keep(self, trail: Trail, index: int, state: State) -> None:
+        """See `model.cache.prefix.Prefixes`."""
+        if not self._on or not self._is_wanted(trail, index):
+            return
+        step, before = trail.steps[index], trail.steps[index - 1].name if index else ""
+        if self._grows:
+            if before and before not in self._known:
+                return  # nobody could come to it
+            path = shelf.piece_path(self._folder, step.end, step.name, before)
+            if not self._is_there(path):
+                self._write(path, trail, step, pieces.cut(state, step.first, step.size), step.taken)
+            if step.name not in self._known:
+                return
+        if self._turns and (step.end in trail.marks or step.end // self._apart > step.first // self._apart):
+            path = shelf.state_path(self._folder, step.end, step.name)
+            if not self._is_there(path):
+                self._write(path, trail, step, pieces.snapshot(state), None)
+
+    def flush(self, seconds: float) -> None:
+        """Wait until what was told is written, but no longer than this."""
+        if self._writer is not None:
+            done = threading.Event()
+            self._jobs.put(done)
+            done.wait(seconds)
+
+    def _is_wanted(self, trail: Trail, index: int) -> bool:
+        step = trail.steps[index]
+        return step.end <= trail.mark or step.taken >= _LEAST
+
+    def _is_there(self, path: Path) -> bool:
+        """Whether a file is kept; it counts as used then."""
+        if path not in self._own:
+            if not path.is_file():
+                return False
+            shelf.touch([path])
+            self._own.add(path)
+        self._known.add(path.name.split("-")[1].split(".")[0])
+        return True
+
+    def _piece(self, trail: Trail, index: int) -> Path:
+        step, before = trail.steps[index], trail.steps[index - 1].name if index else ""
+        return shelf.piece_path(self._folder, step.end, step.name, before)
+
+    def _last(self, trail: Trail) -> int | None:
+        """The index of the last step behind which the state is kept."""
+        found = None
+        for index, step in enumerate(trail.steps):
+            if step.end >= len(trail) or (self._grows and not self._piece(trail, index).is_file()):
+                break
+            if not self._turns or shelf.state_path(self._folder, step.end, step.name).is_file():
+                found = index
+        return found
+
+    def _recall(self, trail: Trail, room: int) -> tuple[State, int] | None:
+        at = self._last(trail)
+        if at is None:
+            return None
+        state = self._empty(room)
+        shape = jax.eval_shape(lambda: state)
+        ready = 0  # pieces in their places
+        used: list[Path] = []
+        snapshot: Sequence[np.ndarray] = ()
+        with ThreadPoolExecutor(_READERS) as readers:
+            while at is not None:
+                if self._turns:
+                    step = trail.steps[at]
+                    path = shelf.state_path(self._folder, step.end, step.name)
+                    found = self._read(path, step.name, pieces.shapes(shape, 0)[1])
+                    if found is None:
+                        at = self._last(trail)
+                        continue
+                    snapshot = found
+                    used.append(path)
+                if self._grows:
+                    state, ready, good = self._place(trail, state, ready, at + 1, readers, used)
+                    if not good:
+                        at = self._last(trail)
+                        continue
+                break
+        if at is None:
+            return None
+        state = pieces.finish(state, trail.steps[at].end, list(snapshot))
+        shelf.touch(used)
+        self._own.update(used)
+        self._known.update(step.name for step in trail.steps[: at + 1])
+        return state, trail.steps[at].end
+
+    def _place(
+        self,
+        trail: Trail,
+        state: State,
+        ready: int,
+        count: int,
+        readers: ThreadPoolExecutor,
+        used: list[Path],
+    ) -> tuple[State, int, bool]:
+        """Put pieces into their places, from the one with the index `ready` up to `count` of them.
+
+        Returns:
+            The state, how many are there, and whether all are.
+        """
+        shape = jax.eval_shape(lambda: state)
+        waiting: list[tuple[int, Future[list[np.ndarray] | None]]] = []
+        following = ready
+        while ready < count:
+            while following < count and len(waiting) < _READ_AHEAD:
+                step = trail.steps[following]
+                wanted = pieces.shapes(shape, step.taken)[0]
+                path = self._piece(trail, following)
+                waiting.append((following, readers.submit(self._padded, path, step, wanted)))
+                following += 1
+            index, reading = waiting.pop(0)
+            arrays = reading.result()
+            if arrays is None:
+                for _, each in waiting:
+                    each.cancel()
+                return state, ready, False
+            state = pieces.put(state, arrays, trail.steps[index].first)
+            state.length.block_until_ready()
+            used.append(self._piece(trail, index))
+            ready = index + 1
+        return state, ready, True
+
+    def _padded(
+        self, path: Path, step: Step, wanted: Sequence[tuple[tuple[int, ...], str]]
+    ) -> list[np.ndarray] | None:
+        """A piece as large as the chunk that made it."""
+        arrays = self._read(path, step.name, wanted)
+        if arrays is None or step.taken == step.size:
+            return arrays
+        padded: list[np.ndarray] = []
+        for each in arrays:
+            whole = np.zeros((*each.shape[:2], step.size, *each.shape[3:]), each.dtype)
+            whole[:, :, : step.taken] = each
+            padded.append(whole)
+        return padded
+
+    def _read(
+        self, path: Path, name: str, wanted: Sequence[tuple[tuple[int, ...], str]]
+    ) -> list[np.ndarray] | None:
+        """The arrays of a file; None, and the file is gone, where it is not what it should be."""
+        try:
+            arrays = segment.read(path, name)
+            if [(each.shape, str(each.dtype)) for each in arrays] != [tuple(each) for each in wanted]:
+                raise segment.DamagedError("its arrays are of another shape")
+        except FileNotFoundError:
+            return None
+        except (segment.DamagedError, OSError) as error:
+            shelf.remove(path)
+            if path.exists():
+                self._on = False  # it would be found damaged again and again
+            self._tell(f"{path} is left out: {error}; it is computed again")
+            return None
+        return arrays
+
+    def _tell(self, message: str) -> None:
+        with self._lock:
+            told, self._warned = self._warned, True
+        if not told:
+            self._shelf.warn(message)
+
+    def _write(
+        self, path: Path, trail: Trail, step: Step, arrays: Sequence[jax.Array], taken: int | None
+    ) -> None:
+        """Have a file written; `taken` of the slots of its arrays are real, None where there are none."""
+        size = sum(each.nbytes for each in arrays)
+        with self._lock:
+            if self._waiting + size > _BACKLOG:
+                return
+            self._waiting += size
+        about = {
+            "name": step.name,
+            "end": step.end,
+            "model": self._shelf.model,
+            "about": [each[:_NAME] for each in trail.about[:_NAMES]],
+            "more": max(len(trail.about) - _NAMES, 0),
+        }
+        self._known.add(step.name)
+        self._own.add(path)
+        self._jobs.put(_Job(path, about, tuple(arrays), taken, size))
+        if self._writer is None:
+            self._writer = threading.Thread(target=self._work, name="gemcli-keep", daemon=True)
+            self._writer.start()
+
+    def _work(self) -> None:
+        while True:
+            job = self._jobs.get()
+            if isinstance(job, threading.Event):
+                job.set()
+                continue
+            try:
+                if self._on:
+                    self._store(job)
+            except OSError as error:
+                self._on = False
+                why = error.strerror or str(error)
+                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    self._tell(f"the disk is full: nothing more is kept of this prompt ({self._shelf.root})")
+                else:
+                    self._tell(f"nothing is kept of this prompt: {self._shelf.root}: {why}")
+            except Exception as error:  # a device that is gone, memory: the answer does not depend on it
+                self._on = False
+                self._tell(f"nothing more is kept of this prompt: {error}")
+            finally:
+                with self._lock:
+                    self._waiting -= job.bytes
+
+    def _store(self, job: _Job) -> None:
+        root = self._shelf.root
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if self._held is None:
+            self._held = shelf.total(root)
+            shelf.remove_drafts(root)
+        free = shutil.disk_usage(root).free
+        most = self._shelf.most if self._shelf.most is not None else default_most(free + self._held)
+        if self._held + job.bytes > most or job.bytes + _SPARE_DISK > free:
+            target = min(most, self._held + free - _SPARE_DISK)
+            own = sum(each.stat().st_size for each in self._own if each.exists())
+            if own + job.bytes > target:
+                self._on = False
+                if target < most:
+                    raise OSError(errno.ENOSPC, "No space left on device")
+                return  # this prompt alone is more than may be kept
+            self._held = shelf.make_room(
+                root, max(int(target * _LEAN), own + job.bytes) - job.bytes, self._own
+            )
+        arrays = [np.asarray(each) for each in job.arrays]
+        if job.taken is not None:
+            arrays = [each[:, :, : job.taken] for each in arrays]
+        try:
+            self._held += segment.write(job.path, job.about, arrays)
+        except FileNotFoundError:  # another process found the folder empty and removed it
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._held += segment.write(job.path, job.about, arrays)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A file to be written."""
+
+    path: Path
+    about: dict[str, object]
+    arrays: tuple[jax.Array, ...]
+    taken: int | None
+    bytes: int
+
+
+def default_most(room: int) -> int:
+    """Bytes that kept prefixes may take where nobody says, when so many are free or taken by them."""
+    return min(10 * 1000**3, room // 10)
+
+
+def _apart(piece: int, snapshot: int) -> int:
+    """Tokens from one snapshot to the next: they take half as much as what full caches hold, or less."""
+    chunk = 1024
+    if not piece:
+        return 4 * chunk
+    return min(max(-(-2 * snapshot // (piece * chunk)), 1) * chunk, _FAR)

@@ -1,0 +1,155 @@
+"""A file of arrays that says of itself whether it is whole: a header with checksums, then the numbers.
+
+Written beside its place and renamed into it, so that whoever stops in the middle leaves nothing that looks
+finished.  What a power failure may still damage behind the rename, the checksums tell: nothing is waited for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import struct
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_MAGIC = b"gemcli-kv1\n\0"
+_FRONT = struct.Struct("<II")  # bytes of the header, and its checksum
+_ALIGN = 64  # what the array library wants to use memory as it is
+_LONGEST_HEADER = 1 << 16
+
+DRAFT = ".part"
+
+
+class DamagedError(Exception):
+    """A file is not what was written, or not what was looked for."""
+
+
+def write(path: Path, about: Mapping[str, Any], arrays: Sequence[np.ndarray]) -> int:
+    """Write a file, whole or not at all; returns its bytes.
+
+    Args:
+        path: where; its folder exists.
+        about: what it is, JSON values.
+        arrays: contiguous.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    import numpy as np
+
+    flat = [np.ascontiguousarray(each).reshape(-1).view(np.uint8) for each in arrays]
+    parts = [each.data for each in flat]
+    table = [
+        [list(each.shape), str(each.dtype), zlib.crc32(part)]
+        for each, part in zip(arrays, parts, strict=True)
+    ]
+    text = json.dumps({**about, "arrays": table}).encode()
+    head = _MAGIC + _FRONT.pack(len(text), zlib.crc32(text)) + text
+    draft = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}{DRAFT}")
+    at = _aligned(len(head))
+    try:
+        with open(draft, "xb", buffering=0, opener=_private) as file:
+            _all(file, head + bytes(at - len(head)))
+            for part in parts:
+                _all(file, part)
+                gap = _aligned(len(part)) - len(part)
+                if gap:
+                    _all(file, bytes(gap))
+                at += len(part) + gap
+        draft.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise
+    return at
+
+
+def read(path: Path, name: str) -> list[np.ndarray]:
+    """The arrays of a file, checked.
+
+    Args:
+        path: where.
+        name: what it must say that it is.
+
+    Raises:
+        DamagedError: it is not what was written there.
+        FileNotFoundError: it is gone.
+        OSError: it cannot be read.
+    """
+    import numpy as np
+
+    with path.open("rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        room = np.empty(size + _ALIGN, np.uint8)
+        data = room[-room.ctypes.data % _ALIGN :][:size]
+        done = 0
+        while done < size:
+            count = file.readinto(data.data[done:])
+            if not count:
+                raise DamagedError("it is cut short")
+            done += count
+    about, at = _header(data[:_LONGEST_HEADER].tobytes())
+    if about.get("name") != name:
+        raise DamagedError("it is of something else")
+    arrays: list[np.ndarray] = []
+    try:
+        for shape, dtype, checksum in about["arrays"]:
+            kind = np.dtype(dtype)
+            end = at + int(np.prod(shape, dtype=np.int64)) * kind.itemsize
+            part = data[at:end]
+            if end > size or zlib.crc32(part.data) != checksum:
+                raise DamagedError("its numbers are not those that were written")
+            arrays.append(part.view(kind).reshape(shape))
+            at = _aligned(end)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamagedError("its header makes no sense") from error
+    return arrays
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """What a file says that it is, without its arrays.
+
+    Raises:
+        DamagedError: it is no such file.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return _header(file.read(_LONGEST_HEADER))[0]
+
+
+def _header(data: bytes) -> tuple[dict[str, Any], int]:
+    front = len(_MAGIC) + _FRONT.size
+    if data[: len(_MAGIC)] != _MAGIC or len(data) < front:
+        raise DamagedError("it is no file of ours")
+    length, checksum = _FRONT.unpack(data[len(_MAGIC) : front])
+    text = data[front : front + length]
+    if len(text) != length or zlib.crc32(text) != checksum:
+        raise DamagedError("its header is damaged")
+    try:
+        about = json.loads(text)
+    except ValueError as error:
+        raise DamagedError("its header makes no sense") from error
+    if not isinstance(about, dict):
+        raise DamagedError("its header makes no sense")
+    return about, _aligned(front + length)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_BINARY", 0), 0o600)
+
+
+def _all(file: Any, data: bytes | memoryview) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]
+
+
+def _aligned(offset: int) -> int:
+    return -(-offset // _ALIGN) * _ALIGN
