@@ -59,6 +59,11 @@ def answer(
     When something fails or an interrupt is thrown in, an `Error` (not for an interrupt) and the `Result`
     with what there is come first, then the exception is raised.
     """
+    if request.host is not None:
+        from gemcli.client.remote import answer as from_there
+
+        yield from from_there(request, request.host, cancelled)
+        return
     run = _Run(request, loaded or Loaded())
     try:
         yield Init(run.id, run.find_name())

@@ -70,6 +70,7 @@ class Request:
         think: the model is to think before it answers, and its thoughts are shown.
         device: where to compute.
         offline: forbid the network.
+        host: the address of another gemcli that answers; None: this one does.
         started: when the request began, by `time.perf_counter`.
     """
 
@@ -104,6 +105,7 @@ class Request:
     think: bool = False
     device: Device = "auto"
     offline: bool = False
+    host: str | None = None
     started: float = field(default_factory=time.perf_counter)
 
     def sampling(self) -> Sampling:

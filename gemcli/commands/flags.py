@@ -58,6 +58,7 @@ SHARED: dict[str, tuple[Any, Any]] = {
     "stop": (options.Stop, None),
     "think": (options.Think, False),
     "device": (options.Device, "auto"),
+    "host": (options.Host, None),
     "offline": (options.Offline, False),
     "debug": (options.Debug, False),
 }
@@ -154,6 +155,7 @@ def as_request(
         think=flags["think"],
         device=flags["device"],
         offline=flags["offline"],
+        host=flags["host"] or None,
         started=started,
     )
 

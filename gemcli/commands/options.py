@@ -425,6 +425,15 @@ Device = Annotated[
     Literal["auto", "cpu", "gpu", "tpu"],
     typer.Option("--device", metavar="auto|cpu|gpu|tpu", envvar="GEMCLI_DEVICE", help="Where to compute."),
 ]
+Host = Annotated[
+    str | None,
+    typer.Option(
+        "--host",
+        metavar="URL|SOCKET",
+        envvar="GEMCLI_HOST",
+        help="Let another gemcli answer, where `gemcli serve` runs; files are sent to it.",
+    ),
+]
 Offline = Annotated[bool, typer.Option("--offline", envvar="GEMCLI_OFFLINE", help="Never use the network.")]
 Debug = Annotated[
     bool, typer.Option("--debug", envvar="GEMCLI_DEBUG", help="Show a traceback when something fails.")

@@ -14,11 +14,13 @@ from gemcli.events import Event
 from gemcli.plural import counted
 from gemcli.request import Request
 from gemcli.server.app import Api, application
+from gemcli.server.blobs import Blobs
 from gemcli.server.gate import Gate
 from gemcli.server.guard import LOOPBACK, Rules, digest
 from gemcli.server.limits import Limits
 from gemcli.server.listen import bind, bind_unix, serve
 from gemcli.server.metrics import Metrics
+from gemcli.server.own import Own
 from gemcli.server.served import Served
 
 _SHORTEST_KEY = 8
@@ -136,7 +138,9 @@ class Server:
         hosts = LOOPBACK if settings.is_local and not settings.socket else None
         rules = Rules(frozenset(map(digest, settings.keys)), hosts, settings.origins)
         api = Api(self._served, limits, settings.may_fetch, Metrics(), gate, failed)
-        serve(application(api, rules, log=log), [self._listening], limits, started=started, stopping=stopping)
+        with Blobs(limits) as blobs:
+            app = application(api, rules, log=log, extra=Own(api, blobs).table())
+            serve(app, [self._listening], limits, started=started, stopping=stopping)
 
 
 def read_keys(file: Path | None) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,11 +12,15 @@ from typing import Any
 
 from gemcli.assistant import Loaded, answer
 from gemcli.events import Event, Init, Note, Progress, Result, Warning
+from gemcli.ingest.source import Source
 from gemcli.request import Request, prepare
 from gemcli.server.conversation import Conversation
 from gemcli.server.faults import Fault
 from gemcli.turns import Turn
 from gemcli.worker import Cancelled
+
+Past = tuple[str, str, tuple[Source, ...]]
+"""A turn that is over: question, answer, files."""
 
 ALIAS = "default"
 """What the served model may always be called."""
@@ -94,29 +98,45 @@ class Served:
     def converse(
         self, name: str, conversation: Conversation, options: dict[str, Any], cancelled: threading.Event
     ) -> Generator[Event]:
-        """The events of an answer to a conversation, whose earlier turns are packed as they were then."""
+        """The events of an answer to a conversation."""
         request = replace(
             self.base,
-            model=self._spec(name),
+            model=self.spec(name),
             system=conversation.system,
             started=time.perf_counter(),
             **options,
         )
+        past = [(said.question, said.answer, tuple(said.sources)) for said in conversation.past]
+        earlier = self.turns(request, past, cancelled)
+        last = conversation.last
+        request = replace(request, question=last.question, sources=tuple(last.sources), earlier=earlier)
+        yield from self.answer(name, request, cancelled)
+
+    def turns(self, request: Request, past: Sequence[Past], cancelled: threading.Event) -> tuple[Turn, ...]:
+        """A conversation's turns, whose files are read and packed as they were when they were asked about.
+
+        Args:
+            request: the settings that they share.
+            past: question, answer and files of each.
+            cancelled: ends it.
+
+        Raises:
+            GemcliError: a file cannot be read.
+            Cancelled: it was ended.
+        """
 
         def emit(_: Event) -> None:
             if cancelled.is_set():
                 raise Cancelled
 
         earlier: tuple[Turn, ...] = ()
-        for said in conversation.past:
-            now = replace(request, question=said.question, sources=tuple(said.sources), earlier=earlier)
-            documents = prepare(now, emit, may_pull=False).packed.documents if said.sources else ()
-            earlier = (*earlier, Turn(said.question, said.answer, documents))
-        last = conversation.last
-        request = replace(request, question=last.question, sources=tuple(last.sources), earlier=earlier)
-        yield from self.answer(name, request, cancelled)
+        for question, answered, sources in past:
+            now = replace(request, question=question, sources=sources, earlier=earlier)
+            documents = prepare(now, emit, may_pull=False).packed.documents if sources else ()
+            earlier = (*earlier, Turn(question, answered, documents))
+        return earlier
 
-    def _spec(self, name: str) -> str | None:
+    def spec(self, name: str) -> str | None:
         """How a model is named to those who find it."""
         return self.base.model if name == self.name else name
 
@@ -125,7 +145,7 @@ class Served:
         with self._lock:
             if self._at_hand != name or self._loaded is None:
                 self._unload()
-                self._loaded = self._load(self._spec(name), lambda event: None)
+                self._loaded = self._load(self.spec(name), lambda event: None)
             return self._loaded
 
     def _unload(self) -> None:

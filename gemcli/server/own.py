@@ -1,0 +1,246 @@
+"""Our own paths: another gemcli asks here, with files by hash, and is told the events of an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import AsyncGenerator, Generator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp
+
+from gemcli import wire
+from gemcli.events import Error, Event, Result, to_json
+from gemcli.failure import failure
+from gemcli.ingest.source import Source
+from gemcli.server.app import Api
+from gemcli.server.blobs import Blob, Blobs, check_name, lacking
+from gemcli.server.body import blocks, take
+from gemcli.server.desk import Desk, Streamed, attended, pulsed
+from gemcli.server.faults import bad
+from gemcli.server.fields import Fields, parse
+from gemcli.server.paths import Handler
+
+_MOST_FILES = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What another gemcli asks.
+
+    Attributes:
+        model: the name it gives; "" for none.
+        question: what is asked.
+        fields: of `Request`.
+        sources: inputs, with the hashes of their bytes.
+        earlier: turns before, likewise.
+    """
+
+    model: str
+    question: str
+    fields: Mapping[str, Any]
+    sources: tuple[tuple[Source, str], ...]
+    earlier: tuple[tuple[str, str, tuple[tuple[Source, str], ...]], ...]
+
+    @property
+    def hashes(self) -> list[str]:
+        """Every file that is needed."""
+        own = [sha256 for _, sha256 in self.sources]
+        return own + [sha256 for _, _, sources in self.earlier for _, sha256 in sources]
+
+
+class Own:
+    """Our own paths.
+
+    Args:
+        api: whose models and bounds they share.
+        blobs: uploaded files.
+    """
+
+    def __init__(self, api: Api, blobs: Blobs) -> None:
+        self._api = api
+        self._blobs = blobs
+
+    def table(self) -> dict[str, dict[str, Handler]]:
+        """The paths."""
+        return {
+            "/gemcli/v1": {"GET": self.hello},
+            "/gemcli/v1/answer": {"POST": self.answer},
+            "/gemcli/v1/blobs/*": {"PUT": self.put},
+        }
+
+    async def hello(self, _: HttpRequest) -> ASGIApp:
+        """``GET /gemcli/v1``: who is there."""
+        return JSONResponse(
+            {"gemcli": version("gemcli"), "protocol": wire.PROTOCOL, "model": self._api.served.name}
+        )
+
+    async def put(self, request: HttpRequest) -> ASGIApp:
+        """``PUT /gemcli/v1/blobs/SHA256``: a file."""
+        name = request.path_params["rest"]
+        check_name(name)
+        await self._blobs.put(name, blocks(request, self._api.limits, self._api.limits.blob_bytes))
+        return JSONResponse({"sha256": name}, 201)
+
+    async def answer(self, request: HttpRequest) -> ASGIApp:
+        """``POST /gemcli/v1/answer``: a line for each event; 409 names the files that are to come first."""
+        body = await take(request, self._api.limits)
+        asked = await asyncio.to_thread(read, parse(body))
+        model = await asyncio.to_thread(self._api.served.resolve, asked.model)
+        missing = self._blobs.missing(asked.hashes)
+        if missing:
+            raise lacking(missing)
+        begin = partial(self._events, model, asked)
+        events = Desk(self._api.gate, self._api.metrics, self._api.limits).events(model, begin)
+        try:  # until it has its turn it can be told to try again
+            first = await attended(request, anext(events))
+        except BaseException:
+            await events.aclose()
+            raise
+        return Streamed(self._lines(first, events), "application/x-ndjson")
+
+    def _events(self, model: str, asked: Question, cancelled: threading.Event) -> Generator[Event]:
+        with self._blobs.held(asked.hashes) as held:
+            served = self._api.served
+            most = self._api.limits.max_tokens
+            wanted = asked.fields["max_tokens"]
+            request = replace(
+                served.base,
+                **asked.fields,
+                question=asked.question,
+                model=served.spec(model),
+                started=time.perf_counter(),
+            )
+            if most is not None:
+                request = replace(request, max_tokens=min(most, wanted or most))
+            request = replace(request, keep=request.keep and served.base.keep)
+            past = [(question, answer, _filled(sources, held)) for question, answer, sources in asked.earlier]
+            earlier = served.turns(request, past, cancelled)
+            request = replace(request, sources=_filled(asked.sources, held), earlier=earlier)
+            yield from served.answer(model, request, cancelled)
+
+    async def _lines(self, first: Event, events: AsyncGenerator[Event]) -> AsyncGenerator[bytes]:
+        """The events as lines; an empty line now and then while nothing happens."""
+        yield _line(first)
+        pulse = pulsed(events, self._api.limits.pulse_s)
+        ended = False
+        try:
+            async for event in pulse:
+                ended = ended or isinstance(event, Result)
+                yield b"\n" if event is None else _line(event)
+        except Exception as error:
+            why = failure(error)
+            if not why.expected:
+                self._api.failed(error)
+            if not ended:
+                yield _line(Error(why.code, why.message, why.hint))
+        finally:
+            await pulse.aclose()
+
+
+def read(body: Fields) -> Question:
+    """What is asked.
+
+    Raises:
+        Fault: it is malformed, or of another version.
+    """
+    if body.integer("protocol", 1) != wire.PROTOCOL:
+        raise bad(
+            f"this server is gemcli {version('gemcli')} and speaks protocol {wire.PROTOCOL}: "
+            "update the older of the two",
+            "protocol",
+            code="wrong_protocol",
+        )
+    request = body.object("request") or Fields({}, "request")
+    return Question(
+        model=request.text("model") or "",
+        question=body.text("question") or "",
+        fields=_settings(request),
+        sources=_sources(body, "sources"),
+        earlier=tuple(
+            (turn.text("question") or "", turn.text("answer") or "", _sources(turn, "sources"))
+            for turn in body.objects("earlier")
+        ),
+    )
+
+
+def _settings(request: Fields) -> dict[str, Any]:
+    """The fields of a request that travel, checked as the command line checks its flags."""
+    wants = request.object("wants")
+    try:
+        how = wire.wants_from(wants.data if wants else {})
+    except ValueError as error:
+        raise bad(f"request.{error} is malformed", f"request.{error}") from None
+    stops = request.items("stop")
+    if not all(isinstance(each, str) and each for each in stops):
+        raise bad("request.stop must be a list of texts, none of them empty", "request.stop")
+    policy = request.choice("overflow", "auto", "error", "select", "map", "head", "tail")
+    return {
+        "system": request.text("system"),
+        "pages": request.text("pages"),
+        "wants": replace(how, offline=True),
+        "ocr": request.flag("ocr"),
+        "keep_going": request.flag("keep_going"),
+        "conversation": request.text("conversation"),
+        "private": request.flag("private"),
+        "keep": request.flag("keep"),
+        "context": request.integer("context", 16),
+        "overflow": policy or "auto",
+        "image_tokens": request.integer("image_tokens", 1),
+        "max_tokens": request.integer("max_tokens", 1),
+        "temperature": request.number("temperature", 0) or 0.0,
+        "top_k": request.integer("top_k", 0) or 0,
+        "top_p": request.number("top_p", 0, 1) or 1.0,
+        "min_p": request.number("min_p", 0, 1) or 0.0,
+        "seed": request.integer("seed", 0) or 0,
+        "stop": tuple(stops),
+        "think": request.flag("think"),
+    }
+
+
+def _sources(body: Fields, name: str) -> tuple[tuple[Source, str], ...]:
+    found = list(body.objects(name))
+    if len(found) > _MOST_FILES:
+        raise bad(f"{body.path(name)} holds more than {_MOST_FILES:,} files", body.path(name))
+    return tuple(_source(each) for each in found)
+
+
+def _source(shape: Fields) -> tuple[Source, str]:
+    """A source without its bytes, and their hash; its name is a label and no more."""
+    sha256 = shape.needed_text("sha256")
+    check_name(sha256)
+    wanted = shape.object("selection")
+    clip = shape.items("clip") or [None, None]
+    good = all(each is None or (isinstance(each, int | float) and each >= 0) for each in clip)
+    if len(clip) != 2 or not good:
+        raise bad(f"{shape.path('clip')} must be two numbers", shape.path("clip"))
+    try:
+        selection = wire.selection_from(wanted.data) if wanted else None
+    except ValueError:
+        raise bad(f"{shape.path('selection')} is no range", shape.path("selection")) from None
+    source = Source(
+        shape.needed_text("name"),
+        None,
+        media_type=shape.text("media_type") or "",
+        selection=selection,
+        clip=(clip[0], clip[1]),
+        root=shape.text("root"),
+        is_plain=shape.flag("is_plain"),
+    )
+    return source, sha256
+
+
+def _filled(sources: tuple[tuple[Source, str], ...], held: Mapping[str, Blob]) -> tuple[Source, ...]:
+    """The sources with their bytes."""
+    return tuple(replace(source, path=held[name].path, data=held[name].data) for source, name in sources)
+
+
+def _line(event: Event) -> bytes:
+    return json.dumps(to_json(event), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
