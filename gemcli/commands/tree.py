@@ -9,16 +9,19 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 from gemcli.commands.ask import ask
+from gemcli.commands.batch import batch
 from gemcli.commands.bench import app as bench
 from gemcli.commands.completions import completions
 from gemcli.commands.doctor import doctor
 from gemcli.commands.group import Group
+from gemcli.commands.history import app as history
 from gemcli.commands.models import app as models
 from gemcli.commands.options import Debug
 from gemcli.commands.plan import plan
 from gemcli.commands.preset import Presettable
 from gemcli.commands.pull import pull
 from gemcli.commands.serve import serve
+from gemcli.commands.templates import app as templates
 from gemcli.commands.transcribe import transcribe
 
 app = typer.Typer(
@@ -32,15 +35,31 @@ app = typer.Typer(
 )
 app.command(cls=Presettable, short_help="Ask a question, about files or about nothing.")(ask)
 app.command(short_help="Show what files cost in tokens, memory and time.")(plan)
+app.command(cls=Presettable, short_help="Ask one question about many files.")(batch)
 app.command(short_help="Write down what is said in recordings and videos.")(transcribe)
 app.command(short_help="Serve the model to programs: OpenAI's API.")(serve)
 app.command(short_help="Download models, or verify and repair them.")(pull)
 app.add_typer(models, name="models", short_help="List, show and remove models.")
+app.add_typer(history, name="history", short_help="List, show, search and delete what was asked.")
+app.add_typer(templates, name="templates", short_help="List, show, save and delete templates.")
 app.add_typer(bench, name="bench", short_help="Measure this machine with a model.")
 app.command(short_help="Report devices, versions, models, and what is amiss.")(doctor)
 app.command(short_help="Print a completion script for bash, zsh or fish.")(completions)
 
-ORDER = ("ask", "plan", "transcribe", "serve", "pull", "models", "bench", "doctor", "completions")
+ORDER = (
+    "ask",
+    "plan",
+    "batch",
+    "transcribe",
+    "serve",
+    "pull",
+    "models",
+    "history",
+    "templates",
+    "bench",
+    "doctor",
+    "completions",
+)
 
 
 @app.callback()

@@ -3,6 +3,7 @@
 from gemcli.ui.console import (
     confirm,
     emit_json,
+    emit_line,
     emit_table,
     emit_text,
     say,
@@ -18,6 +19,7 @@ __all__ = [
     "Ui",
     "confirm",
     "emit_json",
+    "emit_line",
     "emit_table",
     "emit_text",
     "error_object",

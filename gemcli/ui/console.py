@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from gemcli.errors import GemcliError
 from gemcli.ui.aside import free_line
-from gemcli.ui.json_out import document
+from gemcli.ui.json_out import document, dumps
 from gemcli.ui.notes import Notes, styled
 from gemcli.ui.sanitize import clean, clean_line
 from gemcli.ui.streams import Err, Out
@@ -18,6 +18,12 @@ def emit_json(value: object) -> None:
     """One JSON value and a newline on stdout; like all that writes there it may raise `ReaderGone`."""
     out = Out()
     out.write(document(value, terminal=out.is_terminal), "backslashreplace")
+
+
+def emit_line(value: object) -> None:
+    """One JSON value as one line on stdout, also on a terminal: a record among others."""
+    out = Out()
+    out.write(dumps(value, terminal=out.is_terminal) + "\n", "backslashreplace")
 
 
 def emit_text(text: str) -> None:

@@ -35,7 +35,9 @@ class Ui:
     written.  Leaving the ``with`` block completes the output: also after an exception, which goes on.
     """
 
-    def __init__(self, output: Output, *, raw: bool, quiet: bool, verbose: int, usage: bool) -> None:
+    def __init__(
+        self, output: Output, *, raw: bool, quiet: bool, verbose: int, usage: bool, data: bool = False
+    ) -> None:
         self._out = Out()
         err = Err()
         self._notes = Notes(err)
@@ -43,7 +45,7 @@ class Ui:
         self._quiet = quiet
         self._verbose = verbose > 0 and not quiet
         self._usage = usage
-        self._view = _view(output, self._out, raw)
+        self._view = _view(output, self._out, raw, data)
         crowded = output == "stream-json" and self._out.is_terminal  # its lines show the progress already
         self._status = Status(err, self._notes, bar=not quiet and not crowded, lines=self._verbose)
         self._lock = threading.RLock()
@@ -145,7 +147,13 @@ class Ui:
 
 
 def open_ui(
-    output: Output = "text", *, raw: bool = False, quiet: bool = False, verbose: int = 0, usage: bool = False
+    output: Output = "text",
+    *,
+    raw: bool = False,
+    quiet: bool = False,
+    verbose: int = 0,
+    usage: bool = False,
+    data: bool = False,
 ) -> Ui:
     """Open stdout and stderr for one answer.
 
@@ -156,16 +164,19 @@ def open_ui(
         quiet: no progress; warnings and errors stay.
         verbose: over 0, progress as plain lines where stderr is no terminal.
         usage: a line with tokens, speed and times on stderr after the answer.
+        data: the answer is JSON: laid out for the eye on a terminal, as it is elsewhere.
     """
-    return Ui(output, raw=raw, quiet=quiet, verbose=verbose, usage=usage)
+    return Ui(output, raw=raw, quiet=quiet, verbose=verbose, usage=usage, data=data)
 
 
-def _view(output: Output, out: Out, raw: bool) -> View:
+def _view(output: Output, out: Out, raw: bool, data: bool) -> View:
     match output:
         case "json":
             return JsonView(out)
         case "stream-json":
             return JsonLinesView(out)
+    if data:
+        return RawView(out, indent=out.is_terminal and not raw)
     able = ability(out)
     if raw or not able.styled or not out.can_show(_GLYPHS):
         return RawView(out)

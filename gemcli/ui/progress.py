@@ -27,8 +27,9 @@ LABELS = {
     "think": "thinking",
     "map": "reading all",
     "measure": "measuring",
+    "batch": "answering",
 }
-_RATED = {"bytes", "tokens"}  # files and pages differ too much for a rate to mean anything
+_RATED = {"bytes", "tokens", "records"}  # files and pages differ too much for a rate to mean anything
 _WINDOW = 10.0  # seconds that a rate looks back
 _LEAST_SPAN = 0.5  # seconds before a rate is worth showing
 _LINE_EVERY = 2.0  # seconds between the plain lines of one stage

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from gemcli.events import Error, Event, Result, Token
+from gemcli.ui.indent import Indenter
 from gemcli.ui.sanitize import Sanitizer
 from gemcli.ui.streams import Out
 
 
 class RawView:
-    """For pipes, ``--raw`` and terminals that can show nothing else."""
+    """For pipes, ``--raw`` and terminals that can show nothing else.
+
+    Args:
+        out: stdout.
+        indent: the text is JSON, which gets a line for each member.
+    """
 
     shows_thoughts = False
 
-    def __init__(self, out: Out) -> None:
+    def __init__(self, out: Out, *, indent: bool = False) -> None:
         self._out = out
+        self._indenter = Indenter() if indent else None
         self._sanitizer = Sanitizer(terminal=out.is_terminal)
         self._last = "\n"
 
     def show(self, event: Event) -> None:
         """Write tokens; end the last line when the answer ends."""
         if isinstance(event, Token):
-            self._write(self._sanitizer.push(event.text))
+            text = self._sanitizer.push(event.text)
+            self._write(self._indenter.push(text) if self._indenter else text)
         elif isinstance(event, Result | Error):
             self._finish()
 

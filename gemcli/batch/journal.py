@@ -1,0 +1,175 @@
+"""The file that a batch's records are appended to, whole lines only, so that a batch that was killed goes on.
+
+A line is written with one call and ends with a line break; what a kill has torn is the last line without one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+from gemcli.errors import GemcliError, UsageError
+
+_BEGINS = b'{"source": '  # how every record begins
+_BLOCK = 1 << 20
+
+
+class Journal:
+    """A file of records, open for more; a context manager.
+
+    Args:
+        path: the file; it need not exist.
+        again: drop the records of what failed, so that it is tried again.
+
+    Raises:
+        UsageError: it holds something else than records.
+        GemcliError: it cannot be written, or another batch is writing it.
+    """
+
+    def __init__(self, path: Path, *, again: bool = False) -> None:
+        self.path = path
+        self.torn = False
+        """Whether a torn line was dropped."""
+        self.done: dict[str, dict[str, Mapping[str, Any]]] = {}
+        """Records that are there: by key, then by source."""
+        try:
+            self._file: BinaryIO = path.open("a+b", buffering=0)
+        except OSError as error:
+            raise GemcliError(f"cannot write {path}: {error.strerror or error}") from error
+        try:
+            _lock(self._file, path)
+            self._read(again)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Write one record.
+
+        Raises:
+            GemcliError: the file cannot be written any more.
+        """
+        line = encode(record)
+        try:
+            written = os.write(self._file.fileno(), line)
+            while written < len(line):  # a disk that is nearly full
+                written += os.write(self._file.fileno(), line[written:])
+        except OSError as error:
+            raise GemcliError(
+                f"cannot write {self.path}: {error.strerror or error}",
+                "What was written is whole; the same command goes on from there.",
+            ) from error
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def _read(self, again: bool) -> None:
+        end = 0
+        failed = False
+        for line, begin in self._lines():
+            if not line.endswith(b"\n"):
+                self._drop(line, begin)
+                break
+            end = begin + len(line)
+            record = self._record(line)
+            if record is None:
+                continue
+            if again and record["status"] == "error":
+                failed = True
+                continue
+            self.done.setdefault(record["key"], {})[record["source"]] = record
+        if failed:
+            self._keep_good(end)
+
+    def _lines(self) -> Iterator[tuple[bytes, int]]:
+        """Every line, the last one perhaps without a line break, and where it begins."""
+        self._file.seek(0)
+        rest, at = b"", 0
+        while block := self._file.read(_BLOCK):
+            *lines, rest = (rest + block).split(b"\n")
+            for line in lines:
+                yield line + b"\n", at
+                at += len(line) + 1
+        if rest:
+            yield rest, at
+
+    def _record(self, line: bytes) -> Mapping[str, Any] | None:
+        if not line.strip(b"\r\n \0"):
+            return None
+        try:
+            record = json.loads(line)
+        except ValueError:
+            raise self._foreign() from None
+        if not isinstance(record, dict) or not all(
+            isinstance(record.get(name), str) for name in ("source", "status", "key")
+        ):
+            raise self._foreign()
+        return record
+
+    def _drop(self, line: bytes, begin: int) -> None:
+        """Drop a torn line, if it is one of ours."""
+        if not (line.startswith(_BEGINS) or _BEGINS.startswith(line) or not line.strip(b"\0")):
+            raise self._foreign()
+        os.ftruncate(self._file.fileno(), begin)
+        self.torn = True
+
+    def _keep_good(self, end: int) -> None:
+        """Leave the records of what failed out of the file, in one step."""
+        draft = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
+        try:
+            with draft.open("xb") as file:
+                for line, begin in self._lines():
+                    if begin < end and (record := self._record(line)) and record["status"] != "error":
+                        file.write(line)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(self.path)
+        except OSError as error:
+            raise GemcliError(f"cannot write {self.path}: {error.strerror or error}") from error
+        finally:
+            draft.unlink(missing_ok=True)
+        self._file.close()
+        self._file = self.path.open("a+b", buffering=0)
+        _lock(self._file, self.path)
+
+    def _foreign(self) -> UsageError:
+        return UsageError(
+            f"{self.path} holds something else than the records of a batch",
+            "Name another file with --out: nothing was changed in this one.",
+        )
+
+
+def encode(record: Mapping[str, Any]) -> bytes:
+    """A record as its line."""
+    return json.dumps(record, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+
+
+def _lock(file: BinaryIO, path: Path) -> None:
+    """Keep other batches away from the file as long as it is open.
+
+    Raises:
+        GemcliError: one is writing it.
+    """
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            file.seek(1 << 62)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise GemcliError(f"another batch is writing {path}", "Wait for it, or name another file.") from error
+    except OSError:
+        return  # a file system without locks, or no regular file
