@@ -10,11 +10,15 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from gemcli.errors import UsageError
+from gemcli.errors import SchemaError, UsageError
 from gemcli.structured.short import ShortError, expand
 from gemcli.structured.told import told
+
+if TYPE_CHECKING:
+    from model.card import ModelCard
+    from model.sampling.constraint import Constraint
 
 _MOST_BYTES = 4_000_000
 _FORMATS = frozenset(
@@ -38,6 +42,26 @@ class Schema:
     schema: Mapping[str, Any] | bool
     grammar: str
     told: str
+
+    def constraint(self, card: ModelCard) -> Constraint:
+        """What holds one answer of a model to it."""
+        from model.sampling.grammar import GrammarConstraint, Vocabulary
+
+        return GrammarConstraint(self.grammar, Vocabulary.of(card.tokenizer, card.config.vocab))
+
+    def parse(self, answer: str, tokens: int) -> object:
+        """The value that an answer of so many tokens spells.
+
+        Raises:
+            SchemaError: there was no room for all of it.
+        """
+        try:
+            return json.loads(answer)
+        except ValueError:
+            raise SchemaError(
+                f"the answer was cut after {tokens:,} tokens, before it satisfied the schema",
+                "Allow more with --max-tokens, or ask for less.",
+            ) from None
 
 
 def read_schema(argument: str) -> Schema:

@@ -1,10 +1,10 @@
 """The short form of a schema: ``name, age int, tags [str]`` is an object with three members.
 
 A member is its name, then perhaps its type, then perhaps ``: what it is``.  A ``?`` behind the name or the
-type makes it optional.  Types: ``str``, ``int``, ``float``, ``bool``, ``any``, ``date``, ``time``, ``datetime``;
-``a|b|c`` is one of these words, ``[int]`` a list of them, ``{street, city}`` an object, ``[name, age int]`` a
-list of objects.  Members stand between commas, or on lines of their own, where descriptions may hold commas.
-Written in square brackets as a whole it is a list of such objects.
+type makes it optional.  Types: ``str``, ``int``, ``float``, ``bool``, ``any``, ``date``, ``time`` and
+``datetime``; ``a|b|c`` is one of these words, ``[int]`` a list of them, ``{street, city}`` an object,
+``[name, age int]`` a list of objects.  Members stand between commas, or on lines of their own, where
+descriptions may hold commas.  Written in square brackets as a whole it is a list of such objects.
 """
 
 from __future__ import annotations
