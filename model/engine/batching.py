@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from model.engine.engine import Engine, Progress
 from model.errors import BusyError
@@ -71,6 +72,7 @@ class Batcher(Engine):
         progress: Progress | None = None,
         soft: Sequence[Soft] = (),
         reluctant: Mapping[int, float] | None = None,
+        **others: Any,
     ) -> Iterator[int]:
         """As `Engine.generate`; callable from many threads.  Closing the iterator frees its slot at once.
 
@@ -96,6 +98,7 @@ class Batcher(Engine):
                 progress=progress,
                 soft=soft,
                 reluctant=reluctant,
+                **others,
             )
         finally:
             with self._turn:
