@@ -208,10 +208,12 @@ class _Run:
         """Say that an answer was cut, and remember how fast it was."""
         said = generation.completion_tokens
         cut = generation.finish_reason == "length"
-        if cut and (generation.thinking or said != request.max_tokens):
+        if cut and (generation.thinking or request.schema or said != request.max_tokens):
             what = (
                 "there is no answer: the model was still thinking"
                 if generation.thinking
+                else "the answer was brought to an early end"
+                if request.schema and generation.shortened
                 else "the answer was cut"
             )
             emit(

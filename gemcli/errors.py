@@ -53,5 +53,17 @@ class OutOfMemoryError(GemcliError):
     exit_code = 6
 
 
+class SchemaError(GemcliError):
+    """The answer does not satisfy the schema: there was no room for all of it."""
+
+    exit_code = 7
+
+
+class CitationError(GemcliError):
+    """A citation could not be verified, where all must be."""
+
+    exit_code = 8
+
+
 EXIT_INTERRUPTED = 130
 EXIT_READER_GONE = 141

@@ -22,6 +22,7 @@ from gemcli.worker import Emit
 
 if TYPE_CHECKING:
     from gemcli.hub.resolve import Resolved
+    from gemcli.structured.schema import Schema
     from model.load import ModelCard
     from model.sampling.sampler import Sampling
     from model.tokenizer.template import ChatTemplate
@@ -55,6 +56,7 @@ class Request:
         log: keep the answer in the history.
         private: write nothing to disk at all; `keep` and `log` are then off.
         keep: whether what is made of files may be kept on disk, and what was kept used.
+        schema: what the answer must be; None for text.
         context: tokens of prompt and answer together; None for the model's window.
         overflow: what to do with documents that do not fit.
         image_tokens: soft tokens of a picture at most, where the model has the choice; frames of a video keep
@@ -91,6 +93,7 @@ class Request:
     log: bool = False
     private: bool = False
     keep: bool = True
+    schema: Schema | None = None
     context: int | None = None
     overflow: Policy = "auto"
     image_tokens: int | None = None
@@ -216,7 +219,8 @@ def prepare(request: Request, emit: Emit, *, may_pull: bool = True) -> Prepared:
         for each, (_, answer) in zip(shown, request.examples, strict=True)
     )
     earlier = (*request.earlier, *examples)
-    packer = Packer(card, request.system, _thinking(request, model.name, card, emit), earlier)
+    form = request.schema.told if request.schema else ""
+    packer = Packer(card, request.system, _thinking(request, model.name, card, emit), earlier, form)
     packed = pack(
         taken,
         request.question,

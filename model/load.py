@@ -133,6 +133,11 @@ class Generation(Iterator[str]):
     def thinking(self) -> bool:
         return self._splitter.thinking
 
+    @property
+    def shortened(self) -> bool:
+        """Whether a constraint brought the answer to an early end; it is ``length`` then, and complete."""
+        return self._constraint is not None and self._constraint.hurried
+
     def __next__(self) -> str:
         return next(self._pieces)
 
@@ -176,7 +181,7 @@ class Generation(Iterator[str]):
             now = time.perf_counter() - began
             self.timings.setdefault("first_token_s", now)
             if token in ends:
-                self.finish_reason = "length" if self._is_hurried() else "stop"
+                self.finish_reason = "length" if self.shortened else "stop"
                 break
             self.completion_tokens += 1
             if self.completion_tokens > 1:
@@ -190,18 +195,14 @@ class Generation(Iterator[str]):
                 self.finish_reason = "stop"
                 return
         else:
-            made = self._constraint
-            is_whole = made is not None and made.ended and not made.hurried
-            self.finish_reason = "stop" if is_whole else "length"
+            ended = self._constraint is not None and self._constraint.ended
+            self.finish_reason = "stop" if ended and not self.shortened else "length"
         text, hit = stops.push(self._said(splitter.flush()))
         text += "" if hit else stops.flush()
         if hit:
             self.finish_reason = "stop"
         if text:
             yield text
-
-    def _is_hurried(self) -> bool:
-        return self._constraint is not None and self._constraint.hurried
 
     def _said(self, pieces: Sequence[Piece]) -> str:
         """What is of the answer; thoughts are passed on."""

@@ -10,6 +10,7 @@ import json
 import sys
 import time
 import types
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,6 +128,7 @@ class Script:
 
     Attributes:
         pieces: the answer's pieces; generating one more token each.
+        echo: the answer is instead a number made from the whole prompt, so that no two are alike.
         thoughts: what is thought before it, likewise.
         finish_reason: how it ends when all are said.
         delay: seconds before each piece.
@@ -137,6 +139,7 @@ class Script:
     """
 
     pieces: list[str] = field(default_factory=lambda: ["Hello", " world."])
+    echo: bool = False
     thoughts: list[str] = field(default_factory=list)
     finish_reason: str = "stop"
     delay: float = 0.0
@@ -199,7 +202,8 @@ class Generation(Iterator[str]):
         self.closed = False
         self.thinking = False
         self._on_thought = on_thought
-        self._pieces = self._run(script, limit, progress)
+        pieces = [f"{zlib.crc32(repr(list(ids)).encode()):08x}"] if script.echo else script.pieces
+        self._pieces = self._run(script, pieces, limit, progress)
 
     def __next__(self) -> str:
         return next(self._pieces)
@@ -208,7 +212,13 @@ class Generation(Iterator[str]):
         self.closed = True
         self._pieces.close()
 
-    def _run(self, script: Script, limit: int, progress: Callable[[int, int], None] | None) -> Iterator[str]:
+    def _run(
+        self,
+        script: Script,
+        pieces: Sequence[str],
+        limit: int,
+        progress: Callable[[int, int], None] | None,
+    ) -> Iterator[str]:
         half = self.prompt_tokens // 2
         if progress:
             progress(half, self.prompt_tokens)
@@ -224,13 +234,13 @@ class Generation(Iterator[str]):
                 self._on_thought(thought)
         limit -= len(script.thoughts)
         self.thinking = limit < 0
-        for piece in script.pieces[: max(limit, 0)]:
+        for piece in pieces[: max(limit, 0)]:
             time.sleep(script.delay)
             self.completion_tokens += 1
             self.timings["decode_tokens_per_s"] = 20.0
             yield piece
         script.stage("decode")
-        self.finish_reason = script.finish_reason if limit >= len(script.pieces) else "length"
+        self.finish_reason = script.finish_reason if limit >= len(pieces) else "length"
 
 
 class Model:
@@ -252,6 +262,7 @@ class Model:
         on_thought: Callable[[str], None] | None = None,
         soft: Sequence[object] = (),
         reluctant: Mapping[int, float] | None = None,
+        constraint: object = None,
     ) -> Generation:
         made = Generation(self.card.script, ids, max_tokens or 100, progress, on_thought)
         CALLS.append(
@@ -261,6 +272,7 @@ class Model:
                 "max_tokens": max_tokens,
                 "stop": tuple(stop),
                 "soft": tuple(soft),
+                "constraint": constraint,
                 "generation": made,
             }
         )
@@ -290,6 +302,17 @@ def module(script: Script) -> types.ModuleType:
     return made
 
 
+def batching_module() -> types.ModuleType:
+    """A stand-in for `model.engine.batching`: the scripted model is asked by many threads as it is."""
+    made = types.ModuleType("model.engine.batching")
+
+    def batched(model: Model, *, slots: int | None = None, queue: int = 64) -> Model:
+        return model
+
+    made.__dict__["batched"] = batched
+    return made
+
+
 def sampling_module() -> types.ModuleType:
     """A stand-in for `model.sampling.sampler`, which imports jax."""
 
@@ -311,6 +334,7 @@ if __name__ == "__main__":
     wanted = json.loads(sys.argv.pop(1))
     sys.modules["model.load"] = module(Script(**wanted))
     sys.modules["model.sampling.sampler"] = sampling_module()
+    sys.modules["model.engine.batching"] = batching_module()
 
     from gemcli.main import run
 

@@ -56,6 +56,7 @@ def ask(
             quiet=flags["quiet"],
             verbose=verbose,
             usage=flags["usage"],
+            data=request.schema is not None,
         ) as ui,
         notes_to(ui.say if verbose else None),
     ):

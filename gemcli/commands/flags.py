@@ -45,6 +45,7 @@ SHARED: dict[str, tuple[Any, Any]] = {
     "quiet": (options.Quiet, False),
     "verbose": (options.Verbose, 0),
     "usage": (options.Usage, False),
+    "schema": (options.Schema, None),
     "context": (options.Context, None),
     "overflow": (options.Overflow, "auto"),
     "image_tokens": (options.ImageTokens, None),
@@ -113,11 +114,18 @@ def as_request(
         UsageError: flags that make no sense.
         InputError: an example names no file.
     """
+    schema = None
     from gemcli.ingest.arguments import split_example
     from gemcli.request import Request
 
     if "" in (flags["stop"] or ()):
         raise UsageError("--stop needs a text: an empty one would end every answer before it begins")
+    if flags["schema"] is not None:
+        from gemcli.structured.schema import read_schema
+
+        schema = read_schema(flags["schema"])
+        if flags["stop"]:
+            raise UsageError("--stop would cut JSON in the middle: it does not go with --schema")
     system = flags["system"]
     return Request(
         question=as_text(question),
@@ -141,6 +149,7 @@ def as_request(
         keep_going=flags["keep_going"],
         keep=not (flags["no_cache"] or flags["private"]),
         private=flags["private"],
+        schema=schema,
         context=flags["context"],
         overflow=flags["overflow"],
         image_tokens=flags["image_tokens"],

@@ -15,6 +15,9 @@ import typer
 from gemcli.ingest.wants import PdfMode, Wants
 
 Format = Literal["text", "json", "stream-json"]
+LISTED: list[str] = []
+"""Names of the parameters whose variable `_listed` reads."""
+
 Report = Format  # of a command that gives no answer: its one object is a stream of one line
 
 
@@ -40,9 +43,12 @@ def _listed(variable: str, separator: str | None) -> Callable[[typer.Context, li
     Splitting at white space, the parser's own habit, would break values that hold some.
     """
 
+    name = variable.removeprefix("GEMCLI_").lower()
+    LISTED.append(name)
+
     def read(ctx: typer.Context, value: list[str] | None) -> list[str]:
         given = os.environ.get(variable)
-        source = ctx.get_parameter_source(variable.removeprefix("GEMCLI_").lower())
+        source = ctx.get_parameter_source(name)
         if given and (source is None or source.name != "COMMANDLINE"):
             return given.split(separator) if separator else [given]
         return value or []
@@ -302,6 +308,16 @@ Verbose = Annotated[
 ]
 Usage = Annotated[
     bool, typer.Option("-u", "--usage", envvar="GEMCLI_USAGE", help="Say at the end what the answer took.")
+]
+Schema = Annotated[
+    str | None,
+    typer.Option(
+        "--schema",
+        metavar="FILE|JSON|SHORT",
+        envvar="GEMCLI_SCHEMA",
+        help="Answer with JSON that satisfies a JSON Schema, or a short form of one: "
+        "'name, age int, tags [str], people [name: in full, role admin|guest]'.",
+    ),
 ]
 Context = Annotated[
     int | None,

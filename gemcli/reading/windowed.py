@@ -53,7 +53,7 @@ def read_in_windows(prepared: Prepared, request: Request, model: Model, emit: Em
         window=limits.window,
         parameters=card.parameters,
         cost=cost,
-        pack=replace(packer, template=None, earlier=()),  # notes are taken without thinking aloud
+        pack=replace(packer, template=None, earlier=(), form=""),  # notes are taken without thinking aloud
         ask=ask,
         key=(prepared.model.name, *stamp, repr(sampling)),
         speed=speed.recall(prepared.model.name),
