@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from gemcli.commands import words
+from gemcli.commands.options import LISTED
 from gemcli.errors import UsageError
 
 DEFAULT = "ask"
@@ -116,6 +117,9 @@ def _of_commands(group: TyperGroup, config: Mapping[str, Any], known: set[str]) 
             continue
         values = found[name] = {}
         for param in command.params:
+            # What has no variable is no setting: a name to save under, what is to be deleted.
+            if not (param.envvar or param.name in LISTED):
+                continue
             for flag in param.opts:
                 key = flag.removeprefix("--")
                 if flag.startswith("--") and key not in NOT_A_DEFAULT:

@@ -15,10 +15,10 @@ import typer
 from gemcli.ingest.wants import PdfMode, Wants
 
 Format = Literal["text", "json", "stream-json"]
+Report = Format  # of a command that gives no answer: its one object is a stream of one line
+
 LISTED: list[str] = []
 """Names of the parameters whose variable `_listed` reads."""
-
-Report = Format  # of a command that gives no answer: its one object is a stream of one line
 
 
 def _bounded(

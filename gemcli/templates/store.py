@@ -165,6 +165,19 @@ def remove(name: str) -> None:
         UsageError: there is none of that name, or it is a shipped one.
         GemcliError: the disk refuses.
     """
+    path = check_own(name)
+    try:
+        path.unlink()
+    except OSError as error:
+        raise GemcliError(f"cannot remove the template {path}: {error.strerror or error}") from error
+
+
+def check_own(name: str) -> Path:
+    """The file of one's own template.
+
+    Raises:
+        UsageError: there is none of that name, or it is a shipped one.
+    """
     path = names().get(name)
     if path is None:
         raise unknown(name)
@@ -172,7 +185,4 @@ def remove(name: str) -> None:
         raise UsageError(
             f"{name} came with gemcli and cannot be removed", f"Your own {name} would take its place."
         )
-    try:
-        path.unlink()
-    except OSError as error:
-        raise GemcliError(f"cannot remove the template {path}: {error.strerror or error}") from error
+    return path
