@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from gemcli.pack.cost import Costs, Region, Stretch, count, lost
+from gemcli.pack.marks import marks
 from gemcli.pack.media import Media, Piece, Run
 from gemcli.parts import Audio, Document, Image, Part, Text
 from gemcli.turns import Turn
@@ -78,6 +79,8 @@ class Prompt:
         stops: strings at which the answer must end besides those that the person named.
         media: the places of pictures and sound, in order.
         reluctant: tokens that may begin the answer only where they are at least so likely.
+        marks: places behind which other prompts are likely to differ, rising: where questions begin, and what
+            follows large documents.
     """
 
     ids: list[int]
@@ -85,6 +88,7 @@ class Prompt:
     stops: tuple[str, ...] = ()
     media: tuple[Slot, ...] = ()
     reluctant: Mapping[int, float] = field(default_factory=dict)
+    marks: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +166,7 @@ def assemble(
     ids: list[int] = []
     slots: list[Slot] = []
     stretches: list[Stretch] = []
+    runs: list[tuple[int, int]] = []
     shows = [*(turn.documents for turn in earlier), documents]
     for text, found in _segments(spans, said, [*before, content]):
         ids += tokenizer.encode_spans(text)
@@ -181,9 +186,18 @@ def assemble(
         if run.count:
             place = (number, insert.part)
             slots.append(Slot(len(ids) + run.skip, run.count, part, document.source, place))
+        runs.append((len(ids), len(ids) + len(run.ids)))
         ids += run.ids
     costs = count(ids, tokenizer.token_bytes, content.text, content.regions, stretches)
-    return Prompt(ids, costs, BASE_STOPS if is_base else (), tuple(slots), reluctant)
+    turns = [(each.text, _borders(each)) for each in (*before, content)]
+    places = marks(ids, tokenizer.token_bytes, turns, [answer for _, answer in said], runs)
+    return Prompt(ids, costs, BASE_STOPS if is_base else (), tuple(slots), reluctant, places)
+
+
+def _borders(content: Content) -> list[int]:
+    """The characters at which documents that follow others begin, and the one at which the question does."""
+    headings = [each.start for each in content.regions if each.part is None]
+    return [*headings[1:], content.regions[-1].end if content.regions else 0]
 
 
 def compose(
