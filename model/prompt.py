@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -49,3 +50,18 @@ class Soft:
             return f"of {self.key}"
         rows = np.ascontiguousarray(self.rows[0 : len(self.rows)], np.float32)
         return f"is {hashlib.blake2b(rows.tobytes(), digest_size=20).hexdigest()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A prompt that is going to be asked.
+
+    Attributes:
+        ids, soft, marks: as they will be given to `model.load.Model.stream`.
+        limit: most tokens of the answer.
+    """
+
+    ids: Sequence[int]
+    soft: Sequence[Soft] = ()
+    marks: Sequence[int] = ()
+    limit: int = 1

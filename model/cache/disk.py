@@ -42,13 +42,11 @@ class Shelf:
         root: the folder of all of them; it must be the user's alone.
         most: bytes that it may take; None: a tenth of what is free on the disk, 10 GB at most.
         model: the model's name, for whoever looks at what is kept.
-        warn: told when something is amiss, in a sentence.
     """
 
     root: Path
     most: int | None
     model: str
-    warn: Callable[[str], None]
 
 
 class DiskPrefixes:
@@ -69,6 +67,7 @@ class DiskPrefixes:
         self._apart = _apart(pieces.piece_bytes(shape), pieces.snapshot_bytes(shape))
         self._on = True
         self._warned = False
+        self._warnings: list[str] = []
         self._known: set[str] = set()
         self._own: set[Path] = set()
         self._held: int | None = None
@@ -127,6 +126,12 @@ class DiskPrefixes:
             done = threading.Event()
             self._jobs.put(done)
             done.wait(seconds)
+
+    def warnings(self) -> list[str]:
+        """What is amiss and has not been told yet, in sentences."""
+        with self._lock:
+            told, self._warnings = self._warnings, []
+        return told
 
     def _is_wanted(self, trail: Trail, index: int) -> bool:
         step = trail.steps[index]
@@ -260,9 +265,9 @@ class DiskPrefixes:
 
     def _tell(self, message: str) -> None:
         with self._lock:
-            told, self._warned = self._warned, True
-        if not told:
-            self._shelf.warn(message)
+            if not self._warned:
+                self._warned = True
+                self._warnings.append(message)
 
     def _write(
         self, path: Path, trail: Trail, step: Step, arrays: Sequence[jax.Array], taken: int | None

@@ -81,7 +81,7 @@ def _machine() -> tuple[object, ...]:
         platform.machine(),
         _features(),
         _processors(),
-        jax.config.read("jax_default_matmul_precision"),
+        getattr(jax.config, "jax_default_matmul_precision", None),
         settings,
     )
 

@@ -177,6 +177,7 @@ class Engine:
         about: Sequence[str] = (),
         session: Session | None = None,
         keep: bool = True,
+        restored: Callable[[int], None] | None = None,
     ) -> Iterator[int]:
         """Continue a prompt.
 
@@ -195,6 +196,7 @@ class Engine:
                 must be possible.
             about: the names of what the prompt is about, for whoever looks at what is kept.
             session, keep: see `reading`.
+            restored: told how much of the prompt was kept, once that is known.
 
         Yields:
             Token ids.
@@ -212,6 +214,8 @@ class Engine:
             self.trail(ids, soft, marks, about), room_for(len(ids), limit), session=session, keep=keep
         )
         try:
+            if restored:
+                restored(run.restored)
             if progress and run.restored:
                 progress(run.restored, len(ids))
             while not run.over:
