@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,8 +20,10 @@ from model.tokenizer.stops import StopStrings
 if TYPE_CHECKING:
     from jax.sharding import Mesh
 
+    from model.cache.disk import Shelf
     from model.engine.engine import Engine
-    from model.prompt import Soft
+    from model.engine.session import Session
+    from model.prompt import Expected, Soft
     from model.sampling.constraint import Constraint
     from model.sampling.sampler import Sampling
     from model.senses import Senses
@@ -64,6 +67,10 @@ class Model:
         soft: Sequence[Soft] = (),
         reluctant: Mapping[int, float] | None = None,
         constraint: Constraint | None = None,
+        marks: Sequence[int] = (),
+        about: Sequence[str] = (),
+        session: Session | None = None,
+        keep: bool = True,
     ) -> Generation:
         """Begin to answer a prompt; nothing is computed before the first piece is asked for.
 
@@ -77,6 +84,10 @@ class Model:
             progress: called with prompt tokens taken and in all.
             on_thought: called with each piece of what the model thinks, which is never part of the answer.
             constraint: what the answer may be; a new one, which is used up.  Thoughts are free.
+            marks: places in the prompt behind which other prompts are likely to differ.
+            about: the names of what the prompt is about.
+            session: of a conversation; the same one for each of its prompts.
+            keep: use what was kept of earlier prompts, and keep this one.
 
         Raises:
             ContextOverflowError: the prompt (with `max_tokens`) is longer than the window.
@@ -85,9 +96,20 @@ class Model:
         limit = room if max_tokens is None else max_tokens
         if limit > room or limit < 1:
             raise ContextOverflowError(len(ids) + max(limit, 1), self.window)
+        keeping = Keeping(tuple(marks), tuple(about), session, keep)
         return Generation(
-            self, ids, sampling, limit, stop, progress, on_thought, soft, reluctant, constraint
+            self, ids, sampling, limit, stop, progress, on_thought, soft, reluctant, constraint, keeping
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """What is kept of a prompt; see `Model.stream`."""
+
+    marks: tuple[int, ...] = ()
+    about: tuple[str, ...] = ()
+    session: Session | None = None
+    keep: bool = True
 
 
 class Generation(Iterator[str]):
@@ -95,7 +117,7 @@ class Generation(Iterator[str]):
 
     Attributes:
         prompt_tokens, cached_tokens, completion_tokens: counts so far, with thoughts; a final stop token is
-            not counted.
+            not counted, and what was kept of an earlier prompt counts twice.
         thinking: whether a thought has begun and not ended: after the end, that there is no answer.
         finish_reason: ``stop`` or ``length`` once ended, None before.
         timings: ``prefill_s``, ``first_token_s`` (both from the first request for a piece) and
@@ -114,6 +136,7 @@ class Generation(Iterator[str]):
         soft: Sequence[Soft] = (),
         reluctant: Mapping[int, float] | None = None,
         constraint: Constraint | None = None,
+        keeping: Keeping | None = None,
     ) -> None:
         self.prompt_tokens = len(ids)
         self.cached_tokens = 0
@@ -127,6 +150,7 @@ class Generation(Iterator[str]):
         if constraint is not None and marks is not None:
             constraint = after_thoughts(constraint, card.tokenizer, marks, ids, card.config.vocab)
         self._on_thought = on_thought or _unheard
+        self._keeping = keeping or Keeping()
         self._pieces = self._run(model, ids, sampling, limit, stop, progress, soft, reluctant, constraint)
 
     @property
@@ -161,6 +185,9 @@ class Generation(Iterator[str]):
         splitter, stops, tokenizer = self._splitter, StopStrings(stop), model.card.tokenizer
         ends = tokenizer.eog_ids
 
+        def restored(count: int) -> None:
+            self.cached_tokens = count
+
         def watched(done: int, total: int) -> None:
             if done == total:
                 self.timings["prefill_s"] = time.perf_counter() - began
@@ -177,6 +204,11 @@ class Generation(Iterator[str]):
             soft=soft,
             reluctant=reluctant,
             constraint=constraint,
+            restored=restored,
+            marks=self._keeping.marks,
+            about=self._keeping.about,
+            session=self._keeping.session,
+            keep=self._keeping.keep,
         ):
             now = time.perf_counter() - began
             self.timings.setdefault("first_token_s", now)
@@ -267,6 +299,8 @@ def load(
     keep: bool = True,
     progress: Progress | None = None,
     mesh: Mesh | None = None,
+    shelf: Shelf | None = None,
+    expected: Expected | None = None,
 ) -> Model:
     """Bring a model's weights into place.
 
@@ -282,6 +316,8 @@ def load(
         progress: called with weights read and in all; not at all when a kept copy is mapped.
         mesh: devices to divide the model over, from `model.mesh.mesh_of`; None: all accelerators of this
             machine where there are several.
+        shelf: where prefixes of prompts are kept; None keeps none.
+        expected: the prompt that will be asked first; what is kept of it is read meanwhile.
 
     Raises:
         FormatError: the file's tensors do not make up the model that it describes.
@@ -292,6 +328,7 @@ def load(
     from model.attention import compiled
     from model.decoder.decoder import Decoder
     from model.engine.engine import Engine
+    from model.engine.kept import kept_prefixes
     from model.mesh import default_mesh
     from model.native import enable
     from model.nn.linear import Numerics
@@ -303,7 +340,6 @@ def load(
         precision = "grouped"
     elif precision is None:
         precision = "quantized" if enable(KERNEL, None) else "packed"
-    params = _params(card, precision, bits, copies, keep, progress, mesh)
     exact = precision == "float32"
     # f32 products are the fast ones on a CPU without bf16 of its own, and the slow ones on an accelerator.
     numerics = Numerics(
@@ -312,14 +348,12 @@ def load(
     )
     whole = mesh is None  # the compiled kernel cannot be divided
     implementation = "compiled" if whole and not exact and not enable(compiled.KERNEL, None) else "blocked"
+    decoder, cache_bits = Decoder(card.config, numerics, implementation, mesh), 32 if exact else 16
+    prefixes = kept_prefixes(shelf, card, decoder, (precision, bits), cache_bits, expected)
+    params = _params(card, precision, bits, copies, keep, progress, mesh)
     return Model(
         card,
-        Engine(
-            Decoder(card.config, numerics, implementation, mesh),
-            params,
-            window=context or card.window,
-            cache_bits=32 if exact else 16,
-        ),
+        Engine(decoder, params, window=context or card.window, cache_bits=cache_bits, prefixes=prefixes),
         load_senses(card, numerics),
     )
 
