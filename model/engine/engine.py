@@ -235,14 +235,14 @@ class Engine:
         if not np.isfinite(np.asarray(logits)).all():
             raise FormatError("the model computes numbers that are not finite: its weights are damaged")
         if reluctant:
-            logits = _without_unlikely(logits, reluctant)
+            logits = without_unlikely(logits, reluctant)
         stops = jnp.asarray(sorted(stop) or [-1], jnp.int32)
         sampler = Sampler.of(sampling, suppress)
         try:
             if constraint is not None:
                 yield from self._constrained(tail, logits, sampler, frozenset(stop), limit, constraint)
             else:
-                token = _first(sampler, logits, tail.state.length)
+                token = first_token(sampler, logits, tail.state.length)
                 yield from self._decode(tail, token, sampler, stops, limit)
         except GeneratorExit:
             self._hold(session, ids, soft, tail)
@@ -310,7 +310,7 @@ class Engine:
         while said < limit and not constraint.ended:
             forced = list(constraint.forced())[: limit - said]
             if not forced:
-                chosen = int(_choose(sampler, logits, constraint.mask(), np.int32(held)))
+                chosen = int(choose(sampler, logits, constraint.mask(), np.int32(held)))
                 forced = [chosen]
             tokens: list[int] = []
             for each in forced:
@@ -361,7 +361,7 @@ class Tail:
         return self.said
 
 
-def _without_unlikely(logits: Array, reluctant: Mapping[int, float]) -> Array:
+def without_unlikely(logits: Array, reluctant: Mapping[int, float]) -> Array:
     """Logits [V] that rule out those of some tokens that are less likely than they must be."""
     likely = np.asarray(jax.nn.softmax(logits))
     for token, least in reluctant.items():
@@ -428,12 +428,14 @@ def _score(
 
 
 @jax.jit
-def _first(sampler: Sampler, logits: Array, position: Array) -> Array:
+def first_token(sampler: Sampler, logits: Array, position: Array) -> Array:
+    """The token int32 [] at a position that follows logits f32 [V]."""
     return sampler.pick(logits, position)
 
 
 @jax.jit
-def _choose(sampler: Sampler, logits: Array, mask: Array, position: Array) -> Array:
+def choose(sampler: Sampler, logits: Array, mask: Array, position: Array) -> Array:
+    """As `first_token`, of those that a mask uint32 [ceil(V / 32)] allows."""
     return sampler.pick(masked(logits, mask), position)
 
 

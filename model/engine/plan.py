@@ -59,9 +59,9 @@ def _until(count: int, done: int, whole: Sequence[tuple[int, int]]) -> Iterator[
             if begin < done + taken < end:
                 if begin > done:
                     taken = begin - done
-                    size = min(size, _above(taken))
+                    size = min(size, above(taken))
                 else:
-                    size = _above(end - done)
+                    size = above(end - done)
                     taken = end - done
                 break
         yield taken, size
@@ -76,7 +76,7 @@ def slots(tokens: int) -> int:
     return size + LARGEST
 
 
-def _above(count: int) -> int:
+def above(count: int) -> int:
     """The smallest size that takes so many tokens at once."""
     if count > LARGEST:
         return -(-count // _STEP) * _STEP
