@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -35,12 +36,10 @@ class Draft:
     Attributes:
         name: of the file that it becomes.
         path: where it is now.
-        key: what it was made from.
     """
 
     name: str
     path: Path
-    key: str
 
     def settle(self) -> None:
         """Put it in its place, where it is once whoever else does it."""
@@ -86,7 +85,7 @@ def write(part: Image | Audio) -> Draft:
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    return Draft(f"{digest}.{suffix}", path, key_of(part))
+    return Draft(f"{digest}.{suffix}", path)
 
 
 def pixels(name: str, source: str) -> PIL.Image.Image:
@@ -117,7 +116,11 @@ def samples(name: str, source: str) -> Iterator[np.ndarray]:
 
     try:
         with av.open(str(place(name)), format="flac") as container:
-            for frame in container.decode(audio=0):
+            frames = container.decode(audio=0)
+            first = next(frames, None)  # the decoder passes over damage in silence
+            if first is None:
+                raise ValueError("there is no sound in it")
+            for frame in chain((first,), frames):
                 yield frame.to_ndarray().reshape(-1).astype(np.float32) / np.float32(1 << 15)
     except (OSError, FFmpegError, ValueError) as error:
         raise _gone(name, source, "sound") from error

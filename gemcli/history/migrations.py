@@ -57,10 +57,13 @@ STEPS = (
 
     -- The pictures and sounds of documents: files by their hash, found again by what they were made from.
     CREATE TABLE media (
-        file TEXT PRIMARY KEY,
-        key TEXT NOT NULL
+        file TEXT PRIMARY KEY
     ) WITHOUT ROWID;
-    CREATE INDEX media_by_key ON media (key);
+    CREATE TABLE made_from (
+        key TEXT PRIMARY KEY,
+        file TEXT NOT NULL REFERENCES media (file) ON DELETE CASCADE
+    ) WITHOUT ROWID;
+    CREATE INDEX made_from_file ON made_from (file);
     CREATE TABLE held (
         document TEXT NOT NULL REFERENCES documents (hash) ON DELETE CASCADE,
         file TEXT NOT NULL REFERENCES media (file),

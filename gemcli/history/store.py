@@ -136,9 +136,11 @@ def find(word: str, warn: Warn) -> str:
     wanted = word.strip().lower()
     if not wanted.isalnum():
         raise UsageError(f"{word!r} is no conversation's id", "`gemcli history list` shows the ids.")
-    query = "SELECT id FROM conversations WHERE id GLOB ? ORDER BY last DESC LIMIT 4"
+    query = "SELECT id FROM conversations WHERE id GLOB ? ORDER BY length(id), last DESC LIMIT 4"
     for pattern in (f"{wanted}*", f"*{wanted}"):
         rows = work(lambda connection, each=pattern: connection.execute(query, (each,)).fetchall(), warn)
+        if rows and (wanted,) in rows:
+            return wanted
         if rows and len(rows) > 1:
             names = ", ".join(row[0] for row in rows[:3]) + (" …" if len(rows) > 3 else "")
             raise UsageError(f"several conversations are meant by {word!r}: {names}", "Write more of the id.")
@@ -287,6 +289,7 @@ class _Shelf:
     def __init__(self) -> None:
         self._drafts: dict[str, Draft] = {}
         self._parts: dict[str, Image | Audio] = {}
+        self._keys: dict[str, str] = {}
 
     def pack(self, connection: sqlite3.Connection, document: Document) -> tuple[str, bytes, tuple[str, ...]]:
         """(hash, bytes, files of its pictures and sounds)."""
@@ -306,7 +309,9 @@ class _Shelf:
                     draft.path.unlink(missing_ok=True)
                     raise GemcliError("a picture or a sound changed while it was kept", "Ask again.")
                 draft.settle()
-            connection.execute("INSERT OR IGNORE INTO media VALUES (?, ?)", (name, media.key_of(part)))
+            connection.execute("INSERT OR IGNORE INTO media VALUES (?)", (name,))
+        keys = [(key, name) for key, name in self._keys.items()]
+        connection.executemany("INSERT OR REPLACE INTO made_from VALUES (?, ?)", keys)
 
     def close(self) -> None:
         """Remove what did not find a place."""
@@ -316,8 +321,8 @@ class _Shelf:
     def _name(self, connection: sqlite3.Connection, part: Image | Audio) -> str:
         key = media.key_of(part)
         if key:
-            known = connection.execute("SELECT file FROM media WHERE key = ?", (key,)).fetchone()
-            known = known[0] if known else next((n for n, d in self._drafts.items() if d.key == key), None)
+            row = connection.execute("SELECT file FROM made_from WHERE key = ?", (key,)).fetchone()
+            known = self._keys.get(key) or (row[0] if row else None)
             if known and (known in self._drafts or media.place(known).exists()):
                 self._parts[known] = part
                 return known
@@ -327,6 +332,8 @@ class _Shelf:
         else:
             self._drafts[draft.name] = draft
         self._parts[draft.name] = part
+        if key:
+            self._keys[key] = draft.name
         return draft.name
 
 
