@@ -21,16 +21,45 @@ class RopeSpec:
         proportional: the numbers that turn are the first of both halves of the whole head, with the
             frequencies that they would have if all turned (Gemma 4); else they are the head's first, turned
             like a head of that size (RecurrentGemma).
+        stretch: context over trained window, where the text is longer than that (YaRN, arXiv 2309.00071,
+            equations 17 to 21): pairs that turn less than once in the trained window are slowed by it, those
+            that turn more than 32 times are not, those between in part. 1 leaves all alone.
+        trained: tokens of the trained window; only read where `stretch` is not 1.
     """
 
     theta: float
     factor: float = 1.0
     rotated: float = 1.0
     proportional: bool = False
+    stretch: float = 1.0
+    trained: int = 0
 
     def turning(self, head_dim: int) -> int:
         """How many of a head's H numbers turn; even."""
         return 2 * int(self.rotated * head_dim / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class SparseSpec:
+    """Attention to a part of the past that has a fixed size, chosen anew for every block of queries.
+
+    Attributes:
+        page: keys that are chosen together.
+        pages: how many pages are chosen, the first ones of the text among them.
+        first: pages from the beginning of the text that are always among them, as all heads rest there.
+        near: keys before a block of queries that it always sees.
+        queries: that choose together, at most.
+    """
+
+    page: int = 32
+    pages: int = 64
+    first: int = 1
+    near: int = 2048
+    queries: int = 128
+
+    def __post_init__(self) -> None:
+        assert self.near % self.page == 0, "what is near begins with a page"
+        assert self.first <= self.pages, "the first pages are among those that are chosen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +81,7 @@ class AttentionSpec:
         source: index of the layer whose keys and values are read; the layer then has no k and v of its own,
             and no cache.  None: its own.
         media: tokens of one media block see each other, later ones too (within the window).
+        sparse: only so much of the past is read (`model.attention.sparse`); None: all of it.
     """
 
     heads: int
@@ -68,6 +98,7 @@ class AttentionSpec:
     tied_values: bool = False
     source: int | None = None
     media: bool = False
+    sparse: SparseSpec | None = None
 
     def __post_init__(self) -> None:
         assert self.heads % self.kv_heads == 0, "query heads come in equal groups per key/value head"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from model.card import ModelCard, describe
 from model.compiled import remove_damaged
-from model.errors import ContextOverflowError, DeviceError
+from model.errors import ContextOverflowError, DeviceError, UnsupportedModelError
 from model.sampling.thoughts import after_thoughts
 from model.thinking import Splitter, marks_of
 from model.tokenizer.stops import StopStrings
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from model.engine.engine import Engine
     from model.engine.session import Session
     from model.prompt import Expected, Soft
+    from model.reach import Mode
     from model.sampling.constraint import Constraint
     from model.sampling.sampler import Sampling
     from model.senses import Senses
@@ -293,6 +294,7 @@ def load(
     card: ModelCard,
     *,
     context: int | None = None,
+    attention: Mode = "auto",
     precision: Precision | None = None,
     bits: Bits = 8,
     copies: Path | None = None,
@@ -307,6 +309,8 @@ def load(
     Args:
         card: from `describe`.
         context: tokens that a prompt and its answer may take; None: the trained window.
+        attention: how global layers read the past; ``auto``: as they were trained, but where the context is
+            longer than they were trained for, see `model.reach.method`.
         precision: None: what is fastest on this machine: ``packed`` on a CPU with the compiled kernel, else
             ``quantized``, ``grouped`` on an accelerator; ``float32``: exactly the file's weights, for
             measurements.
@@ -321,6 +325,7 @@ def load(
 
     Raises:
         FormatError: the file's tensors do not make up the model that it describes.
+        UnsupportedModelError: this attention does not run on several devices.
         OSError: it cannot be read.
     """
     import jax
@@ -333,6 +338,7 @@ def load(
     from model.native import enable
     from model.nn.linear import Numerics
     from model.nn.packed import KERNEL
+    from model.reach import is_sparse, reaching
     from model.senses import load_senses
 
     mesh = default_mesh() if mesh is None else mesh
@@ -340,6 +346,9 @@ def load(
         precision = "grouped"
     elif precision is None:
         precision = "quantized" if enable(KERNEL, None) else "packed"
+    config = reaching(card.config, attention, context or card.window)
+    if mesh is not None and is_sparse(config):
+        raise UnsupportedModelError("sparse attention runs on one device: give --attention dense or extended")
     exact = precision == "float32"
     # f32 products are the fast ones on a CPU without bf16 of its own, and the slow ones on an accelerator.
     numerics = Numerics(
@@ -348,7 +357,7 @@ def load(
     )
     whole = mesh is None  # the compiled kernel cannot be divided
     implementation = "compiled" if whole and not exact and not enable(compiled.KERNEL, None) else "blocked"
-    decoder, cache_bits = Decoder(card.config, numerics, implementation, mesh), 32 if exact else 16
+    decoder, cache_bits = Decoder(config, numerics, implementation, mesh), 32 if exact else 16
     prefixes = kept_prefixes(shelf, card, decoder, (precision, bits), cache_bits, expected)
     params = _params(card, precision, bits, copies, keep, progress, mesh)
     return Model(

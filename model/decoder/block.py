@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.sharding import Mesh
 
-from model.attention import apart, api, spread
+from model.attention import apart, api, sparse, spread
 from model.cache.layer import LayerCache
 from model.cache.recurrent import RecurrentCache, RecurrentRows
 from model.cache.state import Cache
@@ -20,7 +20,7 @@ from model.nn.linear import Numerics, linear, outputs, split
 from model.nn.mlp import ACTIVATIONS, gated_mlp
 from model.nn.moe import route, spread_mixture
 from model.nn.norm import rms_norm
-from model.nn.rope import rotate
+from model.nn.rope import RopeTable, rotate
 from model.weights.params import LayerParams
 from model.weights.shard import dealt
 
@@ -38,6 +38,7 @@ class Chunk:
         implementation: of the attention.
         eps: of the norms.
         mesh: devices that compute it; None: one.
+        tables: for the keys of `angles`, what makes them of any position; only sparse attention asks for them.
     """
 
     at: Array
@@ -48,6 +49,7 @@ class Chunk:
     implementation: api.Implementation
     eps: float
     mesh: Mesh | None = None
+    tables: dict[tuple[RopeSpec, int], RopeTable] = field(default_factory=dict)
 
     def row(self, only: Array) -> Chunk:
         """The chunk as its token `only` int [] alone sees it."""
@@ -174,7 +176,11 @@ def _attention(
         mixed = apart.read(queries, kept, spec, asking.at, chunk.implementation)
     else:
         reach = asking.reach if spec.media else None
-        mixed = spread.read(queries, kept, spec, asking.at, reach, chunk.implementation, chunk.mesh)
+        if spec.sparse is None:
+            mixed = spread.read(queries, kept, spec, asking.at, reach, chunk.implementation, chunk.mesh)
+        else:
+            table = chunk.tables[key]
+            mixed = sparse.read(queries, kept, spec, asking.at, reach, table, chunk.implementation)
     out = linear(mixed.reshape(mixed.shape[0], -1), params.attn_out, chunk.numerics)
     return out + params.attn_out_bias[None] if spec.out_bias else out, kept
 

@@ -145,6 +145,7 @@ class Decoder:
             implementation=self.implementation,
             eps=config.norm_eps,
             mesh=self.mesh,
+            tables=dict(zip(self._rope_keys(), ropes, strict=True)),
         )
         caches: list[tuple[Cache, ...]] = []
         lent: dict[int, Memory] = {}

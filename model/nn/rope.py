@@ -17,6 +17,7 @@ from jax import Array
 from model.config import RopeSpec
 
 _LOW = 1024  # positions in the low table; as many high parts reach 2^20
+_FEW_TURNS, _MANY_TURNS = 1, 32  # in the trained window; YaRN's α and β
 
 
 @jax.tree_util.register_dataclass
@@ -45,6 +46,10 @@ def rope_table(spec: RopeSpec, head_dim: int, context: int) -> RopeTable:
     turning = spec.turning(head_dim)
     size = head_dim if spec.proportional else turning
     frequencies = spec.theta ** (-np.arange(0, turning, 2, dtype=np.float64) / size) / spec.factor
+    if spec.stretch != 1:
+        turns = spec.trained * frequencies / (2 * np.pi)
+        kept = np.clip((turns - _FEW_TURNS) / (_MANY_TURNS - _FEW_TURNS), 0, 1)
+        frequencies *= kept + (1 - kept) / spec.stretch
 
     def table(positions: np.ndarray) -> Array:
         angles = positions[:, None].astype(np.float64) * frequencies
