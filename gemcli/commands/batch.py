@@ -53,6 +53,16 @@ def batch(
     retry: Annotated[
         bool, typer.Option("--retry", help="Ask again about what failed before, in place of its record.")
     ] = False,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            "--ray",
+            metavar="ADDRESS",
+            help="Spread the work over a Ray cluster; 'local' starts one on this machine.",
+            show_default=False,
+            envvar="GEMCLI_RAY",
+        ),
+    ] = None,
 ) -> None:
     """Ask one question about many files; every file becomes one line of JSON.
 
@@ -81,7 +91,7 @@ def batch(
     question = preset.question(question)
     request = as_request(flags, question, files, started=session.started, stdin_is_free=True)
     request = replace(preset.upon(request, flags), log=False)  # the records are the log
-    model = request.model or default_name()[0]
+    model = request.model or request.host or default_name()[0]
     listed = partial(of_lines, files) if lines else partial(of_files, files, besides=out)
     with (
         open_ui(quiet=flags["quiet"], verbose=flags["verbose"]) as ui,
@@ -99,7 +109,7 @@ def batch(
             entries,
             request,
             model,
-            _workers(request, jobs, ui),
+            _workers(request, jobs, ray, ui),
             known=journal.done if journal else {},
             write=journal.append if journal else emit_line,
             show=ui,
@@ -122,8 +132,24 @@ class SomeFailedError(GemcliError):
         super().__init__(f"{counted(count, 'input')} failed; the records say why")
 
 
-def _workers(request: Request, jobs: int, show: Callable[[Event], None]) -> Workers:
+def _workers(request: Request, jobs: int, ray: str | None, show: Callable[[Event], None]) -> Workers:
+    """Who answers: a cluster, another gemcli, or this process.
+
+    Raises:
+        UsageError: two of them at once.
+    """
     from gemcli.batch.run import Threads
+
+    if ray is not None:
+        from gemcli.batch.cluster import Cluster
+
+        if request.host is not None:
+            raise UsageError("--ray and --host are two places to answer at: give one of them")
+        return Cluster(request, ray, jobs)
+    if request.host is not None:
+        from gemcli.assistant import answer
+
+        return Threads(request, lambda asked, cancelled: answer(asked, None, cancelled), jobs)
     from gemcli.many import Many
 
     return Threads(request, Many(request, show, slots=jobs, queue=2 * jobs).ask, jobs)
