@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from model.sampling.constraint import ConstraintError, no_tokens, only
+from model.sampling.constraint import WORD, ConstraintError, no_tokens, only
 from model.tokenizer.base import Tokenizer
 
 if TYPE_CHECKING:
@@ -23,10 +23,9 @@ if TYPE_CHECKING:
 _LAYOUT: Any = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 _SOON = 64  # tokens of room from which on every token's way out is looked for
 _OFTEN = 32  # tokens between two looks before that
-_CLOSING = '"}]0'
-"""What is tried first on the way out: what closes (a string before all else: in it brackets are text), then the
-shortest values."""
-_TRIES = 4
+_TRIES = ((40, False), (4, False), (4, True))
+"""Ways of looking for a way out, in turn: with how many choices a bracket still closes something rather than
+being one more character of a string, and whether the rest is tried in another order each time."""
 _DEEP = 500  # tokens
 _LONGEST = 10_000  # bytes of the shortest answer that a schema may ask for
 
@@ -45,24 +44,16 @@ class Vocabulary:
         self.library = library
         self.size = size
         self.ends = ends
-        first = [singles[ord(each)] for each in _CLOSING if ord(each) in singles]
-        rest = [singles[byte] for byte in sorted(singles) if byte > 0x20 and chr(byte) not in _CLOSING]
-        self._first, self._rest = np.array(first, np.int64), np.array(rest, np.int64)
-        self._chance = np.random.default_rng(0).permuted(np.tile(self._rest, (_TRIES, 1)), axis=1)
+        self.quote = singles.get(ord('"'), -1)
+        self.brackets = [singles[ord(each)] for each in "}]" if ord(each) in singles]
+        self.openers = frozenset(singles[ord(each)] for each in "{[,:" if ord(each) in singles)
+        plain = sorted(singles, key=lambda byte: (not chr(byte).isalnum(), byte))
+        self.singles = np.array([singles[byte] for byte in plain], np.int64)
 
-    def order(self, attempt: int, step: int) -> np.ndarray:
-        """Single bytes in the order in which a way out is looked for: int64 [n].
-
-        What closes comes first.  The rest is there for patterns, in which the same choice may always lead in
-        a circle: so each attempt has another order, and the later ones another at each step.
-        """
-        if attempt == 0:
-            rest = self._rest
-        elif attempt == 1:
-            rest = self._rest[::-1]
-        else:
-            rest = np.roll(self._chance[attempt], 7 * step)
-        return np.concatenate([self._first, rest])
+    def allowed(self, mask: np.ndarray) -> np.ndarray:
+        """The tokens of one byte that a mask allows, letters and digits first: int64 [n]."""
+        bits = mask[self.singles // WORD] >> (self.singles % WORD).astype(np.uint32)
+        return self.singles[bits & 1 == 1]
 
     @staticmethod
     def of(tokenizer: Tokenizer, size: int) -> Vocabulary:
@@ -198,38 +189,64 @@ def _way_out(matcher: LLMatcher, vocabulary: Vocabulary, room: int) -> list[int]
     Raises:
         ConstraintError: the grammar is too large for the library's limits.
     """
-    for attempt in range(_TRIES):
+    for few, at_random in _TRIES:
         copy = matcher.deep_copy()
+        chance = np.random.default_rng(0) if at_random else None
         way: list[int] = []
+        seen: set[bytes] = set()
         while len(way) <= room:
             if copy.is_accepting():
                 return way
-            forced = copy.compute_ff_tokens()
-            if not forced:
-                mask = _mask(copy, vocabulary)
-                order = vocabulary.order(attempt, len(way))
-                allowed = order[mask[order // 32] >> (order % 32).astype(np.uint32) & 1 == 1]
-                if len(allowed) == 2 and allowed[0] == order[0]:  # `"` or a bracket: a member, or none
-                    allowed = allowed[::-1]
-                token = int(allowed[0]) if len(allowed) else _first(mask)
-                if token is None:
-                    break
-                forced = [token]
-            if not copy.consume_tokens(forced):
+            step = copy.compute_ff_tokens() or _closer(copy, vocabulary, few, chance, seen)
+            if not step:
+                break
+            if not copy.consume_tokens(step):
                 if len(way) < _DEEP:
                     raise ConstraintError(_line(copy.get_error()))
                 break  # in a circle, until a limit of the library's
-            way += forced
+            way += step
     return None
 
 
-def _first(mask: np.ndarray) -> int | None:
-    """The first token that a mask allows."""
+def _closer(
+    matcher: LLMatcher, vocabulary: Vocabulary, few: int, chance: np.random.Generator | None, seen: set[bytes]
+) -> list[int]:
+    """What leads nearer to the end: what closes, else what leads to where something can be closed, else
+    something new."""
+    mask = _mask(matcher, vocabulary)
+    choices = vocabulary.allowed(mask)
+    seen.add(choices.tobytes())
+    quote = vocabulary.quote
+    brackets = [each for each in vocabulary.brackets if each in choices] if len(choices) <= few else []
+    if quote in choices and not (brackets and len(choices) == 2):  # with two: a member, or none
+        return [quote]
+    if brackets:
+        return brackets[:1]
+    if not len(choices):
+        return _first(mask)
+    order = choices if chance is None else chance.permuted(choices)
+    for each in map(int, order):
+        if each not in vocabulary.openers and matcher.validate_tokens([each, quote]) == 2:
+            return [each]
+    for each in map(int, order):
+        if not matcher.consume_token(each):
+            return []
+        after = vocabulary.allowed(_mask(matcher, vocabulary)).tobytes()
+        is_new = after not in seen or matcher.is_accepting()
+        if not matcher.rollback(1):
+            return []
+        if is_new:
+            return [each]
+    return [int(order[0])]
+
+
+def _first(mask: np.ndarray) -> list[int]:
+    """The first token that a mask allows, if it allows one."""
     found = np.flatnonzero(mask)
     if not len(found):
-        return None
+        return []
     word = int(mask[found[0]])
-    return int(found[0]) * 32 + (word & -word).bit_length() - 1
+    return [int(found[0]) * WORD + (word & -word).bit_length() - 1]
 
 
 def _mask(matcher: LLMatcher, vocabulary: Vocabulary) -> np.ndarray:
