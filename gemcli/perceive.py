@@ -1,13 +1,14 @@
-"""The pictures and sounds of a prompt become soft tokens, each when its turn comes.
+"""The pictures and sounds of a prompt become soft tokens, each when the prompt is read that far.
 
-A picture is decoded right before it is encoded and let go behind it; of a sound no more is held than one
-window.  What turns out to be damaged leaves a note in its place, in a prompt that is packed again.
+What a kept prefix holds is never decoded.  A picture is decoded right before it is encoded and let go behind
+it; of a sound no more is held than one window.  What turns out to be damaged leaves a note in its place, in a
+prompt that is packed again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gemcli.errors import InputError
@@ -25,93 +26,148 @@ if TYPE_CHECKING:
     from model.senses import Senses
 
 _SCALES = (0.125, 0.25, 0.5, 1.0)
+_VERSION = 1  # of how pixels and samples are prepared: raise it where that changes
 
 
-@dataclass(frozen=True, slots=True)
-class Perceived:
-    """A prompt whose pictures were seen and whose sounds were heard.
+class Undecodable(InputError):
+    """A picture or a sound of a prompt turned out to be damaged when it was to be seen or heard."""
+
+
+@dataclass(slots=True)
+class Perception:
+    """The pictures and sounds of a prompt, on their way in.
 
     Attributes:
-        prompt: the prompt.
-        soft: what stands in the places of its `media`, in order.
-        documents: what it is about: as it was, but for what could not be decoded.
+        soft: what stands in the places of its `media`, in order; their rows are computed when they are looked
+            at, and raise `Undecodable`.
+        damaged: why parts cannot be decoded, by their `id`, as far as it is known.
     """
 
     prompt: Prompt
-    soft: tuple[Soft, ...]
-    documents: tuple[Document, ...]
+    media: Media
+    senses: Callable[[], Senses]
+    emit: Emit
+    damaged: dict[int, str] = field(default_factory=dict)
+    soft: tuple[Soft, ...] = field(init=False, default=())
+    _read: set[int] = field(init=False, default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.soft = tuple(self._make())
+
+    def look_through(self) -> None:
+        """Decode what was not looked at yet, so that all damage is known at once."""
+        for part in {id(slot.part): slot.part for slot in self.prompt.media}.values():
+            if id(part) in self._read or id(part) in self.damaged:
+                continue
+            try:
+                if isinstance(part, Audio):
+                    for _ in part.samples():
+                        pass
+                else:
+                    part.pixels()
+            except InputError as error:
+                self.damaged[id(part)] = error.message
+
+    def _make(self) -> Iterator[Soft]:
+        from model.prompt import Soft
+
+        total, before = sum(slot.count for slot in self.prompt.media), 0
+        for slots in _by_part(self.prompt.media):
+            source = _Source(self, slots, before, total)
+            for number, slot in enumerate(slots):
+                part = slot.part
+                yield Soft(slot.first, _Rows(source, number), isinstance(part, Image), self._key(part, number))
+            before += sum(slot.count for slot in slots)
+
+    def _key(self, part: Image | Audio, number: int) -> str:
+        if not part.key:
+            return ""
+        if isinstance(part, Audio):
+            return f"{_VERSION} sound {part.key} {self.media.samples(part)} {number}"
+        return f"{_VERSION} {part.role} {part.key} {part.width}x{part.height} {self.media.budget(part)}"
 
 
-def perceive(
-    prepared: Prepared,
-    prompt: Prompt,
-    question: str,
-    senses: Senses,
-    emit: Emit,
-    *,
-    keep_going: bool = False,
-) -> Perceived:
-    """Encode all pictures and sounds of a prompt.
+@dataclass(slots=True)
+class _Source:
+    """One part and what its slots are filled with, in order; the newest is held."""
 
-    Args:
-        prepared: the request.
-        prompt: of its packed documents.
-        question: what is asked about them.
-        senses: the model's encoders.
-        emit: gets `Progress` of the stage ``encode`` in soft tokens, and a `Warning` for what cannot be
-            decoded.
-        keep_going: go on also where nothing of a document can be decoded.
+    perception: Perception
+    slots: Sequence[Slot]
+    before: int
+    total: int
+    _coming: Iterator[np.ndarray] | None = None
+    _number: int = -1
+    _held: np.ndarray | None = None
 
-    Raises:
-        InputError: nothing of a document can be decoded.
-    """
-    documents = prepared.packed.documents
-    if not prompt.media:
-        return Perceived(prompt, (), documents)
-    rows, damaged = _rows(prompt, senses, prepared.packer.media, emit)
-    if damaged:
-        documents = tuple(_noted(each, damaged, emit, keep_going) for each in documents)
-        prompt = prepared.packer(documents, question, passages=prepared.packed.how == "select")
-    return Perceived(prompt, tuple(_soft(prompt.media, rows)), documents)
+    def rows(self, number: int) -> np.ndarray:
+        """Soft tokens f32 [n, D] of a slot.
+
+        Raises:
+            Undecodable: the part is damaged.
+        """
+        whole, slot = self.perception, self.slots[number]
+        if self._held is None or self._number != number:
+            try:
+                if self._coming is None or self._number + 1 != number:
+                    self._coming = _encoded(slot.part, whole.senses(), whole.media, number)
+                self._held, self._number = next(self._coming), number
+            except InputError as error:
+                whole.damaged[id(slot.part)] = error.message
+                raise Undecodable(error.message) from error
+            assert len(self._held) == slot.count, "a part takes what was counted for it"
+            whole._read.add(id(slot.part))
+            done = self.before + sum(each.count for each in self.slots[: number + 1])
+            name = f"{slot.source} {slot.part.anchor.label()}".rstrip()
+            whole.emit(Progress("encode", done, self.total, "tokens", name))
+        return self._held
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """`model.prompt.Rows` of a slot, which are not there until they are looked at."""
+
+    source: _Source
+    number: int
+
+    def __len__(self) -> int:
+        return self.source.slots[self.number].count
+
+    def __getitem__(self, part: slice) -> np.ndarray:
+        return self.source.rows(self.number)[part]
 
 
 def soft_tokens(prompt: Prompt, senses: Senses, media: Media, emit: Emit) -> tuple[Soft, ...]:
     """What stands in the places of a prompt's `media`, in order.
 
-    Raises:
-        InputError: something of it cannot be decoded.
+    Their rows are computed when they are looked at, which raises:
+        InputError: a part cannot be decoded.
     """
-    rows, damaged = _rows(prompt, senses, media, emit)
-    if damaged:
-        raise InputError(next(iter(damaged.values())))
-    return tuple(_soft(prompt.media, rows))
+    return Perception(prompt, media, lambda: senses, emit).soft
 
 
-def _rows(
-    prompt: Prompt, senses: Senses, media: Media, emit: Emit
-) -> tuple[dict[int, list[np.ndarray]], dict[int, str]]:
-    """Soft tokens of each part by its `id`, or why it cannot be decoded."""
-    rows: dict[int, list[np.ndarray]] = {}
-    damaged: dict[int, str] = {}
-    if not prompt.media:
-        return rows, damaged
-    done, total = 0, sum(slot.count for slot in prompt.media)
-    emit(Progress("encode", 0, total, "tokens"))
-    for slots in _by_part(prompt.media):
-        part = slots[0].part
-        own: list[np.ndarray] = []
-        name = f"{slots[0].source} {part.anchor.label()}".rstrip()
-        try:
-            for slot, each in zip(slots, _encoded(part, senses, media), strict=True):
-                assert len(each) == slot.count, "a part takes what was counted for it"
-                own.append(each)
-                emit(Progress("encode", done + sum(map(len, own)), total, "tokens", name))
-        except InputError as error:
-            damaged[id(part)] = error.message
-        rows[id(part)] = own
-        done += sum(slot.count for slot in slots)
-    emit(Progress("encode", total, total, "tokens"))
-    return rows, damaged
+def repacked(
+    prepared: Prepared, perception: Perception, question: str, emit: Emit, *, keep_going: bool = False
+) -> Prepared:
+    """A request with a note in the place of everything that turned out to be damaged.
+
+    Args:
+        prepared: the request.
+        perception: of its prompt, which has met with damage.
+        question: what is asked.
+        emit: gets a `Warning` for each document with damage.
+        keep_going: go on also where nothing of a document can be decoded.
+
+    Raises:
+        InputError: nothing of a document can be decoded, or it is of an earlier turn.
+    """
+    perception.look_through()
+    damaged, packed = perception.damaged, prepared.packed
+    here = {id(part) for each in packed.documents for part in each.parts}
+    if lost := next((why for part, why in damaged.items() if part not in here), None):
+        raise InputError(lost)
+    documents = tuple(_noted(each, damaged, emit, keep_going) for each in packed.documents)
+    prompt = prepared.packer(documents, question, passages=packed.how == "select")
+    return replace(prepared, packed=replace(packed, prompt=prompt, documents=documents))
 
 
 def _by_part(slots: Sequence[Slot]) -> Iterator[list[Slot]]:
@@ -126,22 +182,14 @@ def _by_part(slots: Sequence[Slot]) -> Iterator[list[Slot]]:
         yield run
 
 
-def _soft(slots: Sequence[Slot], rows: dict[int, list[np.ndarray]]) -> Iterator[Soft]:
-    from model.prompt import Soft
-
-    for run in _by_part(slots):
-        for slot, own in zip(run, rows[id(run[0].part)], strict=True):
-            yield Soft(slot.first, own, is_block=isinstance(slot.part, Image))
-
-
-def _encoded(part: Image | Audio, senses: Senses, media: Media) -> Iterator[np.ndarray]:
-    """Soft tokens f32 [n, D] of each slot of a part.
+def _encoded(part: Image | Audio, senses: Senses, media: Media, skip: int) -> Iterator[np.ndarray]:
+    """Soft tokens f32 [n, D] of each slot of a part, but for the first `skip`.
 
     Raises:
         InputError: it cannot be decoded.
     """
     if isinstance(part, Audio):
-        for each in senses.hear(_exactly(part.samples(), media.samples(part))):
+        for each in senses.hear(_exactly(part.samples(), media.samples(part)), skip=skip):
             yield each.rows
     else:
         is_frame = part.role == "frame"

@@ -72,14 +72,15 @@ class Senses:
         ready = (prepare_frame if frame else prepare)(self.eye.spec, image, budget)
         return self.eye(ready)
 
-    def hear(self, blocks: Iterable[NDArray[np.float32]]) -> Iterator[Heard]:
+    def hear(self, blocks: Iterable[NDArray[np.float32]], *, skip: int = 0) -> Iterator[Heard]:
         """Soft tokens of a sound, window by window.
 
         Args:
             blocks: f32 [n] each, of any size, one after the other: mono, at the model's rate.
+            skip: windows at the beginning that nobody wants to know.
         """
         assert self.ear is not None, "only a model that hears is given sound"
-        for each in self.ear.listen(blocks):
+        for each in self.ear.listen(blocks, skip):
             yield Heard(each.window.start, np.asarray(each.soft, np.float32))
 
 

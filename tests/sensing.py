@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import SimpleNamespace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -178,7 +179,7 @@ class Senses:
         count = (frame_tokens if frame else image_tokens)(self.card.vision, width, height, budget)
         return np.full((count, 8), pixels[0, 0, 0], np.float32)
 
-    def hear(self, blocks: Iterator[np.ndarray]) -> Iterator[Any]:
-        for window, samples in cut(self.card.audio, blocks):
+    def hear(self, blocks: Iterator[np.ndarray], *, skip: int = 0) -> Iterator[Any]:
+        for window, samples in islice(cut(self.card.audio, blocks), skip, None):
             self.log.append(("hear", len(samples)))
             yield SimpleNamespace(start=window.start, rows=np.full((window.keep, 8), samples[0], np.float32))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import jax
 import numpy as np
@@ -61,9 +62,10 @@ class AudioEncoder:
         """
         return self.listen([waveform])
 
-    def listen(self, blocks: Iterable[NDArray[np.float32]]) -> Iterator[Heard]:
-        """`hear`, of a sound that comes in blocks f32 [n] of any size and is never held whole."""
-        for window, samples in cut(self.spec, blocks):
+    def listen(self, blocks: Iterable[NDArray[np.float32]], skip: int = 0) -> Iterator[Heard]:
+        """`hear`, of a sound that comes in blocks f32 [n] of any size and is never held whole; the first
+        `skip` windows are not encoded."""
+        for window, samples in islice(cut(self.spec, blocks), skip, None):
             soft = self.encode(samples)
             yield Heard(window, soft[window.skip : window.skip + window.keep])
 
