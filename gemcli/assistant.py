@@ -20,7 +20,8 @@ from gemcli.failure import Failure, failure
 from gemcli.ident import new_id
 from gemcli.pack import speed
 from gemcli.pack.plan import read_json
-from gemcli.perceive import perceive
+from gemcli.perceive import Perception, Undecodable, repacked
+from gemcli.prefixes import shelf
 from gemcli.reading.windowed import read_in_windows
 from gemcli.request import Prepared, Request, prepare
 from gemcli.settings import cache_dir, make_private
@@ -29,6 +30,8 @@ from gemcli.worker import Emit
 
 if TYPE_CHECKING:
     from model.load import Generation, Model
+    from model.prompt import Expected
+    from model.senses import Senses
 
 SCHEMA_VERSION = 1
 
@@ -95,6 +98,7 @@ class _Run:
         self._prepared: Prepared | None = None
         self._generation: Generation | None = None
         self._data: object = None
+        self._pieces: list[str] = []
         self._timings: dict[str, float | None] = {}
 
     def find_name(self) -> str:
@@ -123,27 +127,48 @@ class _Run:
         self._timings["ingest_s"] = prepared.ingest_s
         self._timings["import_s"] = arrays.wait()
 
+        perception = self._perception(prepared, emit)
         began = time.perf_counter()
-        model, spared_s = self._load(prepared, emit)
+        model, spared_s = self._load(prepared, perception, emit)
         now = time.perf_counter()
         self._timings["load_s"] = now - began
         start_s = now - request.started - prepared.resolve_s + spared_s
         if prepared.packed.how == "map":
             prepared = self._prepared = read_in_windows(prepared, request, model, emit)
-        assert prepared.packed.prompt is not None, "what is refused was refused; windows are packed"
-        began = time.perf_counter()
-        perceived = perceive(
-            prepared,
-            prepared.packed.prompt,
-            request.question,
-            model.senses,
-            emit,
-            keep_going=request.keep_going,
-        )
-        self._timings["ingest_s"] = prepared.ingest_s + time.perf_counter() - began
-        prompt = perceived.prompt
-        packed = replace(prepared.packed, prompt=prompt, documents=perceived.documents)
-        prepared = self._prepared = replace(prepared, packed=packed)
+            perception = self._perception(prepared, emit)
+        while True:
+            assert perception is not None, "what is refused was refused; windows are packed"
+            try:
+                self._answer(prepared, perception, model, emit)
+                break
+            except Undecodable:
+                prepared = self._prepared = repacked(
+                    prepared, perception, request.question, emit, keep_going=request.keep_going
+                )
+                perception = self._perception(prepared, emit)
+        assert self._generation is not None, "it has ended"
+        self._finished(request, prepared, self._generation, start_s, emit)
+        if request.schema:
+            self._data = request.schema.parse("".join(self._pieces), self._generation.completion_tokens)
+
+    def _perception(self, prepared: Prepared, emit: Emit) -> Perception | None:
+        """The pictures and sounds of a request's prompt; None where there is no prompt yet."""
+        if prepared.packed.prompt is None:
+            return None
+
+        def senses() -> Senses:
+            assert self._loaded.model is not None, "nothing is looked at before the model is there"
+            return self._loaded.model.senses
+
+        return Perception(prepared.packed.prompt, prepared.packer.media, senses, emit)
+
+    def _answer(self, prepared: Prepared, perception: Perception, model: Model, emit: Emit) -> None:
+        """Read the prompt and answer it.
+
+        Raises:
+            Undecodable: something in it is damaged; nothing has been said then.
+        """
+        request, prompt = self._request, perception.prompt
 
         def on_thought(text: str) -> None:
             said = generation.completion_tokens
@@ -153,33 +178,48 @@ class _Run:
                 else Progress("think", said, None, "tokens", prepared.model.name)
             )
 
-        said: list[str] = []
+        self._pieces = []
         generation = self._generation = model.stream(
             prompt.ids,
             sampling=request.sampling(),
             max_tokens=prepared.limits.answer(len(prompt.ids)),
             stop=(*request.stop, *prompt.stops),
-            soft=perceived.soft,
+            soft=perception.soft,
             reluctant=prompt.reluctant,
             progress=lambda done, total: emit(
                 Progress("prefill", done, total, "tokens", prepared.model.name)
             ),
             on_thought=on_thought,
             constraint=request.schema.constraint(prepared.card) if request.schema else None,
+            marks=prompt.marks,
+            about=[each.source for each in prepared.packed.documents],
+            keep=self._keeps(prepared),
         )
         try:
             for text in generation:
                 if "first_token_s" not in self._timings:
                     self._timings["first_token_s"] = time.perf_counter() - request.started
-                said.append(text)
+                self._pieces.append(text)
                 emit(Token(text))
         finally:
             generation.close()
-        self._finished(request, prepared, generation, start_s, emit)
-        if request.schema:
-            self._data = request.schema.parse("".join(said), generation.completion_tokens)
+            self._note_kept(model, generation, emit)
 
-    def _load(self, prepared: Prepared, emit: Emit) -> tuple[Model, float]:
+    def _keeps(self, prepared: Prepared) -> bool:
+        """Whether the prompt is kept, and used where it was kept: not what was chosen for one question."""
+        return self._request.keep and prepared.packed.how not in ("select", "map")
+
+    def _note_kept(self, model: Model, generation: Generation, emit: Emit) -> None:
+        """Say what was found on the shelf, and what is wrong with it, once all is written."""
+        from gemcli.prefixes import settled
+
+        if model.engine.prefixes is not None:
+            for message in settled(model.engine.prefixes, generation.cached_tokens, generation.prompt_tokens):
+                emit(Warning(message))
+
+    def _load(
+        self, prepared: Prepared, perception: Perception | None, emit: Emit
+    ) -> tuple[Model, float]:
         """The model, and the seconds that were spared because it was there already."""
         from gemcli.hub.room import check_room
         from model.load import load
@@ -198,9 +238,21 @@ class _Run:
             copies=_own_folder("weights", self._request, emit),
             keep=not self._request.private,
             progress=lambda done, total: emit(Progress("load", done, total, "weights", name)),
+            shelf=shelf(self._request, name),
+            expected=self._expected(prepared, perception),
         )
         loaded.path, loaded.load_s = path, time.perf_counter() - began
         return loaded.model, 0.0
+
+    def _expected(self, prepared: Prepared, perception: Perception | None) -> Expected | None:
+        """The prompt that will be asked, where it can be told before the weights are there."""
+        from model.prompt import Expected
+
+        if perception is None or not self._keeps(prepared) or not all(each.key for each in perception.soft):
+            return None
+        prompt = perception.prompt
+        limit = prepared.limits.answer(len(prompt.ids))
+        return Expected(prompt.ids, perception.soft, prompt.marks, limit)
 
     def _finished(
         self, request: Request, prepared: Prepared, generation: Generation, start_s: float, emit: Emit
