@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,11 +42,13 @@ class Loaded:
 
     Attributes:
         path: its file; None while there is no model.
+        reach: how it attends, and to how many tokens.
         model: the model.
         load_s: seconds that it took.
     """
 
     path: Path | None = None
+    reach: tuple[str, int] | None = None
     model: Model | None = None
     load_s: float = 0.0
 
@@ -217,9 +219,7 @@ class _Run:
             for message in settled(model.engine.prefixes, generation.cached_tokens, generation.prompt_tokens):
                 emit(Warning(message))
 
-    def _load(
-        self, prepared: Prepared, perception: Perception | None, emit: Emit
-    ) -> tuple[Model, float]:
+    def _load(self, prepared: Prepared, perception: Perception | None, emit: Emit) -> tuple[Model, float]:
         """The model, and the seconds that were spared because it was there already."""
         from gemcli.hub.room import check_room
         from model.load import load

@@ -76,7 +76,9 @@ class Perception:
             source = _Source(self, slots, before, total)
             for number, slot in enumerate(slots):
                 part = slot.part
-                yield Soft(slot.first, _Rows(source, number), isinstance(part, Image), self._key(part, number))
+                yield Soft(
+                    slot.first, _Rows(source, number), isinstance(part, Image), self._key(part, number)
+                )
             before += sum(slot.count for slot in slots)
 
     def _key(self, part: Image | Audio, number: int) -> str:
