@@ -26,7 +26,7 @@ _OFTEN = 32  # tokens between two looks before that
 _TRIES = ((40, False), (4, False), (4, True))
 """Ways of looking for a way out, in turn: with how many choices a bracket still closes something rather than
 being one more character of a string, and whether the rest is tried in another order each time."""
-_DEEP = 500  # tokens
+_DEEP = 50  # tokens
 _LONGEST = 10_000  # bytes of the shortest answer that a schema may ask for
 
 _VOCABULARIES: WeakKeyDictionary[Tokenizer, dict[int, Vocabulary]] = WeakKeyDictionary()
