@@ -20,6 +20,11 @@ from gemcli.failure import Failure, Terminated, failure
 
 def run() -> NoReturn:
     """Run the command line and end the process with the contract's exit code."""
+    if sys.argv[1:2] == ["__names"]:
+        from gemcli.completion import names
+
+        names.answer(sys.argv[2:])
+        _leave(0)
     session = Session()
     code = 0
     signals: list[int] = []

@@ -6,6 +6,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -13,9 +14,12 @@ import pytest
 
 from gemcli.commands.completions import script
 from gemcli.commands.tree import command_tree
+from gemcli.completion.names import LISTS, WORD
 from gemcli.completion.spec import read, sentence
+from gemcli.history.store import Record, append
 
-FOLDER = Path(__file__).parents[1] / "completions"
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "completions"
 FILES = {"bash": "gemcli.bash", "zsh": "_gemcli", "fish": "gemcli.fish"}
 MODELS = [
     "qwen2.5-coder-1.5b",
@@ -25,12 +29,12 @@ MODELS = [
     "whisper-base",
     "whisper-tiny.en",
 ]
-COMMANDS = ["ask", "plan", "transcribe", "pull", "models", "bench", "doctor", "completions"]
+COMMANDS = list(command_tree().commands)
 
 LINES = [
     ("gemcli ", COMMANDS),
     ("gemcli --debug do", ["doctor"]),
-    ("gemcli pl", ["plan"]),
+    ("gemcli pla", ["plan"]),
     ("gemcli models ", ["list", "show", "rm"]),
     ("gemcli ask --mo", ["--model"]),
     ("gemcli --ma", ["--max-frames", "--max-tokens"]),
@@ -53,6 +57,15 @@ LINES = [
     ("gemcli ask -a note", ["notes.md"]),
     ("gemcli doctor --j", ["--json"]),
     ("gemcli ask --temperature ", []),
+    ("gemcli ask -t summ", ["summarize"]),
+    ("gemcli ask -t note", ["notes.md"]),
+    ("gemcli -t my", ["my-own"]),
+    ("gemcli templates show m", ["minutes", "my-own"]),
+    ("gemcli templates rm my", ["my-own"]),
+    ("gemcli ask -c --cid 01bb", ["01bbb"]),
+    ("gemcli history show ", ["01bbb", "01aaa"]),
+    ("gemcli history rm -y 01aaa 01", ["01bbb", "01aaa"]),
+    ("gemcli history search --n", ["--number"]),
 ]
 """What is typed, and every word that is proposed for its end."""
 
@@ -66,16 +79,16 @@ def test_the_files_are_up_to_date(shell):
 def test_everything_that_can_be_said_is_there():
     group = command_tree()
     top = read(group, MODELS)
-    assert [each.line for each in top.all()] == [
-        "", "ask", "plan", "transcribe", "pull", "models", "models list", "models show", "models rm", "bench",
-        "bench speed", "bench answers", "doctor", "completions",
-    ]  # fmt: skip
+    lines = [each.line for each in top.all()]
+    assert lines[0] == ""
+    assert [line for line in lines[1:] if " " not in line] == COMMANDS
+    assert {"models list", "models rm", "history search", "templates save", "bench speed"} <= set(lines)
     ask = next(each for each in top.commands if each.line == "ask")
     spelt = {name for flag in ask.flags for name in flag.names}
     real = {name for param in group.commands["ask"].params for name in param.opts if name.startswith("-")}
     assert spelt == real | {"-h", "--help"}
     assert spelt <= {name for flag in top.flags for name in flag.names}
-    assert {flag.value.kind for flag in ask.flags} == {"none", "text", "file", "model", "words"}
+    assert {flag.value.kind for flag in ask.flags} == {"none", "text", "file", "named", "words"}
 
 
 def test_only_models_that_answer_are_proposed_to_be_asked():
@@ -86,16 +99,52 @@ def test_only_models_that_answer_are_proposed_to_be_asked():
         for value in (each.arguments, *(flag.value for flag in each.flags))
         if {"a", "b"}.intersection(value.words)
     }
-    assert proposed == {
-        *((line, ("a",)) for line in ("", "ask", "plan", "bench speed", "bench answers")),
-        *((line, ("a", "b")) for line in ("pull", "models show", "models rm")),
-    }
+    every = {(line, ("a", "b")) for line in ("pull", "models show", "models rm")}
+    assert every < proposed
+    assert {words for _, words in proposed - every} == {("a",)}
+    assert {"", "ask", "plan", "bench speed", "bench answers"} <= {line for line, _ in proposed}
 
 
 def test_a_sentence():
     assert sentence("Tokens at most.  [default: 3]") == "Tokens at most"
     assert sentence("Tokens at most  [default: 3]") == "Tokens at most"
     assert sentence("Of gemcli.toml\nand others. More.") == "Of gemcli.toml and others"
+
+
+def test_names_come_without_the_command_line(folder):
+    code = (
+        "import sys; sys.argv = ['gemcli', *sys.argv[1:]]\n"
+        "import gemcli.main\n"
+        "try:\n    gemcli.main.run()\n"
+        "finally:\n    print(sorted({'typer', 'jax', 'numpy', 'av', 'yaml', 'rich'} & set(sys.modules)))"
+    )
+
+    def ask(*words):
+        return subprocess.run(
+            [sys.executable, "-c", code, WORD, *words],
+            cwd=ROOT, capture_output=True, text=True, timeout=60, check=True,
+        )  # fmt: skip
+
+    said = {each: ask(each) for each in LISTS}
+    assert {done.stderr for done in said.values()} == {""}
+    assert said["models"].stdout == "[]\n"
+    assert "my-own\n" in said["templates"].stdout
+    assert said["conversations"].stdout == "01bbb\ta: question 1 'x'\n01aaa\ta: question 0 'x'\n[]\n"
+    assert ask("nonsense").stdout == ask().stdout == "[]\n"
+    (folder / ".home" / "history" / "history.db").write_bytes(b"x" * 5000)
+    damaged = ask("conversations")
+    assert (damaged.stdout, damaged.stderr) == ("[]\n", "")
+
+
+def test_names_are_those_that_are_installed(folder, monkeypatch, capfdbinary):
+    from types import SimpleNamespace
+
+    from gemcli.completion import names
+    from gemcli.hub import store
+
+    monkeypatch.setattr(store, "installed", lambda: [SimpleNamespace(name="hf:a/b:Q4_0")])
+    names.answer(["models"])
+    assert capfdbinary.readouterr().out == b"hf:a/b:Q4_0\n"
 
 
 def present(shell):
@@ -107,9 +156,20 @@ def present(shell):
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path, monkeypatch):
     (tmp_path / "notes.md").touch()
     (tmp_path / "other.txt").touch()
+    own = tmp_path / ".home" / "templates" / "my-own.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text("prompt: Hm?\n")
+    monkeypatch.setenv("GEMCLI_HOME", str(tmp_path / ".home"))
+    for number, id in enumerate(("01aaa", "01bbb")):
+        append([(Record(id, number, f"a: question\t{number}\n'x'", "yes", "m"), ())], print)
+    program = tmp_path / ".bin" / "gemcli"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m gemcli "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
     return tmp_path
 
 
@@ -180,13 +240,19 @@ def test_zsh_proposes(folder):
         "gemcli -m x note": "gemcli -m x notes.md ",
         "gemcli 'a question' note": "gemcli 'a question' notes.md ",
         "gemcli doctor --js": "gemcli doctor --json ",
+        "gemcli ask -t my": "gemcli ask -t my-own ",
+        "gemcli ask -t note": "gemcli ask -t notes.md ",
+        "gemcli templates show labe": "gemcli templates show label ",
+        "gemcli ask --cid 01b": "gemcli ask --cid 01bbb ",
+        "gemcli history rm 01a": "gemcli history rm 01aaa ",
     }
     shell = present("zsh")
     terminal, slave = pty.openpty()
     process = subprocess.Popen(
         [shell, "-f", "-i", "+m"],
         cwd=folder,
-        env={"TERM": "dumb", "HOME": str(folder), "PATH": os.environ["PATH"]},
+        env={"TERM": "dumb", "HOME": str(folder)}
+        | {name: os.environ[name] for name in ("PATH", "GEMCLI_HOME")},
         stdin=slave,
         stdout=slave,
         stderr=slave,

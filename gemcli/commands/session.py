@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import typer
+if TYPE_CHECKING:
+    import typer
 
 Output = Literal["text", "json", "stream-json"]
 

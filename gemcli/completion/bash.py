@@ -17,7 +17,7 @@ _HEAD = """\
 _BODY = """\
 _gemcli() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} word path= skip= i
-    local flags= words= commands=
+    local flags= words= commands= lists=
     COMPREPLY=()
     # bash takes the = of --flag=value for a word of its own.
     if [[ $cur == "=" ]]; then
@@ -43,9 +43,15 @@ _gemcli() {
     esac
     if [[ $cur == -* ]]; then
         COMPREPLY=($(compgen -W "$flags" -- "$cur"))
-    elif [[ -n $commands$words ]]; then
+    elif [[ -n $commands$words$lists ]]; then
+        [[ -z $lists ]] || words="$words $(_gemcli_names $lists)"
         COMPREPLY=($(compgen -W "$commands $words" -- "$cur"))
     fi
+}
+
+# Names of this moment: models, templates, conversations.
+_gemcli_names() {
+    gemcli __names "$1" 2>/dev/null | cut -f 1
 }
 
 # Any text: nothing to propose, not even files.
@@ -81,10 +87,12 @@ def _command(command: Command) -> str:
     )
     if command.commands:
         lines.append(f"            commands={quote(' '.join(each.path[-1] for each in command.commands))}")
-    words = command.arguments.words
+    words, lists = command.arguments.words, command.arguments.lists
     if words:
         lines.append(f"            words={quote(' '.join(words))}")
-    elif command.arguments.kind == "none" and not command.commands:
+    if lists:
+        lines.append(f"            lists={lists}")
+    if command.arguments.kind == "none" and not command.commands:
         lines.append("            _gemcli_none")
     lines.append("            ;;")
     return "\n".join(lines)
@@ -94,5 +102,5 @@ def _propose(value: Value) -> str:
     """Commands that propose values of a flag; a file is left to bash itself."""
     if value.kind == "file":
         return ""
-    words = value.words
+    words = [*value.words, *([f"$(_gemcli_names {value.lists})"] if value.lists else [])]
     return f'COMPREPLY=($(compgen -W "{" ".join(words)}" -- "$cur")); ' if words else "_gemcli_none; "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gemcli.completion.spec import DEFAULT, Command, Flag
+from gemcli.completion.spec import DEFAULT, Command, Flag, Value
 
 _HEAD = """\
 # fish completion for gemcli; made by `gemcli completions fish`
@@ -31,6 +31,11 @@ function __gemcli_path
         end
     end
     echo "$path"
+end
+
+# Names of this moment: models, templates, conversations.
+function __gemcli_names
+    gemcli __names $argv 2>/dev/null
 end
 
 function __gemcli_in
@@ -60,8 +65,7 @@ def _lines(command: Command) -> Iterator[str]:
         files = "" if command.arguments.kind == "file" else " -f"
         yield f"{start}{files} -a {below.path[-1]} -d {_quote(below.help)}"
     if not command.commands and command.arguments.kind != "file":
-        words = command.arguments.words
-        yield f"{start} -f" + (f" -a {_quote(' '.join(words))}" if words else "")
+        yield f"{start} -f{_proposed(command.arguments)}"
     for flag in command.flags:
         yield f"{start}{_flag(flag)} -d {_quote(flag.help)}"
 
@@ -72,9 +76,14 @@ def _flag(flag: Flag) -> str:
         return names
     if flag.value.kind == "file":
         return f"{names} -r -F"
-    words = flag.value.words
-    takes = " -r -F" if flag.value.kind == "model" else " -x"
-    return names + takes + (f" -a {_quote(' '.join(words))}" if words else "")
+    takes = " -r -F" if flag.value.kind == "named" else " -x"
+    return names + takes + _proposed(flag.value)
+
+
+def _proposed(value: Value) -> str:
+    """The words to propose, also those of this moment."""
+    words = [*value.words, *([f"(__gemcli_names {value.lists})"] if value.lists else [])]
+    return f" -a {_quote(' '.join(words))}" if words else ""
 
 
 def _quote(text: str) -> str:

@@ -9,13 +9,14 @@ from typing import Any, Literal
 
 from typer.core import TyperGroup
 
-Kind = Literal["none", "text", "file", "model", "words"]
+Kind = Literal["none", "text", "file", "named", "words"]
 
 DEFAULT = "ask"
 """The command that runs where none is named."""
 
-_FILES = ("FILE", "QUESTION | FILES")
+_FILES = ("FILE", "QUESTION | FILES", "FILE=ANSWER")
 _NAMES = ("NAME", "NAMES", "NAME...")
+_LISTS = {"TEMPLATE": "templates", "CONVERSATION": "conversations"}
 
 Names = Mapping[str, tuple[str, ...]]
 """What to propose for an argument with this metavar."""
@@ -23,10 +24,14 @@ Names = Mapping[str, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What follows a flag or a command: nothing, any text, a file, one of `words`, or (model) either."""
+    """What follows a flag or a command: nothing, any text, a file, one of some words, or (named) either.
+
+    The words are `words` and those of `lists`, which is one of `gemcli.completion.names.LISTS`, or "".
+    """
 
     kind: Kind
     words: tuple[str, ...] = ()
+    lists: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +133,12 @@ def _value(param: Any, names: Names) -> Value:
         # A metavar that lists some of the choices leaves out those that are only tolerated.
         listed = tuple(metavar.split("|"))
         return Value("words", listed if set(listed) <= set(choices) else tuple(map(str, choices)))
-    if metavar in _FILES:
+    bare = metavar.removesuffix("...").strip("[]")
+    if bare in _FILES:
         return Value("file")
+    if bare in _LISTS:
+        is_flag = param.param_type_name != "argument"
+        return Value("named" if is_flag and bare == "TEMPLATE" else "words", (), _LISTS[bare])
     if metavar == "MODEL":
-        return Value("model", names[metavar])
-    return Value("words", names[metavar]) if metavar in names else Value("text")
+        return Value("named", names[metavar], "models")
+    return Value("words", names[metavar], "models") if metavar in names else Value("text")

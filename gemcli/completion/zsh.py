@@ -14,9 +14,17 @@ _HEAD = """\
 # Save it in a folder of $fpath:  gemcli completions zsh > ~/.zfunc/_gemcli
 # with, in ~/.zshrc:              fpath=(~/.zfunc $fpath); autoload -Uz compinit; compinit
 
+# Names of this moment (models, templates, conversations), and others that are given.
+_gemcli_names() {
+    local list=$1
+    local -a names=(${(f)"$(gemcli __names $list 2>/dev/null)"})
+    names=("${(@)${(@)names//:/\\:}/$'\\t'/:}" "${@[2,-1]}")
+    _describe -t names $list names
+}
+
 _gemcli_names_or_files() {
-    local -a models=(@MODELS@)
-    _alternative 'models:model:compadd -a models' 'files:model file:_files'
+    _gemcli_names "$@"
+    _files
 }
 
 """
@@ -56,8 +64,7 @@ def script(top: Command) -> str:
     end = _TOP.replace("@OWN@", "|".join(top.own)).replace("@DEFAULT@", DEFAULT)
     end = end.replace("@COMMANDS@", _described(top)).replace("@CASES@", "\n".join(cases))
     functions = [_function(each) for each in reversed(top.all()) if each.path]
-    models = next(flag.value.words for flag in top.flags if flag.value.kind == "model")
-    return "\n\n".join([_HEAD.replace("@MODELS@", " ".join(models)).rstrip(), *functions, end])
+    return "\n\n".join([_HEAD.rstrip(), *functions, end])
 
 
 def _name(command: Command) -> str:
@@ -120,13 +127,18 @@ def _joined(name: str, flag: Flag) -> str:
 
 
 def _word(value: Value) -> str:
-    return {"file": "file", "model": "model", "words": "value"}.get(value.kind, "text")
+    if value.lists:
+        return value.lists.removesuffix("s")
+    return {"file": "file", "words": "value"}.get(value.kind, "text")
 
 
 def _action(value: Value) -> str:
+    if value.lists:  # the space keeps zsh from putting its own arguments before ours
+        function = "_gemcli_names_or_files" if value.kind == "named" else "_gemcli_names"
+        return " ".join([f" {function}", value.lists, *value.words])
     if value.kind == "words":
         return f"({' '.join(value.words)})"
-    return {"file": "_files", "model": "_gemcli_names_or_files"}.get(value.kind, "")
+    return "_files" if value.kind == "file" else ""
 
 
 def _plain(text: str) -> str:
