@@ -225,23 +225,27 @@ class _Run:
         from model.load import load
 
         loaded, path = self._loaded, prepared.card.path
-        if loaded.model is not None and loaded.path == path:
+        window = prepared.limits.window
+        beyond = self._request.attention, max(window, prepared.card.window)
+        if loaded.model is not None and (loaded.path, loaded.reach) == (path, beyond):
             return loaded.model, loaded.load_s
         loaded.path = loaded.model = None  # there may be no room for two
         name = prepared.model.name
         prompt = prepared.packed.prompt
-        check_room(name, prepared.card, len(prompt.ids) if prompt else prepared.limits.window)
+        check_room(name, prepared.card, len(prompt.ids) if prompt else window)
         emit(Progress("load", 0, None, "weights", name))
         began = time.perf_counter()
         loaded.model = load(
             prepared.card,
+            context=beyond[1],
+            attention=beyond[0],
             copies=_own_folder("weights", self._request, emit),
             keep=not self._request.private,
             progress=lambda done, total: emit(Progress("load", done, total, "weights", name)),
             shelf=shelf(self._request, name),
             expected=self._expected(prepared, perception),
         )
-        loaded.path, loaded.load_s = path, time.perf_counter() - began
+        loaded.path, loaded.reach, loaded.load_s = path, beyond, time.perf_counter() - began
         return loaded.model, 0.0
 
     def _expected(self, prepared: Prepared, perception: Perception | None) -> Expected | None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gemcli.hub.resolve import Resolved
     from gemcli.structured.schema import Schema
     from model.load import ModelCard
+    from model.reach import Mode
     from model.sampling.sampler import Sampling
     from model.tokenizer.template import ChatTemplate
 
@@ -69,6 +70,7 @@ class Request:
         seed: of the sampling.
         stop: strings at which the answer ends; they are not part of it.
         kv_bits: bits of a value in the KV cache.
+        attention: how a text is read that is longer than the model was trained for.
         think: the model is to think before it answers, and its thoughts are shown.
         device: where to compute.
         offline: forbid the network.
@@ -105,6 +107,7 @@ class Request:
     seed: int = 0
     stop: tuple[str, ...] = ()
     kv_bits: int = 16
+    attention: Mode = "auto"
     think: bool = False
     device: Device = "auto"
     offline: bool = False
@@ -193,6 +196,7 @@ def prepare(request: Request, emit: Emit, *, may_pull: bool = True) -> Prepared:
     from gemcli.hub.resolve import resolve
     from gemcli.ingest.collect import collect
     from model.load import describe
+    from model.reach import beyond, longest
 
     began = time.perf_counter()
     documents = collect(
@@ -212,7 +216,14 @@ def prepare(request: Request, emit: Emit, *, may_pull: bool = True) -> Prepared:
     card = describe(model.path)
     if card.unread:
         emit(Warning(f"{model.name} reads text only: {card.unread}"))
-    limits = budget(card.window, context=request.context, max_tokens=request.max_tokens)
+    limits = budget(
+        card.window,
+        context=request.context,
+        max_tokens=request.max_tokens,
+        longest=longest(card.config),
+    )
+    if limits.window > card.window:
+        emit(Warning(beyond(model.name, card.config, request.attention, limits.window)))
     taken = as_taken(documents, request, model.name, card, limits, emit)
     examples = tuple(
         Turn(request.question, answer, as_taken(each, request, model.name, card, limits, emit))

@@ -23,7 +23,7 @@ PROTOCOL = 1
 STAYS = frozenset(
     {
         "files", "sources", "earlier", "examples", "stdin", "notices", "log", "device", "offline", "started",
-        "kv_bits", "host", "question",
+        "kv_bits", "attention", "host", "question",
     }
 )  # fmt: skip
 """Fields of a request that mean nothing elsewhere, or travel in another form."""

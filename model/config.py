@@ -45,19 +45,24 @@ class SparseSpec:
 
     Attributes:
         page: keys that are chosen together.
+        group: keys of a page that are compared as one, by their mean.
         pages: how many pages are chosen, the first ones of the text among them.
         first: pages from the beginning of the text that are always among them, as all heads rest there.
         near: keys before a block of queries that it always sees.
         queries: that choose together, at most.
+        voices: of these, how many are compared with the keys: the last, and others evenly before it.
     """
 
     page: int = 32
+    group: int = 4
     pages: int = 64
     first: int = 1
     near: int = 2048
     queries: int = 128
+    voices: int = 16
 
     def __post_init__(self) -> None:
+        assert self.page % self.group == 0, "a page is made of groups"
         assert self.near % self.page == 0, "what is near begins with a page"
         assert self.first <= self.pages, "the first pages are among those that are chosen"
 

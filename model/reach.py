@@ -36,9 +36,9 @@ def method(config: ModelConfig, mode: Mode, context: int) -> Mode:
     return "dense" if context <= config.context else "sparse"
 
 
-def longest(config: ModelConfig, mode: Mode) -> int:
+def longest(config: ModelConfig) -> int:
     """The largest context that a person may ask for."""
-    return config.context if mode == "dense" else max(config.context, LONGEST)
+    return max(config.context, LONGEST)
 
 
 def reaching(config: ModelConfig, mode: Mode, context: int) -> ModelConfig:
@@ -57,6 +57,19 @@ def reaching(config: ModelConfig, mode: Mode, context: int) -> ModelConfig:
             config, layers=tuple(_stretched(spec, config.context, context) for spec in config.layers)
         )
     return replace(config, layers=tuple(_sparse(spec) for spec in config.layers))
+
+
+def beyond(name: str, config: ModelConfig, mode: Mode, context: int) -> str:
+    """What a person should know whose text may be longer than the model was trained for.
+
+    Args:
+        name: of the model.
+        config: as its file has it.
+        mode: how global layers attend.
+        context: tokens of prompt and answer together.
+    """
+    how = method(config, mode, context)
+    return f"{name} was trained on {config.context:,} tokens, and reads up to {context:,} with {how} attention"
 
 
 def is_sparse(config: ModelConfig) -> bool:

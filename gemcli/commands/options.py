@@ -359,6 +359,16 @@ KvBits = Annotated[
         help="Bits of a value in the model's memory of the text.",
     ),
 ]
+Attention = Annotated[
+    Literal["auto", "dense", "extended", "sparse"],
+    typer.Option(
+        "--attention",
+        metavar="HOW",
+        envvar="GEMCLI_ATTENTION",
+        help="How text beyond what the model was trained for (--context) is read: all of it (dense, extended), "
+        "or what matters of it (sparse).",
+    ),
+]
 MaxTokens = Annotated[
     int | None,
     typer.Option(

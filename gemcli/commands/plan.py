@@ -49,6 +49,7 @@ def plan(
     overflow: options.Overflow = "auto",
     image_tokens: options.ImageTokens = None,
     kv_bits: options.KvBits = "16",
+    attention: options.Attention = "auto",
     max_tokens: options.MaxTokens = None,
     offline: options.Offline = False,
     debug: options.Debug = False,
@@ -85,6 +86,7 @@ def plan(
         image_tokens=image_tokens,
         max_tokens=max_tokens,
         kv_bits=int(kv_bits),
+        attention=attention,
         offline=offline,
     )
     found: dict[str, Any] = {}

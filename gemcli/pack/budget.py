@@ -61,21 +61,32 @@ class Budget:
         )
 
 
-def budget(model_window: int, *, context: int | None = None, max_tokens: int | None = None) -> Budget:
+def budget(
+    model_window: int,
+    *,
+    context: int | None = None,
+    max_tokens: int | None = None,
+    longest: int | None = None,
+) -> Budget:
     """The budget of one request.
 
     Args:
         model_window: tokens that the model was made for.
         context: the person's limit on prompt and answer together; None for the model's window.
         max_tokens: the person's limit on the answer; None keeps an eighth of the window, at most 1,024.
+        longest: tokens that can be made to fit when the context asks for them; None for the window alone.
 
     Raises:
-        UsageError: the context is larger than the window, or leaves nothing beside the answer.
+        UsageError: the context is larger than can be, or leaves nothing beside the answer.
     """
-    if context is not None and context > model_window:
+    longest = max(model_window, longest or 0)
+    if context is not None and context > longest:
+        beyond = longest > model_window
         raise UsageError(
-            f"a context of {context:,} tokens is more than the model's window of {model_window:,}",
-            f"Give --context {model_window} or less, or take a model with a larger window.",
+            f"a context of {context:,} tokens is more than "
+            + (f"the {longest:,} that can be read" if beyond else f"the model's window of {model_window:,}"),
+            f"Give --context {longest} or less"
+            + ("." if beyond else ", or take a model with a larger window."),
         )
     window = context or model_window
     room = max_tokens if max_tokens is not None else min(1_024, window // 8)

@@ -1,7 +1,7 @@
-"""Attention to a fixed number of keys, whatever the length of the text: for what lies beyond the trained window.
+"""Attention to a fixed number of keys, however long the text: for what lies beyond the trained window.
 
 A block of queries sees the keys just before it, the beginning of the text, and those pages of the rest whose
-mean key it likes best (pages as in Quest, arXiv 2406.10774).  Pages that are read are moved up to the near
+keys it likes best (pages as in Quest, arXiv 2406.10774).  Pages that are read are moved up to the near
 keys, so that no distance is greater than the number of keys that are read (as ReAttention, arXiv 2407.15176,
 has it): rotations add up, so a key that is stored turned is turned on by as much as it moves.  Pages are
 compared as if every key stood where the query stands, for a distance that was never trained says nothing.
@@ -25,6 +25,7 @@ from model.config import AttentionSpec, SparseSpec
 from model.nn.rope import RopeTable, rotate
 
 _SLOTS_A_STEP = 1024  # whose pages are summed up at a time
+_NEVER = -1e30  # finite, so that nothing far leaves no NaN behind
 
 Angles = tuple[Array, Array]
 
@@ -53,8 +54,10 @@ def read(
         spec: its `sparse` says of how much.
         table: the angles that keys and queries are turned by.
     """
-    assert spec.sparse is not None and memory.near is None and memory.cache.hands == 1
-    means = page_means(memory.cache, memory.layer, spec, table, asking.max() + 1)
+    assert spec.sparse is not None
+    assert memory.near is None
+    assert memory.cache.hands == 1
+    means = group_means(memory.cache, memory.layer, spec, table, asking.max() + 1)
     count, size = asking.shape[0], min(asking.shape[0], spec.sparse.queries)
     spare = -count % size
     # How far behind its last query a block may see.
@@ -78,10 +81,10 @@ def read(
     return lax.map(some, parts).reshape(padded.shape)[:count]
 
 
-def page_means(
+def group_means(
     cache: LayerCache, layer: Array, spec: AttentionSpec, table: RopeTable, filled: Array
 ) -> Array:
-    """The mean of every page's keys, turned back to position 0.
+    """The mean of every group of keys, turned back to position 0.
 
     Args:
         cache: of which one layer is read.
@@ -91,25 +94,26 @@ def page_means(
         filled: int [], slots that may hold anything.
 
     Returns:
-        f32 [K, pages, H]; zeros where a page is empty.
+        f32 [K, groups, H]; zeros where a group is empty.
     """
     assert spec.sparse is not None
-    page, slots = spec.sparse.page, cache.slots
-    step = min(_SLOTS_A_STEP, slots) // page * page
+    page, group = spec.sparse.page, spec.sparse.group
+    slots = cache.slots // page * page
+    step = min(_SLOTS_A_STEP // page * page, slots)
     shape = cache.keys.shape
 
     def one(index: Array, means: Array) -> Array:
-        # The last step begins earlier and computes some pages twice.
-        start = jnp.minimum(index * step, slots // page * page - step)
+        # The last step begins earlier and computes some twice.
+        start = jnp.minimum(index * step, slots - step)
         keys = decode(lax.dynamic_slice(cache.keys, (layer, 0, start, 0), (1, shape[1], step, shape[3]))[0])
         at = lax.dynamic_slice(cache.positions, (start,), (step,))
         keys = _turned(keys, _back(table.angles(jnp.maximum(at, 0))), spec)
-        keys = jnp.where((at >= 0)[None, :, None], keys, 0).reshape(shape[1], step // page, page, -1)
-        there = (at >= 0).reshape(-1, page).sum(1).astype(jnp.float32)
+        keys = jnp.where((at >= 0)[None, :, None], keys, 0).reshape(shape[1], step // group, group, -1)
+        there = (at >= 0).reshape(-1, group).sum(1).astype(jnp.float32)
         new = keys.sum(2) / jnp.maximum(there, 1)[None, :, None]
-        return lax.dynamic_update_slice(means, new, (0, start // page, 0))
+        return lax.dynamic_update_slice(means, new, (0, start // group, 0))
 
-    empty = jnp.zeros((shape[1], slots // page, spec.head_dim))
+    empty = jnp.zeros((shape[1], slots // group, spec.head_dim))
     return lax.fori_loop(0, (filled + step - 1) // step, one, empty)
 
 
@@ -118,34 +122,39 @@ def choose(
 ) -> tuple[Array, Array]:
     """The pages that a block of queries reads besides the near keys.
 
-    A page is worth the largest share that any query of any head would give it among all far pages.
+    A page is worth the largest share of a query's attention that one of its groups would get, of all groups
+    of far pages: the largest over heads and queries.
 
     Args:
         queries: f32 [T, N, H], turned back to position 0.
-        means: f32 [K, pages, H], from `page_means`.
-        asking: int [T], positions of the queries.
+        means: f32 [K, groups, H], from `group_means`.
+        asking: int [T], positions of the queries, padding behind them.
         end: int [], the far pages are those before this one.
         spec: of the layer.
 
     Returns:
         Indices int [K, n], rising, and whether each stands for a page, bool [K, n]; those that do come last.
     """
-    assert spec.sparse is not None
+    sparse = spec.sparse
+    assert sparse is not None
     tokens, heads, size = queries.shape
-    kv_heads, pages, _ = means.shape
-    rows = (queries * spec.query_scale).reshape(tokens, kv_heads, heads // kv_heads, size)
-    scores = jnp.einsum("tkgh,kph->ktgp", rows, means)
+    kv_heads, a_page = means.shape[0], sparse.page // sparse.group
+    voices = min(sparse.voices, tokens)
+    last = (asking >= 0).sum(dtype=jnp.int32) - 1
+    heard = last - jnp.arange(voices, dtype=jnp.int32) * (tokens // voices)
+    rows = jnp.take(queries * spec.query_scale, jnp.maximum(heard, 0), axis=0)
+    rows = rows.reshape(voices, kv_heads, heads // kv_heads, size).transpose(1, 0, 2, 3)
+    # One product a head: XLA's batched product on a CPU is slower.
+    scores = jnp.stack([row.reshape(-1, size) @ mean.T for row, mean in zip(rows, means, strict=True)])
+    pages = means.shape[1] // a_page
     far = jnp.arange(pages) < end
-    scores = jnp.where(far[None, None, None], scores, -jnp.inf)
-    worth = jnp.where(
-        (far & (end > 0))[None, None, None],
-        scores - jax.nn.logsumexp(scores, axis=-1, keepdims=True, where=far[None, None, None] | (end == 0)),
-        -jnp.inf,
-    )
-    worth = jnp.where((asking >= 0)[None, :, None, None], worth, -jnp.inf).max((1, 2))
-    first = (jnp.arange(pages) < spec.sparse.first) & far
-    worth = jnp.where(first[None], jnp.inf, worth)
-    best, index = lax.top_k(worth, min(spec.sparse.pages, pages))
+    scores = jnp.where(jnp.repeat(far, a_page)[None, None], scores, _NEVER)
+    shares = scores - jax.nn.logsumexp(scores, axis=-1, keepdims=True)
+    spoken = jnp.repeat(heard >= 0, heads // kv_heads)
+    shares = jnp.where(spoken[None, :, None], shares, _NEVER).max(1)
+    worth = jnp.where(far[None], shares.reshape(kv_heads, pages, a_page).max(-1), -jnp.inf)
+    worth = jnp.where((far & (jnp.arange(pages) < sparse.first))[None], jnp.inf, worth)
+    best, index = lax.top_k(worth, min(sparse.pages, pages))
     index = jnp.sort(jnp.where(best > -jnp.inf, index, -1), axis=1)
     return jnp.maximum(index, 0), index >= 0
 

@@ -38,7 +38,7 @@ class Chunk:
         implementation: of the attention.
         eps: of the norms.
         mesh: devices that compute it; None: one.
-        tables: for the keys of `angles`, what makes them of any position; only sparse attention asks for them.
+        tables: for the keys of `angles`, what makes them of any position, for sparse attention.
     """
 
     at: Array

@@ -1,4 +1,4 @@
-"""Attention to a part of the past equals its definition: pages chosen by their means, moved up, dense softmax."""
+"""Attention to a part of the past equals its definition: pages are chosen and moved up, then softmax."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from model.nn.rope import RopeTable, rope_table
 
 HEADS, KV_HEADS, SIZE, SCALE = 4, 2, 16, 0.4
 LAYERS, LAYER = 2, 1
-SMALL = SparseSpec(page=4, pages=5, first=1, near=12, queries=8)
+SMALL = SparseSpec(page=4, group=2, pages=5, first=1, near=12, queries=8, voices=4)
 SLOTS = 256
 
 
@@ -54,9 +54,18 @@ def turned(x: np.ndarray, by: np.ndarray, rope: RopeSpec) -> np.ndarray:
 
 
 def definition(
-    q: np.ndarray, k: np.ndarray, v: np.ndarray, at: np.ndarray, spec: AttentionSpec, reach: np.ndarray
+    q: np.ndarray,
+    k: np.ndarray,
+    v: np.ndarray,
+    at: np.ndarray,
+    spec: AttentionSpec,
+    reach: np.ndarray,
+    size: int,
 ) -> np.ndarray:
-    """One block of queries [T, N, H] over the keys [S, K, H] of positions 0…S-1, none of them rotated."""
+    """One block of queries [T, N, H] over the keys [S, K, H] of positions 0…S-1, none of them rotated.
+
+    `size` is what the block would have without its end.
+    """
     choice, out = spec.sparse, np.zeros(q.shape)
     assert choice is not None
     page, groups = choice.page, HEADS // KV_HEADS
@@ -66,10 +75,13 @@ def definition(
         keys, mine = k[:, head], q[:, head * groups : (head + 1) * groups]
         worth = np.zeros(begin)
         if begin:
-            means = keys[: begin * page].reshape(begin, page, SIZE).mean(1)
-            scores = mine @ means.T * SCALE
+            means = keys[: begin * page].reshape(-1, choice.group, SIZE).mean(1)
+            stride = size // min(choice.voices, size)
+            heard = mine[::-1][::stride][: choice.voices]
+            scores = heard @ means.T * SCALE
             shares = np.exp(scores - scores.max(-1, keepdims=True))
-            worth = (shares / shares.sum(-1, keepdims=True)).max((0, 1))
+            shares /= shares.sum(-1, keepdims=True)
+            worth = shares.max((0, 1)).reshape(begin, -1).max(1)
             worth[: choice.first] = np.inf
         chosen = np.sort(np.argsort(-worth, kind="stable")[: choice.pages])
         to = where.copy()  # where each key comes to stand; those that are not read nowhere
@@ -121,7 +133,7 @@ def check(
         for first in range(0, taken, choice.queries):
             part = slice(first, min(first + choice.queries, taken))
             here = at[part]
-            want = definition(q[here], k[:done], v[:done], here, spec, reach[part])
+            want = definition(q[here], k[:done], v[:done], here, spec, reach[part], min(size, choice.queries))
             np.testing.assert_allclose(got[part], want, atol=tolerance)
         assert not np.asarray(got[taken:]).any(), "padding sees nothing"
         if like_dense:
