@@ -18,7 +18,7 @@ _HEAD = """\
 _gemcli_names() {
     local list=$1
     local -a names=(${(f)"$(gemcli __names $list 2>/dev/null)"})
-    names=("${(@)${(@)names//:/\\:}/$'\\t'/:}" "${@[2,-1]}")
+    names=("${(@)${(@)names//:/\\\\:}/$'\\t'/:}" "${@[2,-1]}")
     _describe -t names $list names
 }
 
