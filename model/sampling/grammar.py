@@ -305,7 +305,7 @@ def _made(
     singles: dict[int, int] = {}
     for id, spelled in enumerate(tokens):
         if len(spelled) == 1 and id not in never:
-            singles.setdefault(spelled[0], id)
+            singles[spelled[0]] = id  # of equal ones the last: bytes come before pieces
     for id in silent:
         tokens[id] = b"<[%d]>" % id
     # A model whose file names no end still needs one that it never reaches.

@@ -214,12 +214,12 @@ def _joined(spans: Sequence[Span]) -> tuple[bytes, np.ndarray, np.ndarray]:
 
 
 def _table(tokenizer: Tokenizer, vocab: int) -> tuple[Mapping[bytes, int], Sequence[bytes]]:
-    """Tokens by their bytes (the first of equal ones), and the bytes of each."""
+    """Tokens by their bytes, and the bytes of each; of equal ones the last, for bytes come before pieces."""
     size = min(vocab, tokenizer.vocab_size)
     spelled = [tokenizer.token_bytes(id) for id in range(size)]
     ids: dict[bytes, int] = {}
     never = tokenizer.eog_ids | tokenizer.suppress_ids
-    for id in range(size - 1, -1, -1):
+    for id in range(size):
         if spelled[id] and id not in never:
             ids[spelled[id]] = id
     return ids, spelled
