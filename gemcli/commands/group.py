@@ -20,8 +20,8 @@ OWN_FLAGS = ("--debug", "--version", "--help", "-h")
 NOT_A_DEFAULT = ("help", "version", "install-completion", "show-completion")
 """Flags that no configuration file sets."""
 
-ELSEWHERE = ("model",)
-"""Keys of the configuration file that are read where they are needed: the default model has its own rules."""
+ELSEWHERE = ("model", "cache-size")
+"""Keys of the configuration file that are read where they are needed: no flag, or one with its own rules."""
 
 GRACE_S = 0.3
 """How long a pipe may take to say something before a lone mistyped command is taken for one."""

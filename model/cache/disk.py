@@ -322,7 +322,7 @@ class DiskPrefixes:
             self._held = shelf.total(root)
             shelf.remove_drafts(root)
         free = shutil.disk_usage(root).free
-        most = self._shelf.most if self._shelf.most is not None else default_most(free + self._held)
+        most = self._shelf.most if self._shelf.most is not None else shelf.default_most(free + self._held)
         if self._held + job.bytes > most or job.bytes + _SPARE_DISK > free:
             target = min(most, self._held + free - _SPARE_DISK)
             own = sum(each.stat().st_size for each in self._own if each.exists())
@@ -353,11 +353,6 @@ class _Job:
     arrays: tuple[jax.Array, ...]
     taken: int | None
     bytes: int
-
-
-def default_most(room: int) -> int:
-    """Bytes that kept prefixes may take where nobody says, when so many are free or taken by them."""
-    return min(10 * 1000**3, room // 10)
 
 
 def _apart(piece: int, snapshot: int) -> int:

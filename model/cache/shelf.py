@@ -129,6 +129,11 @@ def total(root: Path) -> int:
     return sum(each.bytes for folder in namespaces(root) for each in files(folder))
 
 
+def default_most(room: int) -> int:
+    """Bytes that kept prefixes may take where nobody says, when so many are free or taken by them."""
+    return min(10 * 1000**3, room // 10)
+
+
 def make_room(root: Path, most: int, spare: Collection[Path] = ()) -> int:
     """Remove what was not used for longest until all is `most` bytes; returns the bytes that are left.
 
