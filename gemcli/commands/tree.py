@@ -11,6 +11,7 @@ from typer.main import get_group
 from gemcli.commands.ask import ask
 from gemcli.commands.batch import batch
 from gemcli.commands.bench import app as bench
+from gemcli.commands.cache import app as cache
 from gemcli.commands.completions import completions
 from gemcli.commands.doctor import doctor
 from gemcli.commands.group import Group
@@ -40,6 +41,7 @@ app.command(short_help="Write down what is said in recordings and videos.")(tran
 app.command(short_help="Serve the model to programs: OpenAI's API.")(serve)
 app.command(short_help="Download models, or verify and repair them.")(pull)
 app.add_typer(models, name="models", short_help="List, show and remove models.")
+app.add_typer(cache, name="cache", short_help="List, show and delete what is kept ready on disk.")
 app.add_typer(history, name="history", short_help="List, show, search and delete what was asked.")
 app.add_typer(templates, name="templates", short_help="List, show, save and delete templates.")
 app.add_typer(bench, name="bench", short_help="Measure this machine with a model.")
@@ -54,6 +56,7 @@ ORDER = (
     "serve",
     "pull",
     "models",
+    "cache",
     "history",
     "templates",
     "bench",

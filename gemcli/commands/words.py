@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-PLANNED = ("batch", "cache", "chat")
+PLANNED = ("batch", "chat")
 """Commands to come: asking the word as a question would load a model to answer nonsense."""
 
 OTHER_TOOLS = {
