@@ -69,7 +69,7 @@ def beyond(name: str, config: ModelConfig, mode: Mode, context: int) -> str:
         context: tokens of prompt and answer together.
     """
     how = method(config, mode, context)
-    return f"{name} was trained on {config.context:,} tokens; up to {context:,} are read, with {how} attention"
+    return f"{name} was trained on {config.context:,} tokens; {context:,} are read with {how} attention"
 
 
 def is_sparse(config: ModelConfig) -> bool:

@@ -365,7 +365,7 @@ Attention = Annotated[
         "--attention",
         metavar="HOW",
         envvar="GEMCLI_ATTENTION",
-        help="How text beyond what the model was trained for (--context) is read: all of it (dense, extended) "
+        help="How text beyond what the model was trained for (--context) is read: all (dense, extended) "
         "or what matters of it (sparse).",
     ),
 ]
