@@ -309,6 +309,7 @@ INLINE void score_tile(float *to, const float *keys, const float *queries, long 
   for (long i = 0; i < size; i++) {
     const float *from = queries + i * PANEL;
     __m256 first = _mm256_load_ps(from), second = _mm256_load_ps(from + 8), third = _mm256_load_ps(from + 16);
+    KEEP(first); KEEP(second); KEEP(third); /* else each is read again for every key */
 #pragma GCC unroll 4
     for (int k = 0; k < KEYS; k++) {
       __m256 factor = _mm256_broadcast_ss(keys + k * size + i);
