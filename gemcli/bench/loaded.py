@@ -7,23 +7,62 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemcli.errors import DoesNotFitError
-from gemcli.events import Event, Progress
+from gemcli.events import Event, Note, Progress
 
 if TYPE_CHECKING:
+    from model.cache.disk import Shelf
     from model.card import ModelCard
     from model.load import Model
+    from model.reach import Mode
 
 EDGE = 1 << 20  # bytes at each end of a file that tell it from others
 
 
-def check_window(name: str, window: int, tokens: int, hint: str) -> None:
-    """Raise DoesNotFitError where more tokens are asked for than a model takes."""
-    if tokens > window:
-        raise DoesNotFitError(f"{tokens:,} tokens are asked for, and {name} takes {window:,}", hint)
+def check_reach(
+    name: str, card: ModelCard, tokens: int, attention: Mode, show: Callable[[Event], None]
+) -> Mode:
+    """How a model reads a context; says it where that is longer than it was trained for.
+
+    Unlike a question, a measurement may go beyond the trained window with ``dense`` attention too: that is
+    what the others are to be compared with.
+
+    Raises:
+        DoesNotFitError: no way of reading is offered for so many tokens.
+    """
+    from model.reach import LONGEST, method
+
+    most = max(LONGEST, card.window)
+    if tokens > most:
+        raise DoesNotFitError(
+            f"{tokens:,} tokens are asked for, with the answer, and {name} takes {most:,} at most",
+            "Ask for fewer.",
+        )
+    how = method(card.config, attention, tokens)
+    if tokens > card.window:
+        show(Note(f"{tokens:,} tokens are more than the {card.window:,} of its training: attention is {how}"))
+    return how
 
 
-def get_ready(name: str, card: ModelCard, tokens: int, device: str, show: Callable[[Event], None]) -> Model:
+def get_ready(
+    name: str,
+    card: ModelCard,
+    tokens: int,
+    device: str,
+    show: Callable[[Event], None],
+    *,
+    attention: Mode,
+    shelf: Shelf | None = None,
+) -> Model:
     """Load a model with room for so many tokens.
+
+    Args:
+        name: of the model.
+        card: what it is.
+        tokens: of the longest prompt, with its answer.
+        device: where to compute.
+        show: gets progress.
+        attention: from `check_reach`.
+        shelf: where prefixes of prompts are kept.
 
     Raises:
         OutOfMemoryError: there is no room.
@@ -39,8 +78,10 @@ def get_ready(name: str, card: ModelCard, tokens: int, device: str, show: Callab
     return load(
         card,
         context=max(tokens, card.window),
+        attention=attention,
         copies=make_private(cache_dir() / "weights"),
         progress=lambda done, total: show(Progress("load", done, total, "weights", name)),
+        shelf=shelf,
     )
 
 

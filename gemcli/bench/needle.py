@@ -32,8 +32,23 @@ ROOM: Mapping[Kind, int] = {"single": 32, "multi-key": 32, "multi-value": 64, "i
 Progress = Callable[[int, int], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model says.
+
+    Attributes:
+        text: the answer.
+        again: the answer from what was kept of the prompt on disk; None where nothing was kept.
+        cached_tokens: of the prompt, which did not have to be computed again for it.
+    """
+
+    text: str
+    again: str | None = None
+    cached_tokens: int = 0
+
+
 class Reader(Protocol):
-    """What is needed of `model.engine.branches.Branches`, and of a tokenizer for its result."""
+    """A model that reads prompts, as `gemcli.bench.needle_reader` has it."""
 
     def __call__(
         self,
@@ -41,9 +56,18 @@ class Reader(Protocol):
         soft: Sequence[Soft],
         shared: int,
         marks: Sequence[int],
+        tail: int,
         progress: Progress,
-    ) -> str:
-        """The answer to a prompt, whose first `shared` tokens are those of the one before."""
+    ) -> Answer:
+        """The answer to a prompt.
+
+        Args:
+            ids, soft: the prompt.
+            shared: how many of its first tokens are those of the one before.
+            marks: where later ones leave it.
+            tail: where its question begins.
+            progress: called with tokens read and to be read.
+        """
         ...
 
 
@@ -141,20 +165,29 @@ def run(
             soft,
             step.shared,
             step.marks,
+            step.layout.length - len(step.layout.tail),
             lambda taken, _, before=before: progress(before + taken, total),
         )
         seconds = time.perf_counter() - began
         done += step.fresh
         progress(done, total)
-        yield {
+        row = {
             "length": step.trial.length,
             "depth": step.trial.depth,
             "trial": step.trial.number,
             "expected": list(step.task.expect),
-            "answer": answer,
-            "correct": step.task.is_right(answer),
+            "answer": answer.text,
+            "correct": step.task.is_right(answer.text),
             "seconds": round(seconds, 3),
         }
+        if answer.again is not None:
+            row["through_cache"] = {
+                "answer": answer.again,
+                "correct": step.task.is_right(answer.again),
+                "identical": answer.again == answer.text,
+                "cached_tokens": answer.cached_tokens,
+            }
+        yield row
 
 
 def cells(rows: Sequence[Mapping[str, Any]], wanted: Sequence[Trial]) -> list[dict[str, Any]]:
@@ -174,6 +207,14 @@ def cells(rows: Sequence[Mapping[str, Any]], wanted: Sequence[Trial]) -> list[di
         }
         for (length, depth), found in by_cell.items()
     ]
+
+
+def through_cache(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """How the answers fared that were given again from what was kept on disk."""
+    again = [each["through_cache"] for each in rows]
+    return {"trials": len(again)} | {
+        what: sum(each[what] for each in again) for what in ("correct", "identical", "cached_tokens")
+    }
 
 
 def recall(found: Sequence[Mapping[str, Any]]) -> float | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,7 +14,6 @@ from gemcli.commands import options
 from gemcli.commands.session import begin
 
 if TYPE_CHECKING:
-    from gemcli.bench.needle import Reader
     from gemcli.bench.needle_text import Clip
     from model.load import Model
 
@@ -69,7 +69,15 @@ def needle(
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE.png", help="Draw the heat map.")
     ] = None,
+    attention: options.Attention = "auto",
     kv_bits: options.KvBits = "16",
+    through_cache: Annotated[
+        bool,
+        typer.Option(
+            "--through-cache",
+            help="Answer again from what is kept of each prompt on disk, and compare.",
+        ),
+    ] = False,
     output_format: options.ReportFormat = "text",
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -87,9 +95,10 @@ def needle(
 
     from gemcli.bench import needle as bench
     from gemcli.bench.haystack import haystack
-    from gemcli.bench.loaded import check_window, get_ready, identity
+    from gemcli.bench.loaded import check_reach, get_ready, identity
     from gemcli.bench.needle_insert import check, inserter
     from gemcli.bench.needle_prompt import Prompts
+    from gemcli.bench.needle_reader import own_shelf, reader
     from gemcli.bench.plot import check_plot, draw_needle
     from gemcli.bench.resume import Rows
     from gemcli.events import Note, Progress
@@ -100,20 +109,21 @@ def needle(
 
     check_plot(plot)
     clips = _clips(clip or [])
-    with open_ui(quiet=quiet, verbose=verbose) as show:
+    with open_ui(quiet=quiet, verbose=verbose) as show, ExitStack() as stack:
         found = resolve(model, offline=offline, on_event=show)
         card = describe(found.path)
         check(card, found.name, kind, clips)
         room = bench.ROOM[kind]
         given = sizes.read_sizes(lengths) if lengths else sizes.usual_sizes(card.window, room)
         longest = given[-1] + room
-        check_window(found.name, card.window, longest, f"Answers take {room}: give smaller --lengths.")
+        how = check_reach(found.name, card, longest, attention, show)
         hay = haystack(card.tokenizer, files or [], show)
         loaded: list[Model] = []  # once something is to be read
 
         def ready() -> Model:
             if not loaded:
-                loaded.append(get_ready(found.name, card, longest, device, show))
+                shelf = stack.enter_context(own_shelf(through_cache, found.name))
+                loaded.append(get_ready(found.name, card, longest, device, show, attention=how, shelf=shelf))
             return loaded[0]
 
         prompts = Prompts(card, hay, inserter(card, lambda: ready().senses, show))
@@ -124,6 +134,8 @@ def needle(
             "kind": kind,
             "seed": seed,
             "kv_bits": kv_bits,
+            "attention": [how, None if how == "dense" else max(longest, card.window)],
+            "through_cache": through_cache,
             "clips": [[each.said, identity(Path(each.path))] for each in clips],
         }
         kept = Rows(resume, bench.fingerprint(about)) if resume else None
@@ -135,7 +147,7 @@ def needle(
         if done:
             show(Note(f"{len(done):,} of {len(wanted):,} answers are in {resume}"))
         if steps:
-            read = _reader(ready(), longest, room)
+            read = reader(ready(), longest, room)
             for row in bench.run(
                 steps,
                 prompts,
@@ -149,7 +161,7 @@ def needle(
         cells = bench.cells(rows, wanted)
         said = {
             "model": found.name,
-            "attention": "dense",
+            "attention": how,
             "kind": kind,
             "kv_bits": int(kv_bits),
             "text": hay.name,
@@ -157,6 +169,8 @@ def needle(
             "recall": bench.recall(cells),
             "answers": rows,
         }
+        if through_cache:
+            said["through_cache"] = bench.through_cache(rows)
         if plot:
             draw_needle(said, plot)
     if session.output != "text":
@@ -183,7 +197,16 @@ def _summary(said: dict[str, Any]) -> list[str]:
     ]
     if len(missed) > _SHOWN:
         lines.append(f"and {len(missed) - _SHOWN:,} more (-o json has all)")
-    return [*lines, f"{said['model']}, {said['kind']}: {right} of {all_of_them} right, {seconds:,.0f} s"]
+    if again := said.get("through_cache"):
+        lines.append(
+            f"through the cache: {again['identical']} of {again['trials']} answers are the same, "
+            f"{again['correct']} right; {again['cached_tokens']:,} tokens were not computed again"
+        )
+    return [
+        *lines,
+        f"{said['model']}, {said['kind']}, {said['attention']} attention: {right} of {all_of_them} right, "
+        f"{seconds:,.0f} s",
+    ]
 
 
 def _clips(given: Sequence[str]) -> tuple[Clip, ...]:
@@ -205,28 +228,3 @@ def _clips(given: Sequence[str]) -> tuple[Clip, ...]:
             raise InputError(f"there is no file {path}")
         clips.append(Clip(path, " ".join(words.split())))
     return tuple(clips)
-
-
-def _reader(model: Model, longest: int, room: int) -> Reader:
-    """What answers prompts with a model, greedily."""
-    from model.engine.branches import Branches
-
-    tokenizer = model.card.tokenizer
-    branches = Branches(model.engine, longest)
-
-    def read(
-        ids: Any, soft: Any, shared: int, marks: Sequence[int], progress: Callable[[int, int], None]
-    ) -> str:
-        answer = branches.follow(
-            ids,
-            shared=shared,
-            marks=marks,
-            limit=room,
-            stop=tokenizer.eog_ids,
-            suppress=tokenizer.suppress_ids,
-            soft=soft,
-            progress=progress,
-        )
-        return tokenizer.decode(answer)
-
-    return read

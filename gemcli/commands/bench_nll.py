@@ -61,6 +61,7 @@ def nll(
         ),
     ] = None,
     plot: Annotated[Path | None, typer.Option("--plot", metavar="FILE.png", help="Draw the curve.")] = None,
+    attention: options.Attention = "auto",
     kv_bits: options.KvBits = "16",
     output_format: options.ReportFormat = "text",
     json: options.Json = False,
@@ -80,7 +81,7 @@ def nll(
 
     from gemcli.bench import nll as bench
     from gemcli.bench.haystack import haystack
-    from gemcli.bench.loaded import check_window, get_ready
+    from gemcli.bench.loaded import check_reach, get_ready
     from gemcli.bench.nll_peer import peer_losses
     from gemcli.bench.plot import check_plot, draw_nll
     from gemcli.bench.speed import require
@@ -99,15 +100,18 @@ def nll(
         tokenizer = card.tokenizer
         start = [tokenizer.bos_id] if tokenizer.add_bos and tokenizer.bos_id is not None else []
         wanted = sizes.read_size(tokens) if tokens else None
-        check_window(found.name, card.window, len(start) + (wanted or 0), "Give fewer --tokens.")
         hay = haystack(tokenizer, files or [], show)
         ids = hay.once(wanted, card.window - len(start))
         if len(ids) < 2 or windows > len(ids):
             raise UsageError(f"{hay.name} has {len(ids):,} tokens, which is too short", "Name longer files.")
         read = bench.readings(ids, windows, start)
-        loaded = get_ready(found.name, card, len(read[0]), device, show)
+        how = check_reach(found.name, card, len(read[0]), attention, show)
+        loaded = get_ready(found.name, card, len(read[0]), device, show, attention=how)
         ours = _measure(loaded, read, found.name, show)
-        said = bench.report(ours, model=found.name, text=hay.name)
+        said = bench.report(ours, model=found.name, text=hay.name) | {
+            "attention": how,
+            "kv_bits": int(kv_bits),
+        }
         if not said["falls"]:
             show(Warning("the curve does not fall everywhere: more --windows even out the text"))
         for number, each in enumerate(peers):

@@ -185,8 +185,9 @@ class Walker:
         soft: Sequence[Soft],
         shared: int,
         marks: Sequence[int],
+        tail: int,
         progress: Callable[[int, int], None],
-    ) -> str:
+    ) -> bench.Answer:
         np.testing.assert_array_equal(ids[:shared], self.before[:shared])
         for one, other in zip(soft, self.soft, strict=False):
             assert one.first >= shared or np.array_equal(one.rows, other.rows)
@@ -199,7 +200,8 @@ class Walker:
         self.read += len(ids) - shared
         progress(len(ids) - shared, len(ids) - shared)
         text = self.tokenizer.decode([int(each) for each in ids])
-        return ", ".join(re.findall(r"\b\d{5}\b", text.rpartition("What")[0]))
+        assert text[tail:].lstrip().startswith("Wh")
+        return bench.Answer(", ".join(re.findall(r"\b\d{5}\b", text[:tail])))
 
 
 @pytest.mark.parametrize("kind", ["single", "multi-key", "multi-value", "image"])
@@ -302,7 +304,7 @@ def test_the_report(parrot: Path, tmp_path: Path) -> None:
     lines = again.stdout.splitlines()
     assert lines[0].split() == ["depth", "320", "450"]
     assert lines[1].split() == ["0", "0/1", "0/1"]
-    assert lines[-1].startswith(f"{parrot}, single: 0 of 4 right")
+    assert lines[-1].startswith(f"{parrot}, single, dense attention: 0 of 4 right")
     assert len(kept.read_text().splitlines()) == 4
 
 
@@ -332,7 +334,7 @@ def test_a_killed_run_goes_on(parrot: Path, tmp_path: Path) -> None:
 
 
 def refused() -> Iterator[tuple[list[str], int, str]]:
-    yield ["--lengths", "4K"], 4, "4,128 tokens are asked for"
+    yield ["--lengths", "2M"], 4, "2,097,184 tokens are asked for"
     yield ["--lengths", "100"], 2, "has no room for its question"
     yield ["--lengths", "many"], 2, "'many' is no number of tokens"
     yield ["--depths", "2"], 2, "'2' is no number from 0 to 1"
