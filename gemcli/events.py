@@ -13,7 +13,7 @@ from gemcli.turns import Turn
 
 Stage = Literal[
     "pull", "verify", "ingest", "ocr", "transcribe", "frames", "index", "load", "encode", "prefill", "think",
-    "map", "measure", "batch",
+    "map", "measure", "batch", "cite",
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What may be quoted of documents: their texts in normal form, and where sentences and lines begin and end."""
+"""What may be quoted of documents: their texts in normal form, and where sentences begin and end in them."""
 
 from __future__ import annotations
 

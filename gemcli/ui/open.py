@@ -94,6 +94,8 @@ class Ui:
             case Init(model=model):
                 if self._verbose:
                     self.say(f"model {model}")
+            case Progress(stage="cite"):  # the answer is there and may not be drawn over
+                self._out.check_reader()
             case Progress():
                 self._status.update(event)
                 self._out.check_reader()

@@ -28,6 +28,7 @@ LABELS = {
     "map": "reading all",
     "measure": "measuring",
     "batch": "answering",
+    "cite": "quoting",
 }
 _RATED = {"bytes", "tokens", "records"}  # files and pages differ too much for a rate to mean anything
 _WINDOW = 10.0  # seconds that a rate looks back
