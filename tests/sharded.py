@@ -27,7 +27,7 @@ from model.cache.layer import LayerCache
 from model.cache.state import State, init_state
 from model.config import ExpertsSpec, LayerSpec, ModelConfig, RecurrentSpec
 from model.decoder.decoder import Decoder
-from model.engine.engine import _grow
+from model.engine.room import grow
 from model.formats.gguf import open_gguf
 from model.load import describe, load
 from model.mesh import everywhere, mesh_of
@@ -203,7 +203,7 @@ def answer() -> dict[str, Any]:
         model = load(describe(path), mesh=mesh_of(jax.devices()))
     state = model.engine.new_state(1)
     _, state = model.engine.prefill([tiny.START, *said[:4]], state)
-    grown = _grow(model.engine.decoder, state, 4000)
+    grown = grow(model.engine.decoder, state, 4000)
     return {
         "answer": "".join(model.stream([tiny.START], sampling=Sampling())),
         "devices": len(model.engine.params.embed.values.addressable_shards),

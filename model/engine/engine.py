@@ -6,38 +6,32 @@ arguments, so there is one for each chunk size and one that decodes; the state i
 
 from __future__ import annotations
 
-import time
-from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
+from jax import Array
 
 from model.cache.prefix import Prefixes
-from model.cache.state import State, init_state, placed
+from model.cache.state import State
 from model.cache.trail import Trail, trail
 from model.decoder.decoder import Decoder, Media
 from model.engine import plan
+from model.engine.decode import Tail, constrained, decode, first_token, without_unlikely
 from model.engine.prefill import Prefill, media_of
+from model.engine.room import empty_state, grow, room_for
 from model.engine.session import Session
 from model.errors import ContextOverflowError, FormatError
 from model.mesh import everywhere
 from model.nn.rope import RopeTable
 from model.prompt import Soft
 from model.sampling.constraint import Constraint
-from model.sampling.sampler import Sampler, Sampling, masked
+from model.sampling.sampler import Sampler, Sampling
 from model.weights.params import Params
 
 Progress = Callable[[int, int], None]
-
-_MOST_STEPS = 16  # tokens decoded by one call at most
-_ROOM = 1024  # tokens of an answer that the cache holds from the start; it grows beyond
-_MANY = 12  # tokens that must come, from which on a chunk takes them in less time than steps do
-_STEP_SECONDS = 0.1  # how long one call should take: what a person sees as streaming
 
 
 class Engine:
@@ -109,7 +103,7 @@ class Engine:
                 session.forget()
             found = self.new_state(room), 0
         state, done = found
-        state = _grow(self.decoder, state, room)
+        state = grow(self.decoder, state, room)
         return Prefill(self.decoder, self.params, self.ropes, prompt, state, done, told)
 
     def prefill(
@@ -240,10 +234,10 @@ class Engine:
         sampler = Sampler.of(sampling, suppress)
         try:
             if constraint is not None:
-                yield from self._constrained(tail, logits, sampler, frozenset(stop), limit, constraint)
+                yield from constrained(self, tail, logits, sampler, frozenset(stop), limit, constraint)
             else:
                 token = first_token(sampler, logits, tail.state.length)
-                yield from self._decode(tail, token, sampler, stops, limit)
+                yield from decode(self, tail, token, sampler, stops, limit)
         except GeneratorExit:
             self._hold(session, ids, soft, tail)
             raise
@@ -255,134 +249,6 @@ class Engine:
             held = int(tail.state.length)
             session.hold([*ids, *tail.tokens()][:held], soft, tail.state)
             session.remember(held, tail.state)
-
-    def _decode(self, tail: Tail, token: Array, sampler: Sampler, stops: Array, limit: int) -> Iterator[int]:
-        """Yield the first token and decode on from it.
-
-        One block of tokens is always being computed while the one before is read and shown.
-        """
-        stopping = frozenset(np.asarray(stops).tolist())
-        first = int(token)
-        tail.said.append(first)
-        yield first
-        if first in stopping:
-            return
-        asked, steps = 1, 1
-        held = int(tail.state.length)
-        pending: tuple[int, float] | None = None
-        while True:
-            launched = None
-            if asked < limit:
-                steps = min(steps, limit - asked)
-                state = _grow(self.decoder, tail.state, held + steps)
-                began = time.perf_counter()
-                out, count, token, tail.state = _step(
-                    self.decoder, self.params, self.ropes, state, token, sampler, stops, np.int32(steps)
-                )
-                tail.unread.append((out, count))
-                launched = (steps, began)
-                asked, held = asked + steps, held + steps
-            if pending is not None:
-                tokens = tail.read()
-                yield from tokens
-                if len(tokens) < pending[0] or tokens[-1] in stopping:
-                    return
-            if launched is None:
-                return
-            if pending is not None:
-                steps = _paced(pending[0], launched[1] - pending[1])
-            pending = launched
-
-    def _constrained(
-        self,
-        tail: Tail,
-        logits: Array,
-        sampler: Sampler,
-        stops: frozenset[int],
-        limit: int,
-        constraint: Constraint,
-    ) -> Iterator[int]:
-        """Yield tokens that a constraint allows, from the logits f32 [V] of the first on.
-
-        The device works on the logits of a token while the host works on its mask.
-        """
-        held, said = int(tail.state.length), 0
-        while said < limit and not constraint.ended:
-            forced = list(constraint.forced())[: limit - said]
-            if not forced:
-                chosen = int(choose(sampler, logits, constraint.mask(), np.int32(held)))
-                forced = [chosen]
-            tokens: list[int] = []
-            for each in forced:
-                tokens.append(constraint.take(each, limit - said - len(tokens) - 1))
-                if tokens[-1] != each or tokens[-1] in stops or constraint.ended:
-                    break
-            said += len(tokens)
-            tail.said += tokens
-            if said < limit and not constraint.ended and tokens[-1] not in stops:
-                state = _grow(self.decoder, tail.state, held + len(tokens))
-                if len(tokens) >= _MANY:
-                    logits, state = self.prefill(tokens, state)
-                else:
-                    for each in tokens:
-                        logits, state = _next(self.decoder, self.params, self.ropes, state, np.int32(each))
-                tail.state = state
-                held += len(tokens)
-            yield from tokens
-            if tokens[-1] in stops:
-                return
-
-
-@dataclass(slots=True)
-class Tail:
-    """A sequence behind its prompt.
-
-    Attributes:
-        state: of the prompt and of what was generated, but for its last token.
-        said: tokens that were generated and read.
-        unread: what calls that were launched behind them give: tokens [16], and how many.
-    """
-
-    state: State
-    said: list[int] = field(default_factory=list)
-    unread: deque[tuple[Array, Array]] = field(default_factory=deque)
-
-    def read(self) -> list[int]:
-        """The tokens of the next call, now read."""
-        out, count = self.unread.popleft()
-        tokens = np.asarray(out)[: int(count)].tolist()
-        self.said += tokens
-        return tokens
-
-    def tokens(self) -> list[int]:
-        """All tokens that were generated, whether or not anybody wants to know them."""
-        while self.unread:
-            self.read()
-        return self.said
-
-
-def without_unlikely(logits: Array, reluctant: Mapping[int, float]) -> Array:
-    """Logits [V] that rule out those of some tokens that are less likely than they must be."""
-    likely = np.asarray(jax.nn.softmax(logits))
-    for token, least in reluctant.items():
-        if likely[token] < least:
-            logits = logits.at[token].set(-jnp.inf)
-    return logits
-
-
-def _paced(steps: int, seconds: float) -> int:
-    """Steps for the next call, when one of `steps` took `seconds`."""
-    return int(min(max(_STEP_SECONDS / max(seconds / steps, 1e-6), 1), _MOST_STEPS, 2 * steps))
-
-
-def empty_state(decoder: Decoder, tokens: int, bits: int) -> State:
-    """An empty state with room for `tokens` tokens, of `bits` a cached value."""
-    return _empty(decoder, plan.slots(tokens), bits)
-
-
-def room_for(prompt: int, limit: int) -> int:
-    """Tokens that a state has room for when so many of a prompt are to be answered with at most `limit`."""
-    return prompt + min(limit, _ROOM)
 
 
 def trail_of(
@@ -398,21 +264,6 @@ def trail_of(
     return trail(ids, soft, marks, blocks_whole=blocks_whole, about=about)
 
 
-def _grow(decoder: Decoder, state: State, tokens: int) -> State:
-    slots = plan.slots(tokens)
-    return state if state.room is None or state.room >= slots else _grown(decoder, state, slots)
-
-
-@partial(jax.jit, static_argnums=(0, 1, 2))
-def _empty(decoder: Decoder, slots: int, bits: int) -> State:
-    return init_state(decoder.config, slots, bits, decoder.mesh)
-
-
-@partial(jax.jit, static_argnums=(0, 2))
-def _grown(decoder: Decoder, state: State, slots: int) -> State:
-    return placed(state.grow(slots), decoder.mesh)
-
-
 @partial(jax.jit, static_argnums=0, donate_argnums=3)
 def _score(
     decoder: Decoder,
@@ -425,55 +276,3 @@ def _score(
 ) -> tuple[Array, State]:
     hidden, state = decoder.hidden(params, ropes, state, tokens, count, media)
     return decoder.logits(params, hidden), state
-
-
-@jax.jit
-def first_token(sampler: Sampler, logits: Array, position: Array) -> Array:
-    """The token int32 [] at a position that follows logits f32 [V]."""
-    return sampler.pick(logits, position)
-
-
-@jax.jit
-def choose(sampler: Sampler, logits: Array, mask: Array, position: Array) -> Array:
-    """As `first_token`, of those that a mask uint32 [ceil(V / 32)] allows."""
-    return sampler.pick(masked(logits, mask), position)
-
-
-@partial(jax.jit, static_argnums=0, donate_argnums=3)
-def _next(
-    decoder: Decoder, params: Params, ropes: tuple[RopeTable, ...], state: State, token: Array
-) -> tuple[Array, State]:
-    """Logits f32 [V] after one more token."""
-    hidden, state = decoder.hidden(params, ropes, state, token[None], jnp.int32(1))
-    return decoder.logits(params, hidden)[0], state
-
-
-@partial(jax.jit, static_argnums=0, donate_argnums=3)
-def _step(
-    decoder: Decoder,
-    params: Params,
-    ropes: tuple[RopeTable, ...],
-    state: State,
-    token: Array,
-    sampler: Sampler,
-    stops: Array,
-    steps: Array,
-) -> tuple[Array, Array, Array, State]:
-    """Decode up to `steps` tokens after `token`; returns them [16], how many, the last one, and the state.
-
-    Ends early at a stop token; when `token` is one already, nothing happens.
-    """
-
-    def unfinished(carry: tuple[Array, Array, Array, State]) -> Array:
-        done, token, _, _ = carry
-        return (done < steps) & ~jnp.any(token == stops)
-
-    def one(carry: tuple[Array, Array, Array, State]) -> tuple[Array, Array, Array, State]:
-        done, token, out, state = carry
-        hidden, state = decoder.hidden(params, ropes, state, token[None], jnp.int32(1))
-        token = sampler.pick(decoder.logits(params, hidden)[0], state.length)
-        return done + 1, token, out.at[done].set(token), state
-
-    start = (jnp.int32(0), token, jnp.zeros(_MOST_STEPS, jnp.int32), state)
-    done, token, out, state = lax.while_loop(unfinished, one, start)
-    return out, done, token, state

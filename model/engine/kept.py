@@ -9,7 +9,8 @@ from model.cache.namespace import namespace
 from model.cache.state import State
 from model.card import ModelCard
 from model.decoder.decoder import Decoder
-from model.engine.engine import empty_state, room_for, trail_of
+from model.engine.engine import trail_of
+from model.engine.room import empty_state, room_for
 from model.prompt import Expected
 
 FLUSH_S = 10.0

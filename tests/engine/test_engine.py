@@ -12,8 +12,7 @@ import tiny
 
 from model.config import ModelConfig
 from model.decoder.decoder import Decoder
-from model.engine import engine as module
-from model.engine import plan, prefill
+from model.engine import decode, plan, prefill, room
 from model.engine.engine import Engine
 from model.errors import ContextOverflowError, FormatError
 from model.nn.linear import Numerics
@@ -106,8 +105,8 @@ def test_a_stop_ends_the_text_and_is_its_last_token(llama: Engine, at: int) -> N
 
 
 def test_nothing_more_is_asked_for_after_a_stop(llama: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    answer, step, launched = said(llama), module._step, []
-    monkeypatch.setattr(module, "_step", lambda *given: launched.append(1) or step(*given))
+    answer, step, launched = said(llama), decode._step, []
+    monkeypatch.setattr(decode, "_step", lambda *given: launched.append(1) or step(*given))
     said(llama, stop={answer[1]}, limit=200)
     assert len(launched) <= 2, "the one that stopped, and the one that was already under way"
 
@@ -145,7 +144,7 @@ def test_the_text_does_not_depend_on_how_steps_are_cut(
     llama: Engine, sampling: Sampling, steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     want = said(llama, sampling=sampling)
-    monkeypatch.setattr(module, "_paced", lambda *_: steps)
+    monkeypatch.setattr(decode, "_paced", lambda *_: steps)
     assert said(llama, sampling=sampling) == want
 
 
@@ -153,7 +152,9 @@ def test_the_text_does_not_depend_on_how_the_prompt_is_cut(
     llama: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     want = said(llama, sampling=WARM)
-    monkeypatch.setattr(module.plan, "chunks", lambda count, whole=(), marks=(): iter([(1, 32)] * (count - 3) + [(3, 32)]))
+    monkeypatch.setattr(
+        plan, "chunks", lambda count, whole=(), marks=(): iter([(1, 32)] * (count - 3) + [(3, 32)])
+    )
     assert said(llama, sampling=WARM) == want
 
 
@@ -184,9 +185,9 @@ def test_a_cache_that_grows_says_the_same(
     ids = tiny.random_ids(2040)
     want = said(long, ids, limit=40, sampling=sampling)  # room for 4096 from the start
     sizes = []
-    grown = module._grown
+    grown = room._grown
     monkeypatch.setattr(
-        module, "_grown", lambda made, state, slots: sizes.append(slots) or grown(made, state, slots)
+        room, "_grown", lambda made, state, slots: sizes.append(slots) or grown(made, state, slots)
     )
     monkeypatch.setattr(module, "_ROOM", 4)
     assert said(long, ids, limit=40, sampling=sampling) == want
@@ -237,11 +238,11 @@ def test_another_text_of_another_kind_compiles_nothing(llama: Engine) -> None:
     stop = {1, 2}
     said(llama, stop=stop)
     before = [
-        program._cache_size() for program in (module._step, prefill.take, prefill.head, module._first)
+        program._cache_size() for program in (decode._step, prefill.take, prefill.head, decode.first_token)
     ]
     said(llama, tiny.random_ids(23, seed=8), limit=13, stop={4, 5}, sampling=Sampling(0.7, 40, 0.9, 0.05, 11))
     after = [
-        program._cache_size() for program in (module._step, prefill.take, prefill.head, module._first)
+        program._cache_size() for program in (decode._step, prefill.take, prefill.head, decode.first_token)
     ]
     assert after == before
 
