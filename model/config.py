@@ -22,8 +22,8 @@ class RopeSpec:
             frequencies that they would have if all turned (Gemma 4); else they are the head's first, turned
             like a head of that size (RecurrentGemma).
         stretch: context over trained window, where the text is longer than that (YaRN, arXiv 2309.00071,
-            equations 17 to 21): pairs that turn less than once in the trained window are slowed by it, those
-            that turn more than 32 times are not, those between in part. 1 leaves all alone.
+            section 3.2): pairs that turn less than once in the trained window are slowed by it, those that
+            turn more than 32 times are not, those between in part. 1 leaves all alone.
         trained: tokens of the trained window; only read where `stretch` is not 1.
     """
 

@@ -47,15 +47,30 @@ def rope_table(spec: RopeSpec, head_dim: int, context: int) -> RopeTable:
     size = head_dim if spec.proportional else turning
     frequencies = spec.theta ** (-np.arange(0, turning, 2, dtype=np.float64) / size) / spec.factor
     if spec.stretch != 1:
-        turns = spec.trained * frequencies / (2 * np.pi)
-        kept = np.clip((turns - _FEW_TURNS) / (_MANY_TURNS - _FEW_TURNS), 0, 1)
-        frequencies *= kept + (1 - kept) / spec.stretch
+        frequencies *= _slowed(spec, frequencies.size, size)
 
     def table(positions: np.ndarray) -> Array:
         angles = positions[:, None].astype(np.float64) * frequencies
         return jnp.asarray(np.stack([np.cos(angles), np.sin(angles)], axis=1), dtype=jnp.float32)
 
     return RopeTable(table(np.arange(-(-context // _LOW)) * _LOW), table(np.arange(_LOW)))
+
+
+def _slowed(spec: RopeSpec, pairs: int, size: int) -> np.ndarray:
+    """What YaRN multiplies each pair's frequency by, f64 [pairs].
+
+    (transformers, modeling_rope_utils.py, `_compute_yarn_parameters`: the paper's ramp, which is linear in
+    the number of turns, is linear in the pair's index there, and so in what models are published with.)
+    """
+
+    def index(turns: float) -> float:
+        """Of the pair that turns so often in the trained window."""
+        return size * np.log(spec.trained / (turns * 2 * np.pi)) / (2 * np.log(spec.theta))
+
+    first = max(np.floor(index(_MANY_TURNS)), 0)
+    last = max(min(np.ceil(index(_FEW_TURNS)), size - 1), first + 1e-3)
+    slow = np.clip((np.arange(pairs) - first) / (last - first), 0, 1)
+    return 1 - slow + slow / spec.stretch
 
 
 def rotate(x: Array, angles: tuple[Array, Array], apart: int | None = None) -> Array:
