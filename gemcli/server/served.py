@@ -162,7 +162,7 @@ class Served:
             self.base,
             question="Hi",
             system="",
-            max_tokens=1,
+            max_tokens=4,  # so that decoding is compiled too
             keep=False,
             model=spec,
             started=time.perf_counter(),
