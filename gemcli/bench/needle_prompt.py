@@ -139,7 +139,9 @@ class Prompts:
     def _around(self, task: Task) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """The tokens before and behind the text, in the model's own form of a conversation."""
         card, tokenizer = self._card, self._card.tokenizer
-        ending = f"{task.question}\n{task.lead}" if card.is_base else task.question
+        # As such a model is asked everywhere. Without the two words gemma-3-270m, 4,000 tokens from the needle,
+        # repeated the question's own words in three of six answers; with them it was right.
+        ending = f"Question: {task.question}\nAnswer: {task.lead}" if card.is_base else task.question
         content = f"{task.intro}\n\n{HERE}\n\n{ending}"
         before: list[tuple[str, bool]] = []
         after: list[tuple[str, bool]] = []

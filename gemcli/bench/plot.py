@@ -46,7 +46,7 @@ def draw_needle(report: Mapping[str, Any], path: Path) -> None:
     found = {(each["length"], each["depth"]): each for each in cells}
     with _axes(path, 2.0 + 0.9 * len(lengths), 1.6 + 0.5 * len(depths)) as axes:
         shares = [[_share(found.get((length, depth))) for length in lengths] for depth in depths]
-        axes.imshow(shares, cmap="RdYlGn", vmin=0, vmax=1, aspect="auto")
+        axes.imshow(shares, cmap="RdYlGn", vmin=0, vmax=1, aspect="auto", alpha=0.75)
         axes.set_xticks(range(len(lengths)), [size_name(each) for each in lengths])
         axes.set_yticks(range(len(depths)), [f"{each:g}" for each in depths])
         axes.set_xlabel("tokens of the prompt")
@@ -56,7 +56,7 @@ def draw_needle(report: Mapping[str, Any], path: Path) -> None:
                 cell = found.get((length, depth))
                 if cell and cell["trials"]:
                     axes.text(column, row, f"{cell['correct']}/{cell['trials']}", ha="center", va="center")
-        axes.set_title(f"{report['model']}, {report['kind']} needle, {report['attention']} attention")
+        axes.set_title(f"{_name(report)}\n{report['kind']} needle, {report['attention']} attention")
 
 
 def draw_nll(report: Mapping[str, Any], path: Path) -> None:
@@ -70,9 +70,10 @@ def draw_nll(report: Mapping[str, Any], path: Path) -> None:
             label = f"{law}, $R^2$ = {curve['r2']:.3f}"
             axes.plot(places, fitted, "-", label=label)
         axes.set_xscale("log", base=2)
+        axes.xaxis.set_major_formatter(lambda place, _: size_name(round(place)))
         axes.set_xlabel("position, tokens")
         axes.set_ylabel("cumulative average of negative log-likelihood, nats")
-        axes.set_title(report["model"])
+        axes.set_title(_name(report))
         axes.grid(visible=True, alpha=0.3)
         axes.legend()
 
@@ -81,7 +82,7 @@ def draw_speed(report: Mapping[str, Any], path: Path) -> None:
     """Bars: prefill and decoding of every engine and model."""
     rows = report["rows"]
     several = len({row["model"] for row in rows}) > 1
-    names = [f"{row['model']}, {row['engine']}" if several else row["engine"] for row in rows]
+    names = [f"{_name(row)}, {row['engine']}" if several else row["engine"] for row in rows]
     with _figure(path, 8.0, 1.4 + 0.5 * len(rows), 2) as (prefill, decode):
         for axes, key, title in (
             (prefill, "prefill_tokens_per_s", "prefill, tokens/s"),
@@ -108,7 +109,7 @@ def draw_answers(report: Mapping[str, Any], path: Path) -> None:
         axes.set_yticks(range(len(kinds)), [name for name, _, _ in kinds])
         axes.invert_yaxis()
         axes.margins(x=0.2)
-        axes.set_title(f"{report['model']}: right answers")
+        axes.set_title(f"{_name(report)}: right answers")
 
 
 @contextmanager
@@ -134,6 +135,11 @@ def _figure(path: Path, width: float, height: float, count: int) -> Iterator[tup
         figure.savefig(path, dpi=_DPI)
     except OSError as error:
         raise GemcliError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _name(report: Mapping[str, Any]) -> str:
+    """The model's name; of a file without its folders."""
+    return Path(report["model"]).name
 
 
 def _share(cell: Mapping[str, Any] | None) -> float:

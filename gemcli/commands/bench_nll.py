@@ -100,12 +100,12 @@ def nll(
         tokenizer = card.tokenizer
         start = [tokenizer.bos_id] if tokenizer.add_bos and tokenizer.bos_id is not None else []
         wanted = sizes.read_size(tokens) if tokens else None
+        how = check_reach(found.name, card, len(start) + (wanted or 0), attention, show)
         hay = haystack(tokenizer, files or [], show)
         ids = hay.once(wanted, card.window - len(start))
         if len(ids) < 2 or windows > len(ids):
             raise UsageError(f"{hay.name} has {len(ids):,} tokens, which is too short", "Name longer files.")
         read = bench.readings(ids, windows, start)
-        how = check_reach(found.name, card, len(read[0]), attention, show)
         loaded = get_ready(found.name, card, len(read[0]), device, show, attention=how)
         ours = _measure(loaded, read, found.name, show)
         said = bench.report(ours, model=found.name, text=hay.name) | {

@@ -155,7 +155,9 @@ def test_a_model_that_only_continues_text_is_given_the_beginning_of_the_answer(c
     base = replace(card, template=ChatTemplate(None, bos="", eos=""), is_base=True)
     made = prompts(base)
     ids, _ = made.build(made.layout(task("single", 800, 0.5, 0, seed=0), 800))
-    assert base.tokenizer.decode([int(each) for each in ids]).endswith("The pass key is")
+    assert base.tokenizer.decode([int(each) for each in ids]).endswith(
+        "Question: What is the pass key?\nAnswer: The pass key is"
+    )
 
 
 def test_a_template_and_a_text_without_room(card: ModelCard) -> None:
