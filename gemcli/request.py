@@ -58,6 +58,8 @@ class Request:
         private: write nothing to disk at all; `keep` and `log` are then off.
         keep: whether what is made of files may be kept on disk, and what was kept used.
         schema: what the answer must be; None for text.
+        cite: whether quotes show where the answer is from; ``strict``: an answer with a quote that cannot be
+            verified is an error.
         context: tokens of prompt and answer together; None for the model's window.
         overflow: what to do with documents that do not fit.
         image_tokens: soft tokens of a picture at most, where the model has the choice; frames of a video keep
@@ -96,6 +98,7 @@ class Request:
     private: bool = False
     keep: bool = True
     schema: Schema | None = None
+    cite: Literal["no", "yes", "strict"] = "no"
     context: int | None = None
     overflow: Policy = "auto"
     image_tokens: int | None = None
@@ -135,6 +138,7 @@ class Prepared:
         ingest_s: seconds of reading the files.
         resolve_s: seconds of finding the model, and pulling it where it was missing.
         examples: turns that are shown as examples.
+        attention: how the model reads the prompt.
     """
 
     model: Resolved
@@ -146,6 +150,7 @@ class Prepared:
     ingest_s: float
     resolve_s: float
     examples: tuple[Turn, ...] = ()
+    attention: str = "dense"
 
     def check(self) -> None:
         """Refuse what does not fit and is not to be read otherwise, with the numbers.
@@ -175,6 +180,7 @@ class Prepared:
             self.packed,
             model=self.model.name,
             card=self.card,
+            attention=self.attention,
             kv_bits=kv_bits,
         )
 
@@ -196,7 +202,7 @@ def prepare(request: Request, emit: Emit, *, may_pull: bool = True) -> Prepared:
     from gemcli.hub.resolve import resolve
     from gemcli.ingest.collect import collect
     from model.load import describe
-    from model.reach import beyond, longest
+    from model.reach import beyond, longest, method
 
     began = time.perf_counter()
     documents = collect(
@@ -248,7 +254,8 @@ def prepare(request: Request, emit: Emit, *, may_pull: bool = True) -> Prepared:
         _warn_if_slow(model.name, len(packed.prompt.ids), limits, emit)
     bridged = time.perf_counter() - found
     ingest_s = read - began + bridged
-    return Prepared(model, card, packer, taken, packed, limits, ingest_s, found - read, examples)
+    how = method(card.config, request.attention, limits.window)
+    return Prepared(model, card, packer, taken, packed, limits, ingest_s, found - read, examples, how)
 
 
 def _example(file: str, request: Request, emit: Emit) -> list[Document]:

@@ -170,7 +170,8 @@ def _sums(found: Mapping[str, Any]) -> list[str]:
             if found["fits"] or not found["prompt_tokens"]
             else f", {found['prompt_tokens']:,} of them sent"
         ),
-        f"model     {found['model']}: reads {found['window']:,} tokens, {found['budget']:,} of documents",
+        f"model     {found['model']}: reads {found['window']:,} tokens, {found['budget']:,} of documents"
+        + ("" if found["attention"] == "dense" else f", with {found['attention']} attention"),
         f"memory    {size_text(found['weights_bytes'])} weights, {size_text(found['kv_bytes'])} for the text",
     ]
     times = found["estimate"]

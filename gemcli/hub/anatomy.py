@@ -79,6 +79,7 @@ def of_released(name: str, size: int, quantization: str = "") -> Anatomy:
 def facts(about: Anatomy, devices: Sequence[Device]) -> dict[str, Any]:
     """What ``models show`` tells, ready for JSON."""
     from model import footprint
+    from model.reach import longest
 
     config = about.config
     return {
@@ -87,6 +88,7 @@ def facts(about: Anatomy, devices: Sequence[Device]) -> dict[str, Any]:
         "active_parameters": config.active_parameters,
         "quantization": about.quantization or None,
         "window": config.context,
+        "longest": longest(config),
         "senses": senses(about),
         "bytes": {
             "in_memory": about.weights,
@@ -166,7 +168,8 @@ def lines(found: Mapping[str, Any]) -> dict[str, Any]:
         "architecture": found["architecture"],
         "parameters": f"{parameters:,}" + (f", a token meets {active:,}" if active != parameters else ""),
         "quantization": found["quantization"],
-        "window": f"{found['window']:,}",
+        "window": f"{found['window']:,}"
+        + (f"; --context allows {found['longest']:,}" if found["longest"] > found["window"] else ""),
         "senses": found["senses"],
         "weights": [
             f"{size_text(size)} {what}"

@@ -33,6 +33,7 @@ def plan_json(
     *,
     model: str,
     card: Sized,
+    attention: str = "dense",
     kv_bits: int = 16,
 ) -> dict[str, Any]:
     """The plan as JSON.
@@ -48,6 +49,7 @@ def plan_json(
         limits: the window.
         packed: what is sent.
         model, card: whose prompt it is.
+        attention: how the model reads it.
         kv_bits: bits of a value in the KV cache.
     """
     sent = None if packed.prompt is None else len(packed.prompt.ids)
@@ -56,6 +58,7 @@ def plan_json(
     return {
         "model": model,
         "window": limits.window,
+        "attention": attention,
         "budget": limits.for_documents(costs.overhead),
         "total_tokens": packed.given.total,
         "prompt_tokens": sent,

@@ -13,7 +13,7 @@ KEYS = [
     "read", "plan", "warnings", "error",
 ]  # fmt: skip
 PLAN_KEYS = [
-    "model", "window", "budget", "total_tokens", "prompt_tokens", "overhead_tokens", "fits", "read",
+    "model", "window", "attention", "budget", "total_tokens", "prompt_tokens", "overhead_tokens", "fits", "read",
     "kv_bytes", "weights_bytes", "estimate", "documents", "thinned",
 ]  # fmt: skip
 
