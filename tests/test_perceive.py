@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from types import SimpleNamespace
+from dataclasses import dataclass, replace
 
 import PIL.Image
 import pytest
@@ -12,10 +11,13 @@ from sensing import Senses, audio, document, image, text
 
 from gemcli.errors import InputError
 from gemcli.events import Progress, Warning
+from gemcli.pack.assemble import Prompt
 from gemcli.pack.budget import budget
 from gemcli.pack.overflow import Packer, pack
-from gemcli.parts import Image, Text
-from gemcli.perceive import perceive, soft_tokens
+from gemcli.parts import Anchor, Document, Image, Text
+from gemcli.perceive import Perception, Undecodable, repacked, soft_tokens
+from gemcli.request import Prepared
+from model.prompt import Soft
 
 
 def perceived(documents, card=None, senses=None, **options):
@@ -33,9 +35,24 @@ def perceived(documents, card=None, senses=None, **options):
         keep=False,
         counting=lambda done, total: None,
     )
-    prepared = SimpleNamespace(packed=made, packer=packer)
-    found = perceive(prepared, made.prompt, "Why?", senses, told.append, **options)
-    return found, told, senses
+    prepared = Prepared(None, card, packer, documents, made, budget(8192), 0.0, 0.0)
+    while True:
+        found = Perception(prepared.packed.prompt, packer.media, lambda: senses, told.append)
+        try:
+            for each in found.soft:
+                each.rows[0:1]
+            return Seen(found.prompt, found.soft, prepared.packed.documents), told, senses
+        except Undecodable:
+            prepared = repacked(prepared, found, "Why?", told.append, **options)
+
+
+@dataclass
+class Seen:
+    """What became of a prompt whose pictures and sounds were all looked at."""
+
+    prompt: Prompt
+    soft: tuple[Soft, ...]
+    documents: tuple[Document, ...]
 
 
 def damaged(part):
@@ -58,7 +75,6 @@ def test_each_part_has_its_rows_in_its_place():
         (slot.first, slot.count) for slot in found.prompt.media
     ]
     assert [each.is_block for each in found.soft] == [True, False, False, True]
-    assert [each.rows[0, 0] for each in found.soft] == [7, 0, 30 * 16_000, 9]
     assert senses.log == [
         ("see", 480, 336, False, 280),
         ("hear", 480_000),
@@ -67,13 +83,12 @@ def test_each_part_has_its_rows_in_its_place():
     ]
     steps = [(each.done, each.total, each.detail) for each in told if isinstance(each, Progress)]
     assert steps == [
-        (0, 1350, ""),
         (280, 1350, "a"),
         (1030, 1350, "a 00:00:00"),
         (1280, 1350, "a 00:00:00"),
         (1350, 1350, "a 00:00:03"),
-        (1350, 1350, ""),
     ]
+    assert [each.rows[0:1][0, 0] for each in found.soft] == [7, 0, 30 * 16_000, 9]
 
 
 def test_a_model_without_budgets_is_given_none():
@@ -101,7 +116,7 @@ def test_a_damaged_frame_is_left_out_and_said():
     frames = [image(480, 336, at=float(n), value=n) for n in range(4)]
     frames[2] = damaged(frames[2])
     found, told, _ = perceived([document("v.mp4", *frames)])
-    assert [each.rows[0, 0] for each in found.soft] == [0, 1, 3]
+    assert [each.rows[0:1][0, 0] for each in found.soft] == [0, 1, 3]
     assert [slot.count for slot in found.prompt.media] == [70] * 3
     assert [each.message for each in told if isinstance(each, Warning)] == [
         "v.mp4: 1 of its frames cannot be decoded and are not seen or heard"
@@ -115,7 +130,7 @@ def test_a_damaged_picture_of_a_document_leaves_a_note():
     note = found.documents[0].parts[1]
     assert isinstance(note, Text)
     assert (note.via, note.anchor.page) == ("note", 2)
-    assert [each.rows[0, 0] for each in found.soft] == [4]
+    assert [each.rows[0:1][0, 0] for each in found.soft] == [4]
     assert found.soft[0].first == found.prompt.media[0].first
 
 
@@ -130,13 +145,54 @@ def test_a_file_that_is_nothing_but_damage_is_an_error():
     card = sensing.everything()
     packer = Packer(card, "")
     prompt = packer([document("v", damaged(image(at=1.0)), image(at=2.0))], "Why?")
+    first, _ = soft_tokens(prompt, Senses(card), packer.media, lambda event: None)
     with pytest.raises(InputError, match="cannot be decoded"):
-        soft_tokens(prompt, Senses(card), packer.media, lambda event: None)
+        first.rows[0:1]
 
 
 def test_the_same_document_twice_is_seen_twice():
     same = document("p.jpg", image(480, 336, value=3))
     found, _, _ = perceived([same, same])
-    assert [each.rows[0, 0] for each in found.soft] == [3, 3]
+    assert [each.rows[0:1][0, 0] for each in found.soft] == [3, 3]
     assert found.soft[0].first < found.soft[1].first
     assert isinstance(found.prompt.media[0].part, Image)
+
+
+def test_nothing_is_decoded_before_it_is_looked_at():
+    card = sensing.everything()
+    senses, packer = Senses(card), Packer(card, "")
+    prompt = packer([document("a", image(480, 336, value=7), audio(100))], "Why?")
+    found = Perception(prompt, packer.media, lambda: senses, lambda event: None)
+    assert [len(each.rows) for each in found.soft] == [slot.count for slot in prompt.media]
+    assert senses.log == []
+    assert found.soft[2].rows[0:1][0, 0] == 30 * 16_000, "its second window"
+    assert senses.log == [("hear", 480_000)], "the first window is not encoded to come to it"
+    assert found.soft[3].rows[4:5].shape == (1, 8)
+    assert len(senses.log) == 2, "it goes on from there"
+    assert found.soft[3].rows[5:6].shape == (1, 8)
+    assert len(senses.log) == 2, "a window that two chunks share is encoded once"
+    assert found.soft[1].rows[0:1][0, 0] == 0, "and one can go back"
+
+
+def test_keys_tell_what_rows_depend_on():
+    card = sensing.everything()
+    packer = Packer(card, "")
+
+    def keys(*parts):
+        prompt = packer([document("a", *parts)], "Why?")
+        return [each.key for each in Perception(prompt, packer.media, lambda: None, print).soft]
+
+    one = replace(image(480, 336), key="k")
+    variants = [
+        one,
+        replace(one, key="other"),
+        replace(one, role="frame"),
+        replace(one, budget=70),
+        replace(one, width=640, height=448),
+        replace(audio(40), key="k"),
+        replace(audio(41), key="k"),
+    ]
+    found = [key for each in variants for key in keys(each)]
+    assert len(set(found)) == len(found) == 9
+    assert keys(replace(one, alt="said"), replace(one, anchor=Anchor(page=3))) == keys(one) * 2
+    assert keys(replace(one, key="")) == [""], "whoever has no key is looked at"

@@ -189,7 +189,7 @@ def test_a_cache_that_grows_says_the_same(
     monkeypatch.setattr(
         room, "_grown", lambda made, state, slots: sizes.append(slots) or grown(made, state, slots)
     )
-    monkeypatch.setattr(module, "_ROOM", 4)
+    monkeypatch.setattr(room, "_ROOM", 4)
     assert said(long, ids, limit=40, sampling=sampling) == want
     assert sizes == [4096 + plan.LARGEST]
 
