@@ -38,10 +38,12 @@ class Haystack:
     """
 
     def __init__(self, tokenizer: Tokenizer, texts: Callable[[], Iterator[str]], name: str) -> None:
+        import numpy as np
+
         self.name = name
         self._tokenizer = tokenizer
         self._texts = texts()
-        self._ids: list[int] = []
+        self._ids = np.zeros(0, np.int32)
         self._size: int | None = None
 
     @property
@@ -62,11 +64,11 @@ class Haystack:
             if text is None:
                 self._size = len(self._ids)
             else:
-                self._ids += self._tokenizer.encode(text)
-        if not self._ids and count:
+                more = np.asarray(self._tokenizer.encode(text), np.int32)
+                self._ids = np.concatenate([self._ids, more])
+        if not len(self._ids) and count:
             raise UsageError(f"there is no text in {self.name}", "Name files that hold text.")
-        ids = np.asarray(self._ids[:count], np.int32)
-        return ids if len(ids) == count else np.resize(ids, count)
+        return self._ids[:count] if count <= len(self._ids) else np.resize(self._ids, count)
 
     def once(self, count: int | None, most: int) -> list[int]:
         """The first `count` tokens of the text, none of them repeated; None: all, `most` of them at most.

@@ -73,7 +73,7 @@ def get_ready(
     from model.load import load, prepare
 
     prepare(make_private(cache_dir() / "compiled"), device)
-    check_room(name, card, tokens)
+    check_room(name, card, tokens if shelf is None else 2 * tokens)  # a second state, that is recalled
     show(Progress("load", 0, None, "weights", name))
     return load(
         card,
