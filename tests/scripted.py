@@ -12,7 +12,7 @@ import time
 import types
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from model.config import ModelConfig
@@ -175,6 +175,7 @@ class Card:
         self.path = path
         self.script = script
         self.window = script.window
+        self.config = replace(self.config, context=script.window)
         self.is_base = script.is_base
         self.tokenizer = ByteTokenizer()
         self.template = Template(plain=script.is_base, can_think=bool(script.thoughts))
@@ -263,6 +264,7 @@ class Model:
         soft: Sequence[object] = (),
         reluctant: Mapping[int, float] | None = None,
         constraint: object = None,
+        **others: object,
     ) -> Generation:
         made = Generation(self.card.script, ids, max_tokens or 100, progress, on_thought)
         CALLS.append(
