@@ -248,6 +248,7 @@ class Model:
     """Streams the script; `CALLS` holds what it was asked."""
 
     senses = None
+    engine = types.SimpleNamespace(prefixes=None)
 
     def __init__(self, card: Card) -> None:
         self.card = card

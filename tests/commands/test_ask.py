@@ -13,8 +13,8 @@ KEYS = [
     "read", "plan", "warnings", "error",
 ]  # fmt: skip
 PLAN_KEYS = [
-    "model", "window", "attention", "budget", "total_tokens", "prompt_tokens", "overhead_tokens", "fits", "read",
-    "kv_bytes", "weights_bytes", "estimate", "documents", "thinned",
+    "model", "window", "attention", "budget", "total_tokens", "prompt_tokens", "overhead_tokens", "fits",
+    "read", "kv_bytes", "weights_bytes", "estimate", "documents", "thinned",
 ]  # fmt: skip
 
 

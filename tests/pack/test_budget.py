@@ -56,6 +56,7 @@ def test_what_does_not_fit_is_told_in_numbers():
     ("arguments", "message"),
     [
         ({"context": 9_000}, "more than the model's window"),
+        ({"context": 9_000, "longest": 8_999}, "more than the 8,999 that can be read"),
         ({"max_tokens": 8_192}, "leaves nothing"),
         ({"context": 100, "max_tokens": 100}, "leaves nothing"),
     ],
