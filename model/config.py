@@ -57,7 +57,7 @@ class SparseSpec:
     group: int = 4
     pages: int = 64
     first: int = 1
-    near: int = 2048
+    near: int = 1024
     queries: int = 128
     voices: int = 16
 

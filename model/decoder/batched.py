@@ -20,8 +20,10 @@ from model.cache.state import Cache
 from model.config import LayerSpec
 from model.decoder.block import Chunk, Kept, Place, layer
 from model.decoder.decoder import Decoder, of_round
+from model.errors import UnsupportedModelError
 from model.nn.linear import rows as looked_up
 from model.nn.rope import RopeTable
+from model.reach import is_sparse
 from model.weights.params import LayerParams, Params, Stack, stacks
 
 
@@ -61,9 +63,17 @@ def hidden(
 
     Returns:
         f32 [B, D] after the last layer, before the final norm, and the pool with the tokens.
+
+    Raises:
+        UnsupportedModelError: a layer attends sparsely.
     """
     assert decoder.mesh is None, "a pool is not divided"
     config = decoder.config
+    if is_sparse(config):
+        raise UnsupportedModelError(
+            "several texts at once are not read with sparse attention: give --attention dense or extended, "
+            "or a --context within the model's window"
+        )
     numerics = decoder.numerics
     if numerics.integer_rows:
         # The product of one row, however many there are.
