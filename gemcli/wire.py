@@ -5,14 +5,16 @@ The one that is asked answers with the very lines of ``-o stream-json``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, fields
+import base64
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from gemcli.events import Error, Event, Init, Note, Progress, Result, Thought, Token, Warning
 from gemcli.ingest.ranges import Selection
 from gemcli.ingest.source import Source
 from gemcli.ingest.wants import Wants
+from gemcli.parts import Document, Image, Part, Text
 
 if TYPE_CHECKING:
     from gemcli.request import Request
@@ -38,7 +40,34 @@ def request_to_json(request: Request) -> dict[str, Any]:
     found = {each.name: getattr(request, each.name) for each in fields(request) if each.name not in STAYS}
     wants = asdict(request.wants)
     del wants["offline"]
-    return {**found, "wants": wants, "stop": list(request.stop)}
+    schema = None if request.schema is None else request.schema.schema
+    return {**found, "wants": wants, "stop": list(request.stop), "schema": schema}
+
+
+def documents_to_json(documents: Iterable[Document]) -> list[str]:
+    """Documents as they were sent to a model; of pictures and sounds only that they were there."""
+    from gemcli.history.documents import pack
+
+    bare = [replace(each, parts=tuple(map(_told, each.parts))) for each in documents]
+    return [base64.b64encode(pack(each, lambda part: "")[1]).decode() for each in bare]
+
+
+def documents_from(shapes: Iterable[str]) -> tuple[Document, ...]:
+    """Documents out of their JSON.
+
+    Raises:
+        ValueError: they are none.
+    """
+    from gemcli.history.documents import unpack
+
+    return tuple(unpack(base64.b64decode(each, validate=True)) for each in shapes)
+
+
+def _told(part: Part) -> Part:
+    if isinstance(part, Text):
+        return part
+    kind = "a picture" if isinstance(part, Image) else "a sound"
+    return Text(f"({kind} that the model was shown)", part.anchor, via="note")
 
 
 def source_to_json(source: Source, sha256: str) -> dict[str, Any]:

@@ -20,7 +20,9 @@ from gemcli.ident import new_id
 from gemcli.ingest.collect import gather
 from gemcli.ingest.ranges import check_clip
 from gemcli.ingest.source import Source, unreadable
+from gemcli.parts import Document
 from gemcli.request import Request
+from gemcli.turns import Turn
 from gemcli.worker import Emit
 
 _TRIES = 3
@@ -68,8 +70,7 @@ def answer(request: Request, host: str, cancelled: threading.Event | None = None
             yield Error(why.code, why.message, why.hint)
         yield Result(run.ended(why.to_json(), "interrupt" if interrupted else None))
         raise
-    assert run.result is not None, "an answer without a result is a failure"
-    yield run.result
+    yield from run.end()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class _Run:
         self.result: Result | None = None
         self.failed: Error | None = None
         self._over = False
+        self._shown: tuple[Document, ...] | None = None
         self._request = request
         self._address = address
         self._init: Init | None = None
@@ -105,6 +107,20 @@ class _Run:
             self._warnings.append(event.message)
         elif isinstance(event, Error):
             self.failed = event
+
+    def end(self) -> Generator[Event]:
+        """The result, kept in this machine's history first where it is to be."""
+        assert self.result is not None, "an answer without a result is a failure"
+        data, turn = self.result.data, None
+        if self._shown is not None:
+            turn = Turn(self._request.question, str(data["answer"]), self._shown)
+        if self._request.log and turn is not None:
+            from gemcli.history.record import record
+
+            for message in record(self._request, data, turn):
+                yield Warning(message)
+                data = {**data, "warnings": [*self._warnings, message]}
+        yield Result(data, turn)
 
     def ended(self, error: dict[str, object], finish: str | None) -> dict[str, object]:
         """The contract's object of an answer that did not come to its end."""
@@ -129,7 +145,14 @@ class _Run:
         check_clip(request.wants.start, request.wants.end)
         gathered = partial(_files, request=request, emit=emit)
         files = [_hashed(each) for each in request.sources] + gathered(request.files, request.stdin)
-        earlier: list[dict[str, Any]] = []
+        earlier: list[dict[str, Any]] = [
+            {
+                "question": turn.question,
+                "answer": turn.answer,
+                "documents": wire.documents_to_json(turn.documents),
+            }
+            for turn in request.earlier
+        ]
         others: list[_File] = []
         for file, answered in request.examples:
             shown = gathered((file,), "never")
@@ -141,6 +164,7 @@ class _Run:
             "request": wire.request_to_json(request),
             "sources": _shapes(files),
             "earlier": earlier,
+            "turn": request.log,
         }
         by_hash = {each.sha256: each for each in [*files, *others]}
         for _ in range(_TRIES):
@@ -156,6 +180,9 @@ class _Run:
 
     def _follow(self, body: dict[str, Any], emit: Emit) -> None:
         for line in self.link.lines("/gemcli/v1/answer", body):
+            if line.get("type") == "turn":
+                self._shown = wire.documents_from(line["documents"])
+                continue
             event = wire.event_from(line)
             if event is not None:
                 emit(event)

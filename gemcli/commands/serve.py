@@ -88,6 +88,16 @@ Grace = Annotated[
         help="The time that running answers have to end when it is stopped.",
     ),
 ]
+Patience = Annotated[
+    float,
+    typer.Option(
+        "--patience",
+        metavar="SECONDS",
+        envvar="GEMCLI_PATIENCE",
+        min=0.1,
+        help="The time that a client has for the head of a request, and for each further piece of it.",
+    ),
+]
 MaxBody = Annotated[
     int,
     typer.Option("--max-body", metavar="MB", envvar="GEMCLI_MAX_BODY", min=1, help="The largest request."),
@@ -126,6 +136,7 @@ def serve(
     queue: Queue = 64,
     timeout: Timeout = 3600.0,
     grace: Grace = 30.0,
+    patience: Patience = 20.0,
     max_body: MaxBody = 64,
     any_model: AnyModel = False,
     allow_urls: AllowUrls = False,
@@ -180,6 +191,8 @@ def serve(
         body_bytes=max_body << 20,
         answer_s=timeout,
         grace_s=grace,
+        header_s=patience,
+        body_s=patience,
     )
     settings = Settings(
         base=base,

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp
 
+from gemcli.errors import SchemaError
 from gemcli.events import Event, Progress, Result, Thought, Token
 from gemcli.server import asked, metrics, replies
 from gemcli.server.body import take
@@ -107,10 +108,12 @@ class Api:
                         yield replies.sent(made.text(text))
                     case Thought(text):
                         yield replies.sent(made.thought(text))
-                    case Result(data) if data["error"] is None:
+                    case Result(data) if (data := _cut(data))["error"] is None:
                         yield replies.sent(made.end(data))
                         if usage:
                             yield replies.sent(made.usage(data))
+            yield replies.DONE
+        except SchemaError:
             yield replies.DONE
         except Exception as error:
             found = fault(error)
@@ -119,6 +122,14 @@ class Api:
             yield replies.sent(found.body())
         finally:
             await pulse.aclose()
+
+
+def _cut(result: dict[str, Any]) -> dict[str, Any]:
+    """A result; one too short for its schema is no failure in this API, which says that it was cut."""
+    error = result["error"]
+    if error is None or error["code"] != SchemaError.exit_code:
+        return result
+    return {**result, "error": None, "finish_reason": "length"}
 
 
 async def _collected(events: AsyncGenerator[Event], made: Replies) -> dict[str, Any]:
@@ -130,7 +141,9 @@ async def _collected(events: AsyncGenerator[Event], made: Replies) -> dict[str, 
             if isinstance(event, Thought):
                 thoughts.append(event.text)
             elif isinstance(event, Result):
-                result = event.data
+                result = _cut(event.data)
+    except SchemaError:
+        pass  # the result says it
     finally:
         await events.aclose()
     return made.whole(result, "".join(thoughts))

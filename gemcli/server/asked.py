@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from gemcli.errors import UsageError
 from gemcli.server.attachments import Attachments
 from gemcli.server.conversation import Conversation, read
 from gemcli.server.faults import bad
 from gemcli.server.fields import Fields
+
+if TYPE_CHECKING:
+    from gemcli.structured.schema import Schema
 
 _MOST_STOPS = 16
 _NEUTRAL: Mapping[str, tuple[object, ...]] = {
@@ -64,6 +68,8 @@ def chat(request: Fields, *, may_fetch: bool, max_tokens: int | None) -> Asked:
     """
     options = sampled(request, max_tokens)
     options |= _format(request)
+    if options.get("schema") and options["stop"]:
+        raise bad("stop would cut JSON in the middle: it does not go with response_format", "stop")
     stream_options = request.object("stream_options")
     stream = request.flag("stream")
     return Asked(
@@ -119,6 +125,25 @@ def _format(request: Fields) -> dict[str, Any]:
     if wanted is None:
         return {}
     kind = wanted.choice("type", "text", "json_object", "json_schema")
-    if kind in (None, "text"):
+    if kind == "json_object":
+        return {"schema": schema_of({"type": "object"}, wanted.where)}
+    if kind != "json_schema":
         return {}
-    raise bad("answers of a given shape are not supported by this server", wanted.where, code="unsupported")
+    inner = wanted.object("json_schema")
+    if inner is None or not inner.has("schema"):
+        raise bad(f"{wanted.path('json_schema')}.schema is missing", wanted.path("json_schema"))
+    return {"schema": schema_of(inner.data["schema"], inner.path("schema"))}
+
+
+def schema_of(value: object, where: str) -> Schema:
+    """A JSON Schema that came with a request, ready to hold an answer to it.
+
+    Raises:
+        Fault: it is none, or no answer can be held to it.
+    """
+    from gemcli.structured.schema import made
+
+    try:
+        return made(value, where)
+    except UsageError as error:
+        raise bad(error.message, where, code="invalid_schema") from None

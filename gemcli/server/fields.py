@@ -155,6 +155,11 @@ def parse(body: bytes) -> Fields:
         raise bad(f"the body is not JSON: {why}") from None
     if not isinstance(found, dict):
         raise bad("the body must be a JSON object")
+    if b"\\ud" in body.lower():
+        try:
+            json.dumps(found, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise bad("the body holds half of a character (a lone surrogate)") from None
     return Fields(found)
 
 

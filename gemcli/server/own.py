@@ -20,15 +20,32 @@ from gemcli import wire
 from gemcli.events import Error, Event, Result, to_json
 from gemcli.failure import failure
 from gemcli.ingest.source import Source
+from gemcli.parts import Document
 from gemcli.server.app import Api
+from gemcli.server.asked import schema_of
 from gemcli.server.blobs import Blob, Blobs, check_name, lacking
 from gemcli.server.body import blocks, take
 from gemcli.server.desk import Desk, Streamed, attended, pulsed
 from gemcli.server.faults import bad
 from gemcli.server.fields import Fields, parse
 from gemcli.server.paths import Handler
+from gemcli.server.served import Past
 
 _MOST_FILES = 100_000
+
+
+Named = tuple[tuple[Source, str], ...]
+"""Sources without their bytes, each with the hash of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A turn that is over: its files, or the documents as they were sent then."""
+
+    question: str
+    answer: str
+    sources: Named
+    documents: tuple[Document, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +58,24 @@ class Question:
         fields: of `Request`.
         sources: inputs, with the hashes of their bytes.
         earlier: turns before, likewise.
+        turn: whether it wants to know what the model was shown.
     """
 
     model: str
     question: str
     fields: Mapping[str, Any]
-    sources: tuple[tuple[Source, str], ...]
-    earlier: tuple[tuple[str, str, tuple[tuple[Source, str], ...]], ...]
+    sources: Named
+    earlier: tuple[Earlier, ...]
+    turn: bool = False
 
     @property
     def hashes(self) -> list[str]:
         """Every file that is needed."""
-        own = [sha256 for _, sha256 in self.sources]
-        return own + [sha256 for _, _, sources in self.earlier for _, sha256 in sources]
+        return [
+            sha256
+            for sources in (self.sources, *(each.sources for each in self.earlier))
+            for _, sha256 in sources
+        ]
 
 
 class Own:
@@ -104,7 +126,7 @@ class Own:
         except BaseException:
             await events.aclose()
             raise
-        return Streamed(self._lines(first, events), "application/x-ndjson")
+        return Streamed(self._lines(first, events, asked.turn), "application/x-ndjson")
 
     def _events(self, model: str, asked: Question, cancelled: threading.Event) -> Generator[Event]:
         with self._blobs.held(asked.hashes) as held:
@@ -121,19 +143,29 @@ class Own:
             if most is not None:
                 request = replace(request, max_tokens=min(most, wanted or most))
             request = replace(request, keep=request.keep and served.base.keep)
-            past = [(question, answer, _filled(sources, held)) for question, answer, sources in asked.earlier]
+            past = [
+                Past(each.question, each.answer, _filled(each.sources, held), each.documents)
+                for each in asked.earlier
+            ]
             earlier = served.turns(request, past, cancelled)
             request = replace(request, sources=_filled(asked.sources, held), earlier=earlier)
             yield from served.answer(model, request, cancelled)
 
-    async def _lines(self, first: Event, events: AsyncGenerator[Event]) -> AsyncGenerator[bytes]:
-        """The events as lines; an empty line now and then while nothing happens."""
+    async def _lines(self, first: Event, events: AsyncGenerator[Event], turn: bool) -> AsyncGenerator[bytes]:
+        """The events as lines; an empty line now and then while nothing happens.
+
+        `turn`: what the model was shown is told too, for the history of whoever asks.
+        """
         yield _line(first)
         pulse = pulsed(events, self._api.limits.pulse_s)
         ended = False
         try:
             async for event in pulse:
-                ended = ended or isinstance(event, Result)
+                if isinstance(event, Result):
+                    ended = True
+                    if turn and event.turn is not None:
+                        shown = await asyncio.to_thread(wire.documents_to_json, event.turn.documents)
+                        yield json.dumps({"type": "turn", "documents": shown}).encode() + b"\n"
                 yield b"\n" if event is None else _line(event)
         except Exception as error:
             why = failure(error)
@@ -164,10 +196,21 @@ def read(body: Fields) -> Question:
         question=body.text("question") or "",
         fields=_settings(request),
         sources=_sources(body, "sources"),
-        earlier=tuple(
-            (turn.text("question") or "", turn.text("answer") or "", _sources(turn, "sources"))
-            for turn in body.objects("earlier")
-        ),
+        earlier=tuple(map(_earlier, body.objects("earlier"))),
+        turn=body.flag("turn"),
+    )
+
+
+def _earlier(turn: Fields) -> Earlier:
+    shapes = turn.items("documents")
+    try:
+        if not all(isinstance(each, str) for each in shapes):
+            raise ValueError("no text")
+        documents = wire.documents_from(shapes)
+    except ValueError:
+        raise bad(f"{turn.path('documents')} are no documents", turn.path("documents")) from None
+    return Earlier(
+        turn.text("question") or "", turn.text("answer") or "", _sources(turn, "sources"), documents
     )
 
 
@@ -181,6 +224,7 @@ def _settings(request: Fields) -> dict[str, Any]:
     stops = request.items("stop")
     if not all(isinstance(each, str) and each for each in stops):
         raise bad("request.stop must be a list of texts, none of them empty", "request.stop")
+    schema = request.data.get("schema")
     policy = request.choice("overflow", "auto", "error", "select", "map", "head", "tail")
     return {
         "system": request.text("system"),
@@ -190,6 +234,8 @@ def _settings(request: Fields) -> dict[str, Any]:
         "keep_going": request.flag("keep_going"),
         "conversation": request.text("conversation"),
         "private": request.flag("private"),
+        "schema": None if schema is None else schema_of(schema, "request.schema"),
+        "cite": request.choice("cite", "no", "yes", "strict") or "no",
         "keep": request.flag("keep"),
         "context": request.integer("context", 16),
         "overflow": policy or "auto",
@@ -205,7 +251,7 @@ def _settings(request: Fields) -> dict[str, Any]:
     }
 
 
-def _sources(body: Fields, name: str) -> tuple[tuple[Source, str], ...]:
+def _sources(body: Fields, name: str) -> Named:
     found = list(body.objects(name))
     if len(found) > _MOST_FILES:
         raise bad(f"{body.path(name)} holds more than {_MOST_FILES:,} files", body.path(name))
@@ -237,7 +283,7 @@ def _source(shape: Fields) -> tuple[Source, str]:
     return source, sha256
 
 
-def _filled(sources: tuple[tuple[Source, str], ...], held: Mapping[str, Blob]) -> tuple[Source, ...]:
+def _filled(sources: Named, held: Mapping[str, Blob]) -> tuple[Source, ...]:
     """The sources with their bytes."""
     return tuple(replace(source, path=held[name].path, data=held[name].data) for source, name in sources)
 

@@ -13,17 +13,31 @@ from typing import Any
 from gemcli.assistant import Loaded, answer
 from gemcli.events import Event, Init, Note, Progress, Result, Warning
 from gemcli.ingest.source import Source
+from gemcli.parts import Document
 from gemcli.request import Request, prepare
 from gemcli.server.conversation import Conversation
 from gemcli.server.faults import Fault
 from gemcli.turns import Turn
 from gemcli.worker import Cancelled
 
-Past = tuple[str, str, tuple[Source, ...]]
-"""A turn that is over: question, answer, files."""
-
 ALIAS = "default"
 """What the served model may always be called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A turn that is over.
+
+    Attributes:
+        question, answer: what was said.
+        sources: its files.
+        documents: what the model was shown then, where that is known already.
+    """
+
+    question: str
+    answer: str
+    sources: tuple[Source, ...] = ()
+    documents: tuple[Document, ...] = ()
 
 
 @dataclass(slots=True)
@@ -106,7 +120,7 @@ class Served:
             started=time.perf_counter(),
             **options,
         )
-        past = [(said.question, said.answer, tuple(said.sources)) for said in conversation.past]
+        past = [Past(said.question, said.answer, tuple(said.sources)) for said in conversation.past]
         earlier = self.turns(request, past, cancelled)
         last = conversation.last
         request = replace(request, question=last.question, sources=tuple(last.sources), earlier=earlier)
@@ -117,7 +131,7 @@ class Served:
 
         Args:
             request: the settings that they share.
-            past: question, answer and files of each.
+            past: the turns.
             cancelled: ends it.
 
         Raises:
@@ -130,10 +144,14 @@ class Served:
                 raise Cancelled
 
         earlier: tuple[Turn, ...] = ()
-        for question, answered, sources in past:
-            now = replace(request, question=question, sources=sources, earlier=earlier)
-            documents = prepare(now, emit, may_pull=False).packed.documents if sources else ()
-            earlier = (*earlier, Turn(question, answered, documents))
+        for each in past:
+            documents = each.documents
+            if each.sources:
+                now = replace(
+                    request, question=each.question, sources=each.sources, earlier=earlier, schema=None
+                )
+                documents += prepare(now, emit, may_pull=False).packed.documents
+            earlier = (*earlier, Turn(each.question, each.answer, documents))
         return earlier
 
     def spec(self, name: str) -> str | None:
