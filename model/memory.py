@@ -1,8 +1,9 @@
-"""How much memory the accelerator that computes has left."""
+"""How much memory what computes has left."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 
 def accelerator_bytes() -> int | None:
@@ -20,3 +21,18 @@ def accelerator_bytes() -> int | None:
     told = device.memory_stats() or {}
     limit = told.get("bytes_limit")
     return None if limit is None else limit - told.get("bytes_in_use", 0)
+
+
+def available_bytes() -> int | None:
+    """Bytes that may still be taken where states lie: on the accelerator, or in the machine's memory.
+
+    None where neither tells.
+    """
+    left = accelerator_bytes()
+    if left is not None:
+        return left
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration, ValueError):
+        return None

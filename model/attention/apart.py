@@ -52,7 +52,7 @@ def in_pages(cache: LayerCache, pages: Array, at: Array) -> Rows:
 
     Args:
         cache: of a pool.
-        pages: int32 [B, n], of each row's sequence; the page of nobody where it has none yet.
+        pages: int32 [B, n], of each row's sequence; -1 behind its last.
         at: int32 [B], the tokens' positions; `EMPTY` for rows that have no sequence.
     """
     row = jnp.arange(at.shape[0])
@@ -150,7 +150,8 @@ def _block(rows: Rows, layer: Array, starts: Array, index: Array, size: int) -> 
     else:
         count = min(size, PAGE)
         first = index * (size // count)
-        pieces = [starts[first + piece] for piece in range(size // count)]
+        # Behind the last page there is the one of nobody: a negative start would count from the end.
+        pieces = [jnp.maximum(starts[first + piece], 0) for piece in range(size // count)]
         shared = jnp.zeros(size, bool)
     shape = (1, cache.keys.shape[1], count, cache.keys.shape[3])
 

@@ -1,0 +1,398 @@
+"""One thread owns the device: it lets requests in, reads their prompts, and decodes all of them together.
+
+In every round it reads one chunk of one prompt and decodes a few tokens of all sequences that have been read:
+so answers go on while prompts come in.  Requests are let in in the order in which they came.  Where the pages
+are not enough, the youngest sequence gives way and comes back when there is room.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+
+import numpy as np
+
+from model.cache import pool as pools
+from model.cache.pool import NOWHERE, PAGE, Pool
+from model.cache.state import State
+from model.engine import plan, together
+from model.engine.engine import Engine
+from model.engine.incoming import Incoming
+from model.engine.reading import Reading
+from model.engine.rows import batch_of
+from model.engine.sequence import Request, Sequence, settle
+from model.engine.slots import Known, Pages, Shelf, pages_for
+from model.errors import BusyError, ModelError
+
+_SECONDS = 0.1  # how long one call should take: what a person sees as streaming
+_PART = 64  # tokens of a prompt that are read at once while others are being answered
+_GROWTH = 4  # times as many pages, when there are too few
+
+
+class Scheduler:
+    """Answers requests that other threads submit.
+
+    Args:
+        engine: whose weights compute them.
+        slots: most sequences that are decoded together.
+        queue: most requests that wait.
+        pages: of the pool: to begin with, and at most.
+    """
+
+    def __init__(self, engine: Engine, slots: int, queue: int, pages: tuple[int, int]) -> None:
+        self._engine = engine
+        self._slots, self._queue = slots, queue
+        self._few, self._most_pages = pages
+        self._turn = threading.Condition()
+        self._waiting: deque[Request] = deque()
+        self._closed = False
+        self._thread: threading.Thread | None = None
+        config = engine.decoder.config
+        self._exact = pools.has_rows(config)
+        self._paged = pools.has_pages(config)
+        self._active: list[Sequence] = []
+        self._incoming: Incoming | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        """Nothing is held."""
+        self._pool: Pool | None = None
+        self._pages = Pages(self._few if self._paged else 1)
+        self._shelf = Shelf(exact=self._exact, most=self._slots)
+        self._rows = list(range(self._slots - 1, -1, -1))
+        self._spare: State | None = None
+        self._steps = 1
+
+    # ---- what other threads call ----
+
+    def submit(self, request: Request) -> None:
+        """Ask; the answer comes to the request's outbox.
+
+        Raises:
+            BusyError: as many wait as may.
+            ModelError: it was closed.
+        """
+        with self._turn:
+            if self._closed:
+                raise ModelError("the model was closed: it answers no more requests")
+            if self._running() + len(self._waiting) >= self._slots + self._queue:
+                raise BusyError(self._running(), len(self._waiting))
+            self._waiting.append(request)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="batcher", daemon=True)
+                self._thread.start()
+            self._turn.notify()
+
+    def leave(self, request: Request) -> None:
+        """Whoever asked does not listen any more."""
+        request.gone = True
+        with self._turn:
+            if request in self._waiting:
+                self._waiting.remove(request)
+            self._turn.notify()
+
+    def counts(self) -> tuple[int, int]:
+        """Requests that are being answered, and those that wait."""
+        with self._turn:
+            return self._running(), len(self._waiting)
+
+    def close(self) -> None:
+        """End all answers with an error; returns when the thread has ended."""
+        with self._turn:
+            self._closed = True
+            self._turn.notify()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _running(self) -> int:
+        return len(self._active) + (self._incoming is not None)
+
+    # ---- the thread ----
+
+    def _work(self) -> None:
+        while True:
+            with self._turn:
+                self._turn.wait_for(lambda: self._closed or self._waiting or self._running())
+                if self._closed:
+                    break
+            try:
+                self._round()
+            except Exception as error:
+                self._fail(error)
+        self._fail(ModelError("the model was closed while it answered"))
+        self._begin()
+
+    def _fail(self, error: Exception) -> None:
+        """What was under way is lost; whoever asks next begins anew."""
+        with self._turn:
+            lost = [each.request for each in self._active]
+            lost += [self._incoming.request] if self._incoming else []
+            lost += self._waiting if self._closed else []
+            self._active, self._incoming = [], None
+            if self._closed:
+                self._waiting.clear()
+        self._begin()
+        for request in lost:
+            request.outbox.put(error)
+
+    def _round(self) -> None:
+        for sequence in [each for each in self._active if each.request.gone]:
+            self._end(sequence)
+        if self._incoming is not None and self._incoming.request.gone:
+            self._drop_incoming()
+        if self._incoming is None and self._rows:
+            self._admit()
+        if self._incoming is not None:
+            self._read(self._incoming)
+        if self._active:
+            self._decode()
+
+    # ---- prompts ----
+
+    def _admit(self) -> None:
+        """Begin to read the prompt that has waited longest."""
+        with self._turn:
+            if not self._waiting:
+                return
+            request = self._waiting.popleft()
+            self._incoming = incoming = Incoming(request, self._exact)
+        try:
+            incoming.reading = self._reading(incoming)
+            self._tell(request, incoming.reading.done)
+        except Exception as error:
+            self._refuse(incoming, error)
+
+    def _reading(self, incoming: Incoming) -> Reading:
+        """A prompt on its way, behind as much of it as is in the pool or was kept elsewhere."""
+        request, engine = incoming.request, self._engine
+        prompt = request.prompt
+        prefixes = engine.prefixes if request.keep else None
+        told = (incoming, prefixes) if prefixes is not None else (incoming,)
+        found = self._shelf.find(prompt)
+        known, done = found or (None, 0)
+        state = None
+        if prefixes is not None and prefixes.find(prompt) > done:
+            recalled = prefixes.recall(prompt, len(prompt))
+            if recalled is not None:
+                (state, done), known = recalled, None
+        if state is None and known is not None:
+            incoming.pages = known.pages[: done // PAGE]
+            self._pages.share(incoming.pages)
+            incoming.inherit(known, done)
+            state = self._taken(known, done, len(prompt))
+        elif state is None:
+            state = self._empty(len(prompt))
+        return Reading(engine, prompt, state, done, told, divisible=not self._exact)
+
+    def _empty(self, tokens: int) -> State:
+        """An empty state with room for so many tokens; the last one's memory serves again where it can."""
+        spare, self._spare = self._spare, None
+        if spare is None or spare.room != plan.slots(tokens):
+            return self._engine.new_state(tokens)
+        return together.emptied(spare)
+
+    def _taken(self, known: Known, length: int, tokens: int) -> State:
+        """The first tokens of a sequence in the pool, as a state with room for more."""
+        count = pages_for(length) if self._paged else 0
+        state = self._empty(tokens)
+        return together.taken(
+            self._held(),
+            state,
+            known.snapshots.get(length),
+            _padded(known.pages[:count], state),
+            np.int32(count),
+            np.int32(length),
+        )
+
+    def _read(self, incoming: Incoming) -> None:
+        """Take the next chunk; behind the last one the sequence gets its seat."""
+        reading, request = incoming.reading, incoming.request
+        assert reading is not None, "a prompt that is admitted is being read"
+        try:
+            if not reading.over:
+                reading.advance(_PART if self._active else None)
+                self._tell(request, reading.done)
+            if reading.over and not incoming.begun:
+                incoming.begin(reading)
+                if incoming.said:
+                    request.outbox.put(incoming.said)
+                if incoming.over:
+                    self._drop_incoming()
+                    request.outbox.put(None)
+                    return
+            if incoming.begun:
+                self._seat(incoming, reading)
+        except Exception as error:
+            self._refuse(incoming, error)
+
+    def _tell(self, request: Request, done: int) -> None:
+        if not request.again:
+            request.outbox.put((done, len(request.prompt)))
+
+    def _seat(self, incoming: Incoming, reading: Reading) -> None:
+        """Move what was read into the pool; without room for it, it waits for others to end."""
+        shared = incoming.pages
+        count = pages_for(reading.done) if self._paged else 0
+        own = self._get(count - len(shared))
+        if own is None and not self._active:
+            raise ModelError(
+                "there is too little memory for this prompt: load the model with a smaller context"
+            )
+        if own is None:
+            return
+        pages = [*shared, *own]
+        row = self._rows.pop()
+        self._pool = together.put(
+            self._held(),
+            reading.state,
+            np.int32(row),
+            _padded(pages, reading.state),
+            np.int32(len(shared)),
+            np.int32(count),
+        )
+        self._spare = None if self._exact else reading.state
+        prompt = incoming.request.prompt
+        known = Known(
+            np.asarray(prompt.ids, np.int32), prompt.soft, pages, incoming.names, incoming.snapshots
+        )
+        self._shelf.enter(known)
+        sequence = Sequence(incoming.request, known, row, deque(incoming.said), list(incoming.said))
+        with self._turn:
+            self._incoming = None
+            self._active.append(sequence)
+
+    def _refuse(self, incoming: Incoming, error: Exception) -> None:
+        """One request cannot be answered; the others go on."""
+        self._drop_incoming()
+        incoming.request.outbox.put(error)
+
+    def _drop_incoming(self) -> None:
+        with self._turn:
+            incoming, self._incoming = self._incoming, None
+        if incoming is not None:
+            self._pages.leave(incoming.pages)
+
+    # ---- memory ----
+
+    def _held(self) -> Pool:
+        if self._pool is None:
+            engine, rows = self._engine, self._slots + 1
+            pool = together.empty(engine.decoder.config, self._pages.count, rows, engine.cache_bits)
+            self._pool = pool
+            return pool
+        return self._pool
+
+    def _get(self, count: int) -> list[int] | None:
+        """So many pages; None where there are none left even without those of ended sequences."""
+        while self._pages.free < count:
+            if self._pages.count < self._most_pages:
+                pages = min(self._pages.count * _GROWTH, self._most_pages)
+                if self._pool is not None:
+                    self._pool = together.larger(self._pool, pages)
+                self._pages.grow(pages)
+            elif (known := self._shelf.drop()) is not None:
+                self._pages.leave(known.pages)
+            else:
+                return None
+        return self._pages.get(count)
+
+    # ---- answers ----
+
+    def _decode(self) -> None:
+        """A few tokens of every sequence."""
+        free = all(each.free and len(each.feed) == 1 for each in self._active)
+        steps = self._steps if free else 1
+        for sequence in list(self._active):
+            if sequence in self._active:
+                self._make_room(sequence, steps)
+        active = list(self._active)
+        if not active:
+            return
+        began = time.perf_counter()
+        out, counts, self._pool = together.step(
+            self._engine.decoder,
+            self._engine.params,
+            self._engine.ropes,
+            self._held(),
+            batch_of(active, self._engine.decoder.config.vocab, self._slots),
+            np.int32(steps),
+        )
+        tokens, taken = np.asarray(out), np.asarray(counts)
+        seconds = (time.perf_counter() - began) / max(int(taken.max()), 1)
+        if free:
+            self._steps = int(min(max(_SECONDS / max(seconds, 1e-6), 1), together.MOST_STEPS, 2 * steps))
+        for row, sequence in enumerate(active):
+            self._took(sequence, tokens[: taken[row], row].tolist())
+
+    def _took(self, sequence: Sequence, chosen: list[int]) -> None:
+        """A call has chosen these tokens of a sequence, at least one."""
+        request = sequence.request
+        sequence.took([sequence.feed.popleft(), *chosen[:-1]])
+        sequence.fresh = NOWHERE
+        if sequence.feed:  # what comes next was settled before
+            return
+        try:
+            if request.constraint is None:
+                said = chosen
+            else:
+                said = settle(chosen[0], request.constraint, request.stops, sequence.left)
+        except Exception as error:
+            self._end(sequence, error)
+            return
+        sequence.said += said
+        sequence.feed.extend(said[-1:] if request.constraint is None else said)
+        request.outbox.put(said)
+        ended = request.constraint is not None and request.constraint.ended
+        if ended or said[-1] in request.stops or not sequence.left:
+            self._end(sequence)
+
+    def _make_room(self, sequence: Sequence, steps: int) -> None:
+        """See that there is a page for a sequence's next tokens; the youngest gives way if there is none."""
+        if not self._paged:
+            return
+        missing = pages_for(sequence.at + min(steps, max(sequence.left, 1))) - len(sequence.known.pages)
+        if missing <= 0:
+            return
+        while (pages := self._get(missing)) is None:
+            youngest = self._active[-1]
+            self._give_way(youngest)
+            if youngest is sequence:
+                return
+        sequence.known.pages += pages
+        sequence.fresh = pages[0]
+
+    def _give_way(self, sequence: Sequence) -> None:
+        """A sequence goes back to the queue, to be read again with what it has said."""
+        request, prompt = sequence.request, sequence.request.prompt
+        request.limit, request.again = sequence.left, True
+        request.prompt = self._engine.trail(
+            [*prompt.ids, *sequence.said], prompt.soft, prompt.marks, prompt.about
+        )
+        request.reluctant = None
+        with self._turn:
+            self._active.remove(sequence)
+            self._waiting.appendleft(request)
+        self._forget(sequence)
+
+    def _end(self, sequence: Sequence, error: Exception | None = None) -> None:
+        """A sequence is done with; what it holds stays to be gone on from, while there is room."""
+        with self._turn:
+            self._active.remove(sequence)
+        self._rows.append(sequence.row)
+        for dropped in self._shelf.end(sequence.known):
+            self._pages.leave(dropped.pages)
+        sequence.request.outbox.put(error)
+
+    def _forget(self, sequence: Sequence) -> None:
+        self._rows.append(sequence.row)
+        sequence.known.ids = sequence.known.ids[:0]
+        for dropped in self._shelf.end(sequence.known):
+            self._pages.leave(dropped.pages)
+
+
+def _padded(pages: list[int], state: State) -> np.ndarray:
+    """Pages as int32 [n], for as many as the state has."""
+    full = np.full((state.room or PAGE) // PAGE, NOWHERE, np.int32)
+    full[: len(pages)] = pages
+    return full
