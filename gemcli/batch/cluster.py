@@ -11,11 +11,13 @@ import os
 import threading
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from gemcli.batch.run import Job, Record, one
 from gemcli.errors import GemcliError, InputError, UsageError
 from gemcli.failure import Failure, failure
+from gemcli.hub.resolve import is_path
 from gemcli.request import Request
 
 LOCAL = "local"
@@ -174,6 +176,8 @@ def _engines(ray: Any, request: Request, jobs: int) -> list[Any]:
     if not options:
         raise GemcliError("the cluster has no machine")
     there = replace(request, device="gpu" if accelerators else request.device)
+    if request.model is not None and is_path(request.model):  # they work in folders of their own
+        there = replace(there, model=str(Path(request.model).expanduser().absolute()))
     return [made.options(max_concurrency=jobs, **each).remote(there, jobs) for each in options]
 
 
