@@ -29,6 +29,8 @@ from gemcli.turns import Turn
 from gemcli.worker import Emit
 
 if TYPE_CHECKING:
+    from gemcli.cite.match import Citation
+    from model.engine.session import Session
     from model.load import Generation, Model
     from model.prompt import Expected
     from model.senses import Senses
@@ -100,7 +102,9 @@ class _Run:
         self._prepared: Prepared | None = None
         self._generation: Generation | None = None
         self._data: object = None
+        self._citations: list[Citation] = []
         self._pieces: list[str] = []
+        self._session: Session | None = None
         self._timings: dict[str, float | None] = {}
 
     def find_name(self) -> str:
@@ -152,6 +156,21 @@ class _Run:
         self._finished(request, prepared, self._generation, start_s, emit)
         if request.schema:
             self._data = request.schema.parse("".join(self._pieces), self._generation.completion_tokens)
+        if request.cite != "no":
+            self._cite(prepared, model, emit)
+
+    def _cite(self, prepared: Prepared, model: Model, emit: Emit) -> None:
+        """Find where the answer is from.
+
+        Raises:
+            CitationError: that cannot be told of all of it, and must be.
+        """
+        from gemcli.cite.quote import check, cite
+
+        said = "".join(self._pieces)
+        self._citations = cite(prepared, self._request, said, model, self._session, emit)
+        if self._request.cite == "strict":
+            check(self._citations, said)
 
     def _perception(self, prepared: Prepared, emit: Emit) -> Perception | None:
         """The pictures and sounds of a request's prompt; None where there is no prompt yet."""
@@ -181,6 +200,10 @@ class _Run:
             )
 
         self._pieces = []
+        if request.cite != "no":
+            from model.engine.session import Session
+
+            self._session = Session()
         generation = self._generation = model.stream(
             prompt.ids,
             sampling=request.sampling(),
@@ -196,6 +219,7 @@ class _Run:
             marks=prompt.marks,
             about=[each.source for each in prepared.packed.documents],
             keep=self._keeps(prepared),
+            session=self._session,
         )
         try:
             for text in generation:
@@ -331,7 +355,7 @@ class _Run:
             "data": self._data,
             "model": self._model or "",
             "finish_reason": finish,
-            "citations": [],
+            "citations": [each.to_json() for each in self._citations],
             "usage": {
                 "prompt_tokens": generation.prompt_tokens if generation else 0,
                 "cached_tokens": generation.cached_tokens if generation else 0,

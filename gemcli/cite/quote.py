@@ -1,8 +1,8 @@
 """The model shows where its answer is from: it quotes, and can quote nothing but what it was shown.
 
 A small model that is asked to cite invents.  So the answer comes first, and then the question where it is
-from, answered under a constraint: each quote is a span of the documents, which tells its place.  What was read
-for the answer is not read again.
+from, answered under a constraint: each quote is a span of the documents, which tells its place.  What was
+read for the answer is not read again.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from gemcli.cite.claims import claims, is_denial
 from gemcli.cite.match import Citation, Sources
 from gemcli.cite.spans import Quotable, quotable
+from gemcli.errors import CitationError
 from gemcli.events import Progress, Warning
 from gemcli.parts import Document
 from gemcli.perceive import Perception
@@ -61,6 +62,21 @@ def cite(
         if not any(citation.quote in each.quote for each in found if each.verified):
             found.append(citation)
     return found
+
+
+def check(citations: Sequence[Citation], answer: str) -> None:
+    """Refuse an answer whose citations cannot all be verified, or that has none and needs one.
+
+    Raises:
+        CitationError: it says which.
+    """
+    wrong = [each for each in citations if not each.verified]
+    if wrong:
+        first = wrong[0].quote or f"[{wrong[0].source} {wrong[0].anchor.label()}]"
+        more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        raise CitationError(f"this does not stand in the documents: {first[:200]}{more}")
+    if not citations and not is_denial(answer):
+        raise CitationError("nothing in the documents could be quoted for this answer")
 
 
 def _quotes(

@@ -319,6 +319,22 @@ Schema = Annotated[
         "'name, age int, tags [str], people [name: in full, role admin|guest]'.",
     ),
 ]
+Cite = Annotated[
+    bool,
+    typer.Option(
+        "--cite",
+        envvar="GEMCLI_CITE",
+        help="Quote the sentences of the documents that the answer is from, each checked against its source.",
+    ),
+]
+CiteStrict = Annotated[
+    bool,
+    typer.Option(
+        "--cite-strict",
+        envvar="GEMCLI_CITE_STRICT",
+        help="The same, and exit with 8 where a citation cannot be verified.",
+    ),
+]
 Context = Annotated[
     int | None,
     typer.Option(

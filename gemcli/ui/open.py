@@ -178,7 +178,7 @@ def _view(output: Output, out: Out, raw: bool, data: bool) -> View:
         case "stream-json":
             return JsonLinesView(out)
     if data:
-        return RawView(out, indent=out.is_terminal and not raw)
+        return RawView(out, indent=out.is_terminal and not raw, cites=False)
     able = ability(out)
     if raw or not able.styled or not out.can_show(_GLYPHS):
         return RawView(out)

@@ -6,6 +6,7 @@ from gemcli.events import Error, Event, Result, Token
 from gemcli.ui.indent import Indenter
 from gemcli.ui.sanitize import Sanitizer
 from gemcli.ui.streams import Out
+from gemcli.ui.terminal import ability
 
 
 class RawView:
@@ -14,12 +15,14 @@ class RawView:
     Args:
         out: stdout.
         indent: the text is JSON, which gets a line for each member.
+        cites: citations follow the text, which is not for a program then.
     """
 
     shows_thoughts = False
 
-    def __init__(self, out: Out, *, indent: bool = False) -> None:
+    def __init__(self, out: Out, *, indent: bool = False, cites: bool = True) -> None:
         self._out = out
+        self._cites = cites
         self._indenter = Indenter() if indent else None
         self._sanitizer = Sanitizer(terminal=out.is_terminal)
         self._last = "\n"
@@ -31,6 +34,8 @@ class RawView:
             self._write(self._indenter.push(text) if self._indenter else text)
         elif isinstance(event, Result | Error):
             self._finish()
+            if isinstance(event, Result) and self._cites:
+                self._cite(event.data.get("citations"))
 
     def paint(self) -> None:
         """Nothing: everything is written at once."""
@@ -50,6 +55,14 @@ class RawView:
         self._write(self._sanitizer.flush())
         if self._last != "\n":
             self._write("\n")
+
+    def _cite(self, citations: object) -> None:
+        if isinstance(citations, list) and citations:
+            from gemcli.ui.citations import lines
+
+            signs = self._out.can_show("✓✗")
+            below = lines(citations, ability(self._out), signs=signs)
+            self._write("\n" + "".join(line + "\n" for line in below))
 
     def _write(self, text: str) -> None:
         if text:

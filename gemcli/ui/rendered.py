@@ -87,7 +87,10 @@ class RenderedView:
             case Thought(text) if self.shows_thoughts:
                 self._thoughts.push(text)
                 self._changed = True
-            case Result() | Error():
+            case Result(data):
+                self._finish()
+                self._cite(data.get("citations"))
+            case Error():
                 self._finish()
         if not self._able.live:
             self.paint()
@@ -135,6 +138,13 @@ class RenderedView:
         self._stream = self._renderer = None
         self._changed = False
         self._draw(printed, [], height)
+
+    def _cite(self, citations: object) -> None:
+        if isinstance(citations, list) and citations:
+            from gemcli.ui.citations import lines
+
+            below = lines(citations, self._able, signs=self._out.can_show("✓✗"))
+            self._out.write("\n" + "".join(line + "\n" for line in below))
 
     def _parts(self) -> tuple[MarkdownStream, Renderer]:
         if self._stream is None or self._renderer is None:
