@@ -74,20 +74,18 @@ def hidden(
             "several texts at once are not read with sparse attention: give --attention dense or extended, "
             "or a --context within the model's window"
         )
-    numerics = decoder.numerics
-    if numerics.integer_rows:
-        # The product of one row, however many there are.
-        numerics = replace(numerics, integer_rows=max(numerics.integer_rows, tokens.shape[0]))
+    decoder = _rowwise(decoder, tokens.shape[0])
     place = jnp.maximum(at, 0)
     x = looked_up(params.embed, tokens) * config.embed_scale
     chunk = Chunk(
         at=at,
         reach=None,
         angles=decoder.angles(ropes, place),
-        inputs=config.per_layer and decoder.inputs(params, config.per_layer, tokens, x, None),
-        numerics=numerics,
+        inputs=config.per_layer and decoder.inputs(params, config.per_layer, tokens, x, None, apart=True),
+        numerics=decoder.numerics,
         implementation=decoder.implementation,
         eps=config.norm_eps,
+        apart=True,
     )
     lent: dict[int, apart.RowsMemory] = {}
     caches: list[tuple[Cache, ...]] = []
@@ -103,6 +101,19 @@ def hidden(
             tuple(each.cache if isinstance(each, (apart.Rows, RecurrentRows)) else None for each in seen)
         )
     return x, Pool(tuple(caches))
+
+
+def logits(decoder: Decoder, params: Params, x: Array) -> Array:
+    """Logits f32 [B, V] of hidden rows f32 [B, D] from `hidden`."""
+    return _rowwise(decoder, x.shape[0]).logits(params, x, apart=True)
+
+
+def _rowwise(decoder: Decoder, rows: int) -> Decoder:
+    """The decoder with the product of one row, however many there are."""
+    numerics = decoder.numerics
+    if not numerics.integer_rows:
+        return decoder
+    return replace(decoder, numerics=replace(numerics, integer_rows=max(numerics.integer_rows, rows)))
 
 
 def _seen(spec: LayerSpec, cache: Cache, seats: Seats, at: Array) -> Kept:

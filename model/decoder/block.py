@@ -39,6 +39,7 @@ class Chunk:
         eps: of the norms.
         mesh: devices that compute it; None: one.
         tables: for the keys of `angles`, what makes them of any position, for sparse attention.
+        apart: its tokens are of many sequences, none of which may depend on the others.
     """
 
     at: Array
@@ -50,6 +51,11 @@ class Chunk:
     eps: float
     mesh: Mesh | None = None
     tables: dict[tuple[RopeSpec, int], RopeTable] = field(default_factory=dict)
+    apart: bool = False
+
+    def norm(self, x: Array, weight: Array | None) -> Array:
+        """`model.nn.norm.rms_norm`."""
+        return rms_norm(x, weight, self.eps, apart=self.apart)
 
     def row(self, only: Array) -> Chunk:
         """The chunk as its token `only` int [] alone sees it."""
@@ -107,7 +113,7 @@ def layer(
         those of the chunk, or the cache of a recurrence.
     """
     asking = chunk if only is None else chunk.row(only)
-    normed = rms_norm(x, params.attn_norm, chunk.eps)
+    normed = chunk.norm(x, params.attn_norm)
     if isinstance(spec.mixer, RecurrentSpec):
         assert isinstance(kept, (RecurrentCache, RecurrentRows))
         at, numerics = chunk.at, chunk.numerics
@@ -118,9 +124,9 @@ def layer(
         mixed, kept = _attention(normed, params, kept, place, spec, spec.mixer, chunk, asking, only)
     if only is not None:
         x = _row(x, only)
-    x = x + (rms_norm(mixed, params.post_attn_norm, chunk.eps) if spec.post_norms else mixed)
+    x = x + (chunk.norm(mixed, params.post_attn_norm) if spec.post_norms else mixed)
     hidden = _feed_forward(x, params, place, spec, asking)
-    x = x + (rms_norm(hidden, params.post_ffn_norm, chunk.eps) if spec.post_norms else hidden)
+    x = x + (chunk.norm(hidden, params.post_ffn_norm) if spec.post_norms else hidden)
     if asking.inputs is not None:
         inputs = lax.dynamic_index_in_dim(asking.inputs, place.layer, keepdims=False)
         x = x + _own_input(x, params, inputs, spec, asking)
@@ -163,14 +169,14 @@ def _attention(
         if isinstance(kept, (LayerCache, apart.Rows)):
             keys, values = (kv, kv) if spec.tied_values else jnp.split(kv, 2, axis=1)
     if isinstance(kept, (LayerCache, apart.Rows)):
-        keys = rms_norm(keys, params.k_norm, chunk.eps) if spec.qk_norm else keys
-        values = rms_norm(values, None, chunk.eps) if spec.v_norm else values
+        keys = chunk.norm(keys, params.k_norm) if spec.qk_norm else keys
+        values = chunk.norm(values, None) if spec.v_norm else values
         keys = rotate(keys, chunk.angles[key], between)
         if isinstance(kept, apart.Rows):
             kept = apart.remember(keys, values, kept, place.repeat)
         else:
             kept = spread.remember(keys, values, kept, place.repeat, chunk.at, chunk.mesh)
-    queries = rms_norm(queries, params.q_norm, chunk.eps) if spec.qk_norm else queries
+    queries = chunk.norm(queries, params.q_norm) if spec.qk_norm else queries
     queries = rotate(queries, asking.angles[key], between)
     if isinstance(kept, apart.RowsMemory):
         mixed = apart.read(queries, kept, spec, asking.at, chunk.implementation)
@@ -197,24 +203,25 @@ def _heads(
 
 def _feed_forward(x: Array, params: LayerParams, place: Place, spec: LayerSpec, chunk: Chunk) -> Array:
     """The MLP and, where there are any, the experts beside it; f32 [T, D]."""
-    eps, numerics, kind = chunk.eps, chunk.numerics, spec.activation
-    normed = rms_norm(x, params.ffn_norm, eps)
+    numerics, kind = chunk.numerics, spec.activation
+    normed = chunk.norm(x, params.ffn_norm)
     biases = (params.gate_up_bias, params.down_bias) if spec.mlp_bias else None
     hands = dealt(spec, "gate_up", size(chunk.mesh))
     hidden = gated_mlp(normed, params.gate_up, params.down, kind, numerics, biases, hands)
     if spec.experts is None:
         return hidden
-    routed = route(x, params.router_scale, params.router, params.expert_scale, spec.experts.active, eps)
-    normed = rms_norm(x, params.experts_norm, eps)
+    of_router, active = (params.router_scale, params.router, params.expert_scale), spec.experts.active
+    routed = route(x, *of_router, active, chunk.eps, apart=chunk.apart)
+    normed = chunk.norm(x, params.experts_norm)
     weights = params.experts_gate_up, params.experts_down
     mixed = spread_mixture(normed, routed, weights, place.repeat, spec.experts, kind, numerics, chunk.mesh)
-    return rms_norm(hidden, params.mlp_post_norm, eps) + rms_norm(mixed, params.experts_post_norm, eps)
+    return chunk.norm(hidden, params.mlp_post_norm) + chunk.norm(mixed, params.experts_post_norm)
 
 
 def _own_input(x: Array, params: LayerParams, inputs: Array, spec: LayerSpec, chunk: Chunk) -> Array:
     """What the layer's own inputs f32 [T, P] add, let through as the stream decides; f32 [T, D]."""
     gate = ACTIVATIONS[spec.activation](linear(x, params.ple_gate, chunk.numerics))
-    return rms_norm(linear(gate * inputs, params.ple_out, chunk.numerics), params.ple_post_norm, chunk.eps)
+    return chunk.norm(linear(gate * inputs, params.ple_out, chunk.numerics), params.ple_post_norm)
 
 
 def _row(part: Array, only: Array) -> Array:

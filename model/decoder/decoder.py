@@ -102,10 +102,11 @@ class Decoder:
         """
         return self._layers(params, ropes, state, tokens, count, media, only=count - 1)
 
-    def logits(self, params: Params, x: Array) -> Array:
-        """Logits f32 [T, V] of hidden rows f32 [T, D]."""
+    def logits(self, params: Params, x: Array, *, apart: bool = False) -> Array:
+        """Logits f32 [T, V] of hidden rows f32 [T, D]; `apart`: they are of many sequences."""
         output = params.embed if params.output is None else params.output
-        logits = linear(rms_norm(x, params.final_norm, self.config.norm_eps), output, self.numerics)
+        normed = rms_norm(x, params.final_norm, self.config.norm_eps, apart=apart)
+        logits = linear(normed, output, self.numerics)
         cap = self.config.final_softcap
         return logits if cap is None else jnp.tanh(logits / cap) * cap
 
@@ -163,9 +164,18 @@ class Decoder:
         return x, placed(State(tuple(caches), state.length + count), self.mesh)
 
     def inputs(
-        self, params: Params, spec: PerLayerSpec, tokens: Array, x: Array, media: Media | None
+        self,
+        params: Params,
+        spec: PerLayerSpec,
+        tokens: Array,
+        x: Array,
+        media: Media | None,
+        *,
+        apart: bool = False,
     ) -> Array:
         """Every layer's own inputs f32 [L, T, P], of token ids and of embeddings x f32 [T, D].
+
+        `apart`: they are of many sequences.
 
         (transformers, modeling_gemma4.py, `project_per_layer_inputs`.)
         """
@@ -174,7 +184,7 @@ class Decoder:
         of_token = rows(params.ple_embed, known) * spec.width**0.5
         of_embedding = linear(x, params.ple_in, self.numerics) * width**-0.5
         of_embedding = rms_norm(
-            of_embedding.reshape(-1, count, spec.width), params.ple_norm, self.config.norm_eps
+            of_embedding.reshape(-1, count, spec.width), params.ple_norm, self.config.norm_eps, apart=apart
         )
         both = (of_embedding + of_token.reshape(-1, count, spec.width)) * 2**-0.5
         return both.swapaxes(0, 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import jax
@@ -14,7 +14,7 @@ from model.cache.layer import LayerCache
 from model.cache.pool import Pool
 from model.cache.state import Cache, State
 from model.config import ModelConfig
-from model.decoder.batched import Seats, hidden
+from model.decoder.batched import Seats, hidden, logits
 from model.decoder.decoder import Decoder
 from model.nn.rope import RopeTable
 from model.sampling.sampler import Sampler, masked
@@ -79,10 +79,6 @@ def step(
     """
     pool = pool.cleared(batch.fresh)
     rows = batch.tokens.shape[0]
-    numerics = decoder.numerics
-    if numerics.integer_rows:
-        numerics = replace(numerics, integer_rows=max(numerics.integer_rows, rows))
-    head = replace(decoder, numerics=numerics)
     samplers = Sampler(
         batch.temperature,
         batch.top_k,
@@ -100,9 +96,9 @@ def step(
     ) -> tuple[Array, Array, Array, Array, Array, Pool]:
         done, tokens, at, counts, out, pool = carry
         x, pool = hidden(decoder, params, ropes, pool, batch.seats, tokens, at)
-        logits = head.logits(params, x)
+        scores = logits(decoder, params, x)
         # One by one: a row that takes the likeliest pays nothing for those that draw.
-        picked = lax.map(_pick, (samplers, logits, at + 1, batch.masks))
+        picked = lax.map(_pick, (samplers, scores, at + 1, batch.masks))
         tokens = jnp.where(at >= 0, picked, tokens)
         counts = counts + (at >= 0)
         ended = (counts >= batch.left) | jnp.any(tokens[:, None] == batch.stops, axis=1)
@@ -122,8 +118,8 @@ def step(
 
 
 def _pick(row: tuple[Sampler, Array, Array, Array | None]) -> Array:
-    sampler, logits, position, mask = row
-    return sampler.pick(logits if mask is None else masked(logits, mask), position)
+    sampler, scores, position, mask = row
+    return sampler.pick(scores if mask is None else masked(scores, mask), position)
 
 
 @partial(jax.jit, donate_argnums=0)

@@ -25,7 +25,14 @@ _LARGEST_BLOCK = 256
 
 
 def route(
-    x: Array, scale: Array, router: Array, expert_scale: Array, active: int, eps: float
+    x: Array,
+    scale: Array,
+    router: Array,
+    expert_scale: Array,
+    active: int,
+    eps: float,
+    *,
+    apart: bool = False,
 ) -> tuple[Array, Array]:
     """Which experts each token takes, and how much of each.
 
@@ -39,10 +46,14 @@ def route(
         expert_scale: f32 [X].
         active: k, experts a token.
         eps: of the norm.
+        apart: token by token, see `model.nn.norm.rms_norm`.
 
     Returns:
         Experts int32 [T, k] and their shares f32 [T, k].
     """
+    if apart:
+        alone = lax.map(lambda row: route(row[None], scale, router, expert_scale, active, eps), x)
+        return alone[0][:, 0], alone[1][:, 0]
     seen = rms_norm(x, None, eps) * (scale * x.shape[-1] ** -0.5)[None]
     scores = lax.dot_general(seen, router, (((1,), (1,)), ((), ())), precision=lax.Precision.HIGHEST)
     likely, experts = lax.top_k(jax.nn.softmax(scores, axis=-1), active)

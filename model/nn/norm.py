@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 
-def rms_norm(x: Array, weight: Array | None, eps: float) -> Array:
+def rms_norm(x: Array, weight: Array | None, eps: float, *, apart: bool = False) -> Array:
     """``x / rms(x) * weight`` over the last axis.
 
     Where a checkpoint holds w of 1+w, loading adds the one, so the weight is always used as it is.
@@ -16,7 +16,11 @@ def rms_norm(x: Array, weight: Array | None, eps: float) -> Array:
         x: [..., D]; D may be a head's size.
         weight: f32 [D]; None leaves it out.
         eps: added to the mean square.
+        apart: along the first axis one by one: the numbers of each are then, to the bit, those of it alone.
+            (XLA on a CPU adds up in another order when there is more to add.)
     """
+    if apart:
+        return lax.map(lambda row: rms_norm(row[None], weight, eps)[0], x)
     x = x.astype(jnp.float32)
     scale = jax.lax.rsqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + eps)
     return x * scale if weight is None else x * scale * jnp.expand_dims(weight, range(x.ndim - 1))
