@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 
+ALONE = "none"
+"""The `Request.host` that has nobody else asked, not even a server of this machine that is found."""
+
 
 @dataclass(slots=True)
 class Loaded:
@@ -44,13 +47,13 @@ class Loaded:
 
     Attributes:
         path: its file; None while there is no model.
-        reach: how it attends, and to how many tokens.
+        reach: how it attends, to how many tokens, and in how many bits it remembers them.
         model: the model.
         load_s: seconds that it took.
     """
 
     path: Path | None = None
-    reach: tuple[str, int] | None = None
+    reach: tuple[str, int, int] | None = None
     model: Model | None = None
     load_s: float = 0.0
 
@@ -66,10 +69,15 @@ def answer(
     When something fails or an interrupt is thrown in, an `Error` (not for an interrupt) and the `Result`
     with what there is come first, then the exception is raised.
     """
-    if request.host is not None:
+    host = request.host
+    if host is None and loaded is None:
+        from gemcli.client import daemon
+
+        host = daemon.find(request)
+    if host not in (None, ALONE):
         from gemcli.client.remote import answer as from_there
 
-        yield from from_there(request, request.host, cancelled)
+        yield from from_there(request, host, cancelled)
         return
     run = _Run(request, loaded or Loaded())
     try:
@@ -250,7 +258,7 @@ class _Run:
 
         loaded, path = self._loaded, prepared.card.path
         window = prepared.limits.window
-        beyond = self._request.attention, max(window, prepared.card.window)
+        beyond = self._request.attention, max(window, prepared.card.window), self._request.kv_bits
         if loaded.model is not None and (loaded.path, loaded.reach) == (path, beyond):
             return loaded.model, loaded.load_s
         loaded.path = loaded.model = None  # there may be no room for two
@@ -263,6 +271,7 @@ class _Run:
             prepared.card,
             context=beyond[1],
             attention=beyond[0],
+            kv_bits=beyond[2],
             copies=_own_folder("weights", self._request, emit),
             keep=not self._request.private,
             progress=lambda done, total: emit(Progress("load", done, total, "weights", name)),

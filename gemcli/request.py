@@ -76,7 +76,8 @@ class Request:
         think: the model is to think before it answers, and its thoughts are shown.
         device: where to compute.
         offline: forbid the network.
-        host: the address of another gemcli that answers; None: this one does.
+        host: the address of another gemcli that answers; ``none``: this process does; None: this one, or a
+            server of this machine that answers just the same.
         started: when the request began, by `time.perf_counter`.
     """
 

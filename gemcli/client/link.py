@@ -61,11 +61,19 @@ class Link:
     Args:
         address: where it is.
         key: what opens it; None for none.
-        connect_s: seconds until it must have answered.
+        connect_s: seconds until it must have taken the connection.
+        silent_s: seconds without a byte after which it counts as gone.
     """
 
-    def __init__(self, address: Address, key: str | None = None, connect_s: float = CONNECT_S) -> None:
+    def __init__(
+        self,
+        address: Address,
+        key: str | None = None,
+        connect_s: float = CONNECT_S,
+        silent_s: float = SILENT_S,
+    ) -> None:
         self._address = address
+        self._silent_s = silent_s
         self._key = key
         self._connection = _connection(address, connect_s)
 
@@ -125,7 +133,7 @@ class Link:
         try:
             if connection.sock is None:
                 connection.connect()
-                _at(connection).settimeout(SILENT_S)
+                _at(connection).settimeout(self._silent_s)
             with suppress(BrokenPipeError, ConnectionResetError):  # it may have refused before it read all
                 connection.request(method, self._address.base + path, body, every)
             response = connection.getresponse()

@@ -473,7 +473,8 @@ Host = Annotated[
         "--host",
         metavar="URL|SOCKET",
         envvar="GEMCLI_HOST",
-        help="Let another gemcli answer, where `gemcli serve` runs; files are sent to it.",
+        help="Let another gemcli answer, where `gemcli serve` runs; files are sent to it. none: ask not even "
+        "the one of `gemcli serve --keep-alive` on this machine.",
     ),
 ]
 Offline = Annotated[bool, typer.Option("--offline", envvar="GEMCLI_OFFLINE", help="Never use the network.")]

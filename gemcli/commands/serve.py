@@ -98,6 +98,16 @@ Patience = Annotated[
         help="The time that a client has for the head of a request, and for each further piece of it.",
     ),
 ]
+KeepAlive = Annotated[
+    str | None,
+    typer.Option(
+        "--keep-alive",
+        metavar="TIME",
+        envvar="GEMCLI_KEEP_ALIVE",
+        help="Serve this user's own `gemcli ask`, which finds it by itself, until nobody has asked for so "
+        "long: 5m, 1h.",
+    ),
+]
 MaxBody = Annotated[
     int,
     typer.Option("--max-body", metavar="MB", envvar="GEMCLI_MAX_BODY", min=1, help="The largest request."),
@@ -130,6 +140,7 @@ def serve(
     listen: Listen = "127.0.0.1",
     port: Port = 8080,
     socket: Socket = None,
+    keep_alive: KeepAlive = None,
     api_key_file: KeyFile = None,
     no_key: NoKey = False,
     parallel: Parallel = None,
@@ -165,7 +176,9 @@ def serve(
 
     from dataclasses import replace
 
+    from gemcli.client.daemon import socket_path
     from gemcli.request import Request
+    from gemcli.settings import make_private
     from gemcli.ui import emit_json, open_ui, say, show_warning
 
     _check_installed()
@@ -194,6 +207,9 @@ def serve(
         header_s=patience,
         body_s=patience,
     )
+    keep_alive_s = None if keep_alive is None else _seconds(keep_alive)
+    if keep_alive_s is not None and socket is None and _is_usual(ctx):
+        socket = make_private(socket_path().parent) / socket_path().name
     settings = Settings(
         base=base,
         limits=limits,
@@ -204,6 +220,7 @@ def serve(
         origins=tuple(allow_origin or ()),
         any_model=any_model,
         may_fetch=allow_urls,
+        keep_alive_s=keep_alive_s,
         parallel=parallel,
         debug=debug,
     )
@@ -227,6 +244,24 @@ def serve(
         if not settings.is_local and not settings.keys:
             show_warning(f"whoever reaches {server.address} may ask: there is no key")
         server.run(slots, started=started, log=_unheard if quiet else say, say=say)
+
+
+def _is_usual(ctx: typer.Context) -> bool:
+    """Whether nobody said where on the network to listen."""
+    sources = [ctx.get_parameter_source(name) for name in ("listen", "port")]
+    return all(source is None or source.name == "DEFAULT" for source in sources)
+
+
+def _seconds(text: str) -> float:
+    from gemcli.ingest.times import seconds
+
+    try:
+        found = seconds(text)
+    except ValueError as error:
+        raise UsageError(f"--keep-alive {text!r}: {error}", "Write it as in 5m, 1h or 90.") from None
+    if not found > 0:
+        raise UsageError(f"--keep-alive {text!r}: it would end at once", "Write it as in 5m, 1h or 90.")
+    return found
 
 
 def _unheard(_: str) -> None:

@@ -7,6 +7,7 @@ for it is not overtaken for ever.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -30,6 +31,7 @@ class Gate:
 
     Attributes:
         running: how many are inside.
+        since: when one entered or left last, by `time.monotonic`.
     """
 
     def __init__(self, parallel: int, queue: int) -> None:
@@ -38,11 +40,17 @@ class Gate:
         self._model = ""
         self._waiting: deque[_Place] = deque()
         self.running = 0
+        self.since = time.monotonic()
 
     @property
     def waiting(self) -> int:
         """How many wait."""
         return len(self._waiting)
+
+    @property
+    def idle_s(self) -> float:
+        """Seconds since there was last something to do."""
+        return 0.0 if self.running or self._waiting else time.monotonic() - self.since
 
     @asynccontextmanager
     async def inside(self, model: str) -> AsyncIterator[None]:
@@ -62,6 +70,7 @@ class Gate:
             yield
         finally:
             self.running -= 1
+            self.since = time.monotonic()
             self._let_in()
 
     async def _wait(self, model: str) -> None:
@@ -90,6 +99,7 @@ class Gate:
 
     def _enter(self, model: str) -> None:
         self.running += 1
+        self.since = time.monotonic()
         self._model = model
 
     def _let_in(self) -> None:

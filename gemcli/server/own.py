@@ -84,10 +84,12 @@ class Own:
     Args:
         api: whose models and bounds they share.
         blobs: uploaded files.
+        about: what is told of the server besides.
     """
 
-    def __init__(self, api: Api, blobs: Blobs) -> None:
+    def __init__(self, api: Api, blobs: Blobs, about: Mapping[str, Any]) -> None:
         self._api = api
+        self._about = about
         self._blobs = blobs
 
     def table(self) -> dict[str, dict[str, Handler]]:
@@ -101,7 +103,12 @@ class Own:
     async def hello(self, _: HttpRequest) -> ASGIApp:
         """``GET /gemcli/v1``: who is there."""
         return JSONResponse(
-            {"gemcli": version("gemcli"), "protocol": wire.PROTOCOL, "model": self._api.served.name}
+            {
+                "gemcli": version("gemcli"),
+                "protocol": wire.PROTOCOL,
+                "model": self._api.served.name,
+                **self._about,
+            }
         )
 
     async def put(self, request: HttpRequest) -> ASGIApp:

@@ -39,6 +39,7 @@ class Settings:
         origins: other origins whose pages may ask.
         any_model: whether requests may name other models that are installed.
         may_fetch: whether images may be named by their addresses.
+        keep_alive_s: seconds without a request after which it ends; None: never.
         parallel: answers at once; None: as many as memory allows.
         debug: show tracebacks.
     """
@@ -52,6 +53,7 @@ class Settings:
     origins: tuple[str, ...] = ()
     any_model: bool = False
     may_fetch: bool = False
+    keep_alive_s: float | None = None
     parallel: int | None = None
     debug: bool = False
 
@@ -123,7 +125,7 @@ class Server:
             say: told what else a person should know.
         """
         settings, limits = self._settings, self._settings.limits
-        gate = Gate(slots, limits.queue)
+        gate, alive = Gate(slots, limits.queue), settings.keep_alive_s
 
         def failed(error: BaseException) -> None:
             said = " ".join(str(error).split())[:300]
@@ -139,8 +141,15 @@ class Server:
         rules = Rules(frozenset(map(digest, settings.keys)), hosts, settings.origins)
         api = Api(self._served, limits, settings.may_fetch, Metrics(), gate, failed)
         with Blobs(limits) as blobs:
-            app = application(api, rules, log=log, extra=Own(api, blobs).table())
-            serve(app, [self._listening], limits, started=started, stopping=stopping)
+            own = Own(api, blobs, self._served.about() if settings.socket else {})
+            serve(
+                application(api, rules, log=log, extra=own.table()),
+                [self._listening],
+                limits,
+                started=started,
+                stopping=stopping,
+                idle=None if alive is None else lambda: gate.idle_s > alive,
+            )
 
 
 def read_keys(file: Path | None) -> tuple[str, ...]:

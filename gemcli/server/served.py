@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gemcli.assistant import Loaded, answer
+from gemcli.client import daemon
 from gemcli.events import Event, Init, Note, Progress, Result, Warning
 from gemcli.ingest.source import Source
 from gemcli.parts import Document
@@ -73,6 +74,12 @@ class Served:
         self._loaded = self._load(self.base.model, show)
         assert self._loaded.model is not None
         return self._loaded.model.engine.load.slots  # type: ignore[attr-defined]
+
+    def about(self) -> dict[str, Any]:
+        """What other processes of this user must know, to tell whether this server answers as they would."""
+        assert self._loaded is not None, "it has started"
+        assert self._loaded.path is not None, "it has a model"
+        return daemon.about(self.base, self._loaded.path)
 
     def resolve(self, wanted: str) -> str:
         """The name of the model that a request means.
