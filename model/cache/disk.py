@@ -29,6 +29,7 @@ _READ_AHEAD = 4  # files in memory that have not reached their places
 _BACKLOG = 1 << 30  # bytes that wait to be written, beyond which nothing more is kept of a prompt
 _SPARE_DISK = 1 << 30  # never fill a person's disk to the brim for a cache
 _LEAST = 512  # tokens of a chunk that is worth keeping where no mark asks for it
+_CHUNK = 1024  # tokens: snapshots are so many apart, or a multiple
 _FAR = 16 * 1024  # tokens from one snapshot to the next at most
 _LEAN = 0.9  # what is left of the most when room is made, so that it is not made again at once
 _NAMES, _NAME = 20, 200  # of what a prompt is about, how many and how long are told
@@ -357,7 +358,6 @@ class _Job:
 
 def _apart(piece: int, snapshot: int) -> int:
     """Tokens from one snapshot to the next: they take half as much as what full caches hold, or less."""
-    chunk = 1024
     if not piece:
-        return 4 * chunk
-    return min(max(-(-2 * snapshot // (piece * chunk)), 1) * chunk, _FAR)
+        return 4 * _CHUNK
+    return min(max(-(-2 * snapshot // (piece * _CHUNK)), 1) * _CHUNK, _FAR)

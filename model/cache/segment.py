@@ -108,6 +108,8 @@ def read(path: Path, name: str) -> list[np.ndarray]:
                 raise DamagedError("its numbers are not those that were written")
             arrays.append(part.view(kind).reshape(shape))
             at = _aligned(end)
+        if at != size:
+            raise DamagedError("it is not as long as it was")
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedError("its header makes no sense") from error
     return arrays

@@ -118,7 +118,7 @@ def in_order_of_use(root: Path) -> list[File]:
 def wants(found: Sequence[File]) -> dict[str, int]:
     """When what builds upon a piece was last used, by the beginning of the piece's name."""
     wanted: dict[str, int] = {}
-    for each in sorted(found, key=lambda file: (file.end, not file.is_state), reverse=True):
+    for each in sorted(found, key=lambda file: (file.end, file.is_state), reverse=True):
         used = last_use(each, wanted)
         wanted[each.before] = max(wanted.get(each.before, 0), used)
     return wanted
