@@ -1,0 +1,106 @@
+"""A file of arrays is what was written, or it says that it is not."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays_of
+
+from model.cache import segment
+
+ABOUT = {"name": "abc", "end": 3, "about": ["a.pdf"], "model": "tiny"}
+
+
+def some() -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    return [
+        rng.integers(0, 1 << 16, (2, 1, 3, 8)).astype(np.uint16),
+        rng.standard_normal((1, 5)).astype(np.float32),
+        np.int32(7) * np.ones((), np.int32),
+    ]
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(
+        st.sampled_from(["uint16", "float32", "int8", "int32"]).flatmap(
+            lambda dtype: arrays_of.arrays(dtype, arrays_of.array_shapes(min_dims=0, max_dims=4, max_side=5))
+        ),
+        max_size=4,
+    )
+)
+def test_what_is_read_is_what_was_written(tmp_path_factory: pytest.TempPathFactory, given: list) -> None:
+    path = tmp_path_factory.mktemp("one") / "x.kv"
+    assert segment.write(path, ABOUT, given) == path.stat().st_size
+    found = segment.read(path, "abc")
+    assert len(found) == len(given)
+    for ours, theirs in zip(found, given, strict=True):
+        assert ours.dtype == theirs.dtype
+        np.testing.assert_array_equal(ours, theirs)
+        assert ours.ctypes.data % 64 == 0 or ours.size == 0
+    assert {key: segment.describe(path)[key] for key in ABOUT} == ABOUT
+
+
+def test_only_the_owner_may_read_it(tmp_path: Path) -> None:
+    segment.write(tmp_path / "x.kv", ABOUT, some())
+    assert stat.S_IMODE((tmp_path / "x.kv").stat().st_mode) == 0o600
+    assert [each.name for each in tmp_path.iterdir()] == ["x.kv"], "no draft is left"
+
+
+def test_no_byte_can_change_unnoticed(tmp_path: Path) -> None:
+    path = tmp_path / "x.kv"
+    size = segment.write(path, ABOUT, some())
+    whole = path.read_bytes()
+    unseen = []
+    for at in range(size):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x41]) + whole[at + 1 :])
+        try:
+            found = segment.read(path, "abc")
+        except segment.DamagedError:
+            continue
+        for ours, theirs in zip(found, some(), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+        unseen.append(at)
+    assert all(whole[at] == 0 for at in unseen), "only what fills the gaps between arrays may be anything"
+    assert len(unseen) < 4 * 64
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.6, 0.9])
+def test_what_is_cut_short_is_damaged(tmp_path: Path, share: float) -> None:
+    path = tmp_path / "x.kv"
+    size = segment.write(path, ABOUT, some())
+    os.truncate(path, int(size * share))
+    with pytest.raises(segment.DamagedError):
+        segment.read(path, "abc")
+
+
+@pytest.mark.parametrize("other", [b"", b"%PDF-1.7", b"GGUF" * 100, b"gemcli-kv1\n\0" + b"\xff" * 80])
+def test_what_is_not_ours_is_damaged(tmp_path: Path, other: bytes) -> None:
+    path = tmp_path / "x.kv"
+    path.write_bytes(other)
+    with pytest.raises(segment.DamagedError):
+        segment.read(path, "abc")
+    with pytest.raises(segment.DamagedError):
+        segment.describe(path)
+
+
+def test_what_is_of_something_else_is_damaged(tmp_path: Path) -> None:
+    segment.write(tmp_path / "x.kv", ABOUT, some())
+    with pytest.raises(segment.DamagedError, match="something else"):
+        segment.read(tmp_path / "x.kv", "other")
+
+
+def test_a_disk_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(file: object, data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(segment, "_all", fail)
+    with pytest.raises(OSError, match="No space"):
+        segment.write(tmp_path / "x.kv", ABOUT, some())
+    assert list(tmp_path.iterdir()) == []
