@@ -147,6 +147,9 @@ def parse(value: object, name: str) -> Template:
         {key: _plain(each) for key, each in defaults.items()},
         texts["description"] or "",
     )
+    for key, text in (("system", found.system), ("schema", found.schema)):
+        if INPUT in Template(name, prompt=text).blanks:
+            raise UsageError(f"in the template {name}, {key!r} cannot hold ${INPUT}", "Only the prompt can.")
     if not (found.prompt or found.system or found.schema or found.model or found.options):
         raise UsageError(f"the template {name} is empty", "It needs a prompt or a system instruction.")
     return found
