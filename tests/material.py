@@ -80,6 +80,11 @@ _DOCX = Archive(
     "7bc9d7b7d8a69c9c02ca09216118c86552704edc23bac179283f2e38f86220ce",
 )
 _R = Archive("r-doc-pdf")
+_JSONSCHEMA = Archive(
+    "jsonschema",
+    "jsonschema-4.26.0.tar.gz",
+    "0c26707e2efad8aa1bfc5b7ce170f3fccc2e4918ff85989ba9ffa9facb2be326",
+)
 
 _SAMPLES = "whisper.cpp/samples/"
 _SLIDES = "features/steps/test_files/"
@@ -180,6 +185,45 @@ MATERIAL: dict[str, Member] = {
         "usr/share/R/doc/manual/fullrefman.pdf",
         "89150a81fb3d3a11223c3e184f38c92adf3e77067aee3661086cf3582cf9dce2",
     ),
+}
+
+# The JSON-Schema-Test-Suite, MIT, of which the package brings a copy.
+_SCHEMAS = {
+    "additionalProperties": "b96bd533416386ac6421737b48c5c072870ab5dbea910585e9e8fa6305c7ca91",
+    "allOf": "81045b06706a28f6aa337b485b41a764098e10ac73bb1d346ba0a4285a63e970",
+    "anchor": "6f60e0782be6072733701459684cadf3741ddd60d96b14698b4d9a19075e9f1e",
+    "anyOf": "7a6fe41602496c256334ffa3e6fb457b26ac23b97ca03cb16b724ad21a7d216d",
+    "boolean_schema": "9c8828d325b88a0c632fca22405d5481548b49fb0f9f5536ee401e4d66aa8582",
+    "const": "16261074804eed0db7bfd0a5aca3961a1dbed086aa3f58fd1f82e60415261adf",
+    "default": "db4a8382727f6c687a0fc7bb24347e010c3fcfabd1207150ce025e1a763f6094",
+    "defs": "5a352f0b1ad9aa906758fa4d363a77c4c4b29cfc193e8d6f7ab1e184be2a75d5",
+    "enum": "4a455b62406bc7464210c275e990005edc763bed2725f886db68dd21d92b864d",
+    "exclusiveMaximum": "e37fc110c48e2a9de564579ceba3e8ab098a36f904dcc1ef02f8cf7b59dc0473",
+    "exclusiveMinimum": "0395a2423606d07943d3d355d1c9c4a474cc7cb544d3c8f266ceab801c5f0a6d",
+    "format": "3baf934e2aeace523012f92994e3c9f4b6142d68ba9ece0c12becaffa52eaf5f",
+    "infinite-loop-detection": "9fffe850049048a0e411133f7e5fec347f97c077bde65b34c67dadf96e046bcc",
+    "items": "d924a8171f1f1d04ff026a4e3491d1376297145563158543005b7073b69ab913",
+    "maxItems": "59fa6236c0766aaac5fb7c9ef82e205c230efa94271485f614218291be7cbc5c",
+    "maxLength": "ac43a3991586f2d2d1e7e37cad01bb1a7b1c5d9ad7b558d6029d24b41a04d1a9",
+    "maxProperties": "c041a4fc5c5f471dda4a87388458976c82ace98f90aa4afe19c932f758fb97bd",
+    "maximum": "7f73957505e37fbfb770e056c14b139700879bc1ec3e6eae74a727f828b1cda3",
+    "minItems": "9792cedc446be654836b42d0312eca12051e9e2f24cd5d95dcd3f3fc9adccd0a",
+    "minLength": "999e9731c57a1296e06e8b9b36b0531614ab7a6ac3c20db6fed50badbf3850ab",
+    "minProperties": "e5404b85c5f78c92446c4f20cf75403b7718ab1e29e93c9f274d46229a5ee4c2",
+    "minimum": "f6a29cb574b76621da23636a636cf12cb31b01646b89543e6ce1a813376439a3",
+    "multipleOf": "46cf4f78f42da441ad7deca2c1df02d7ba9bd330485d293a474ef070057a7ef0",
+    "oneOf": "a8d80a786d07769cb9b8b9a8903ca4f7aa564446ae6b781c7f7f6ffea11ed363",
+    "pattern": "d4b51051e057ba866a6153e12246726877dedbd83e709fc2238f1e8ed276c678",
+    "patternProperties": "1413ffe2c32afa4107044ca6c7b570fbbf6a5a12477d9f1228529fdca3b7a41b",
+    "prefixItems": "5b2006fb0d99f9df8e25e384d665edc57427e7849ac0f963f541626fd82bb522",
+    "properties": "58f01566cfe3e1fc4fb851d3b2eab13768d65ba5dbc4e9f9387ceaf4244a0522",
+    "ref": "158a559cda5c8a45ca8a810db4e9bc9bcf484c0fc83015828d5afce35409d0dc",
+    "required": "558a092523599ab66b528bd802d9148d7117ff3101fd795081686777662e29fa",
+    "type": "4c5cbe6cbcd28af73761091367b20e07d0403847e236c06c31fc27061bd81192",
+}
+MATERIAL |= {
+    f"schemas/{kind}.json": Member(_JSONSCHEMA, f"json/tests/draft2020-12/{kind}.json", sha256)
+    for kind, sha256 in _SCHEMAS.items()
 }
 
 

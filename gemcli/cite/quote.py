@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from gemcli.cite.claims import claims, is_denial
 from gemcli.cite.match import Citation, Sources
+from gemcli.cite.near import near
 from gemcli.cite.spans import Quotable, quotable
 from gemcli.errors import CitationError
 from gemcli.events import Progress, Warning
@@ -96,7 +97,7 @@ def _quotes(
 
     card = prepared.card
     shown = _shown(prepared, request, answer)
-    texts = quotable(shown)
+    texts = near(quotable(shown), answer, request.question)
     count = min(_MOST, max(1, len(_SENTENCE.findall(answer.strip() + "\n"))))
     prompt = _prompt(prepared, request, answer, shown)
     try:

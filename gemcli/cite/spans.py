@@ -43,12 +43,14 @@ def quotable(documents: Sequence[Document]) -> list[Quotable]:
         for number, part in enumerate(document.parts):
             if isinstance(part, Text) and part.via != "note" and part.text.strip():
                 form = normal(part.text)
-                found.append(Quotable(index, number, form, _span(part.text, form)))
+                found.append(Quotable(index, number, form, _span(part, form)))
     return found
 
 
-def _span(text: str, form: Normal) -> Span:
-    """A text's normal form with its borders."""
+def _span(part: Text, form: Normal) -> Span:
+    """A text's normal form with its borders.  A line of headings above a passage may be ours."""
+    text = part.text
+    own = len(part.heading) if part.heading and text.startswith(f"{part.heading}\n") else 0
     begin = len(text) - len(text.lstrip())
     starts, ends = {begin}, {len(text.rstrip())}
     for found in _BORDER.finditer(text):
@@ -63,7 +65,8 @@ def _span(text: str, form: Normal) -> Span:
     begins: set[int] = set()
     for start in starts:
         bullet = _BULLET.match(text, start)
-        begins.add(bullet.end() if bullet else start)
+        if start >= own:
+            begins.add(bullet.end() if bullet else start)
     return Span(form.text.encode(), _bytes(form, begins), _bytes(form, ends))
 
 

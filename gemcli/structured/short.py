@@ -22,7 +22,7 @@ _TYPES: dict[str, dict[str, Any]] = {
     "time": {"type": "string", "format": "time"},
     "datetime": {"type": "string", "format": "date-time"},
 } | {long: {"type": long} for long in ("string", "integer", "number", "boolean")}
-_NAME = re.compile(r"\s*([^\W\d][\w-]*|\"[^\"\n]+\")\s*(\?)?")
+_NAME = re.compile(r"\s*([^\W\d][\w-]*|\"[^\"\n]+\")[^\S\n]*(\?)?")
 _WORD = re.compile(r"[^\s,:?{}\[\]]+")
 _DEEPEST = 20
 

@@ -27,7 +27,7 @@ _TRIES = ((40, False), (4, False), (4, True))
 """Ways of looking for a way out, in turn: with how many choices a bracket still closes something rather than
 being one more character of a string, and whether the rest is tried in another order each time."""
 _DEEP = 50  # tokens
-_LONGEST = 10_000  # bytes of the shortest answer that a schema may ask for
+_LONGEST = 4_000  # bytes of the shortest answer that a schema may ask for
 
 _VOCABULARIES: WeakKeyDictionary[Tokenizer, dict[int, Vocabulary]] = WeakKeyDictionary()
 
@@ -194,10 +194,11 @@ def _way_out(matcher: LLMatcher, vocabulary: Vocabulary, room: int) -> list[int]
         chance = np.random.default_rng(0) if at_random else None
         way: list[int] = []
         seen: set[bytes] = set()
+        dull: set[bytes] = set()
         while len(way) <= room:
             if copy.is_accepting():
                 return way
-            step = copy.compute_ff_tokens() or _closer(copy, vocabulary, few, chance, seen)
+            step = copy.compute_ff_tokens() or _closer(copy, vocabulary, few, chance, seen, dull)
             if not step:
                 break
             if not copy.consume_tokens(step):
@@ -209,13 +210,28 @@ def _way_out(matcher: LLMatcher, vocabulary: Vocabulary, room: int) -> list[int]
 
 
 def _closer(
-    matcher: LLMatcher, vocabulary: Vocabulary, few: int, chance: np.random.Generator | None, seen: set[bytes]
+    matcher: LLMatcher,
+    vocabulary: Vocabulary,
+    few: int,
+    chance: np.random.Generator | None,
+    seen: set[bytes],
+    dull: set[bytes],
 ) -> list[int]:
     """What leads nearer to the end: what closes, else what leads to where something can be closed, else
-    something new."""
+    something new.
+
+    Args:
+        matcher: as it stands; it is left so.
+        vocabulary: its tokens.
+        few: choices among which a bracket closes something.
+        chance: another order each time; None for always the same.
+        seen: the choices that there were on this way, which grow.
+        dull: those of them from which nothing new was to be had: not looked through again.
+    """
     mask = _mask(matcher, vocabulary)
     choices = vocabulary.allowed(mask)
-    seen.add(choices.tobytes())
+    here = choices.tobytes()
+    seen.add(here)
     quote = vocabulary.quote
     brackets = [each for each in vocabulary.brackets if each in choices] if len(choices) <= few else []
     if quote in choices and not (brackets and len(choices) == 2):  # with two: a member, or none
@@ -225,6 +241,8 @@ def _closer(
     if not len(choices):
         return _first(mask)
     order = choices if chance is None else chance.permuted(choices)
+    if here in dull:
+        order = order[:1]
     for each in map(int, order):
         if each not in vocabulary.openers and matcher.validate_tokens([each, quote]) == 2:
             return [each]
@@ -237,6 +255,7 @@ def _closer(
             return []
         if is_new:
             return [each]
+    dull.add(here)
     return [int(order[0])]
 
 
