@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,12 +50,14 @@ class Loaded:
         reach: how it attends, to how many tokens, and in how many bits it remembers them.
         model: the model.
         load_s: seconds that it took.
+        session: what it remembers of a conversation, for requests that go on with one; None: they do not.
     """
 
     path: Path | None = None
     reach: tuple[str, int, int] | None = None
     model: Model | None = None
     load_s: float = 0.0
+    session: Session | None = None
 
 
 def answer(
@@ -74,6 +76,7 @@ def answer(
         from gemcli.client import daemon
 
         host = daemon.find(request)
+        request = request if host is None else replace(request, model=None)  # it has that very one
     if host not in (None, ALONE):
         from gemcli.client.remote import answer as from_there
 
@@ -95,6 +98,16 @@ def answer(
         yield from run.end(why, interrupted=isinstance(error, KeyboardInterrupt))
         raise
     yield from run.end()
+
+
+def make_ready(request: Request, loaded: Loaded, emit: Emit) -> None:
+    """Load a request's model before anything is asked; nothing is downloaded for it.
+
+    Raises:
+        GemcliError, ModelError: it is not there, or cannot be loaded.
+    """
+    run = _Run(replace(request, files=(), sources=(), stdin="never", question=""), loaded)
+    run.load(emit)
 
 
 class _Run:
@@ -128,6 +141,13 @@ class _Run:
             self._said.append(event.text)
         elif isinstance(event, Warning):
             self._warnings.append(event.message)
+
+    def load(self, emit: Emit) -> None:
+        """The model alone."""
+        arrays = _Arrays(_own_folder("compiled", self._request, emit), self._request)
+        prepared = prepare(self._request, emit, may_pull=False)
+        arrays.wait()
+        self._load(prepared, None, emit)
 
     def work(self, emit: Emit) -> None:
         """Everything up to the last token, in the worker's thread."""
@@ -208,7 +228,8 @@ class _Run:
             )
 
         self._pieces = []
-        if request.cite != "no":
+        self._session = self._loaded.session
+        if request.cite != "no" and self._session is None:
             from model.engine.session import Session
 
             self._session = Session()
@@ -262,9 +283,11 @@ class _Run:
         if loaded.model is not None and (loaded.path, loaded.reach) == (path, beyond):
             return loaded.model, loaded.load_s
         loaded.path = loaded.model = None  # there may be no room for two
+        if loaded.session is not None:
+            loaded.session.forget()
         name = prepared.model.name
         prompt = prepared.packed.prompt
-        check_room(name, prepared.card, len(prompt.ids) if prompt else window)
+        check_room(name, prepared.card, len(prompt.ids) if prompt else window, beyond[2])
         emit(Progress("load", 0, None, "weights", name))
         began = time.perf_counter()
         loaded.model = load(
