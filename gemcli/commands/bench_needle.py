@@ -123,7 +123,12 @@ def needle(
         def ready() -> Model:
             if not loaded:
                 shelf = stack.enter_context(own_shelf(through_cache, found.name))
-                loaded.append(get_ready(found.name, card, longest, device, show, attention=how, shelf=shelf))
+                bits = int(kv_bits)
+                loaded.append(
+                    get_ready(
+                        found.name, card, longest, device, show, attention=how, kv_bits=bits, shelf=shelf
+                    )
+                )
             return loaded[0]
 
         prompts = Prompts(card, hay, inserter(card, lambda: ready().senses, show))

@@ -47,11 +47,6 @@ class Group(TyperGroup):
         """Raise where a word was meant as a command: asking it would pull a model to answer nonsense."""
         from gemcli.ingest.arguments import names_file
 
-        if word in words.PLANNED:
-            raise UsageError(
-                f"this version has no command {word!r} yet",
-                f"To ask it as a question: gemcli {DEFAULT} {word!r}",
-            )
         meant = words.meant_command(word, list(self.commands))
         if meant is None or any(map(names_file, (word, *others))) or _piped():
             return

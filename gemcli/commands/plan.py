@@ -172,7 +172,8 @@ def _sums(found: Mapping[str, Any]) -> list[str]:
         ),
         f"model     {found['model']}: reads {found['window']:,} tokens, {found['budget']:,} of documents"
         + ("" if found["attention"] == "dense" else f", with {found['attention']} attention"),
-        f"memory    {size_text(found['weights_bytes'])} weights, {size_text(found['kv_bytes'])} for the text",
+        f"memory    {size_text(found['weights_bytes'])} weights, {size_text(found['kv_bytes'])} for the text;"
+        f" at most {size_text(found['memory_bytes'])}",
     ]
     times = found["estimate"]
     if times["first_token_s"] is None and found["read"]["overflow"] == "map":

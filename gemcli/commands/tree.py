@@ -12,6 +12,7 @@ from gemcli.commands.ask import ask
 from gemcli.commands.batch import batch
 from gemcli.commands.bench import app as bench
 from gemcli.commands.cache import app as cache
+from gemcli.commands.chat import chat
 from gemcli.commands.completions import completions
 from gemcli.commands.doctor import doctor
 from gemcli.commands.group import Group
@@ -35,6 +36,7 @@ app = typer.Typer(
     invoke_without_command=True,
 )
 app.command(cls=Presettable, short_help="Ask a question, about files or about nothing.")(ask)
+app.command(cls=Presettable, short_help="Talk with the model, about files or about nothing.")(chat)
 app.command(short_help="Show what files cost in tokens, memory and time.")(plan)
 app.command(cls=Presettable, short_help="Ask one question about many files.")(batch)
 app.command(short_help="Write down what is said in recordings and videos.")(transcribe)
@@ -50,6 +52,7 @@ app.command(short_help="Print a completion script for bash, zsh or fish.")(compl
 
 ORDER = (
     "ask",
+    "chat",
     "plan",
     "batch",
     "transcribe",

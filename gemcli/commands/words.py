@@ -5,9 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-PLANNED = ("batch", "chat")
-"""Commands to come: asking the word as a question would load a model to answer nonsense."""
-
 OTHER_TOOLS = {
     "config": "doctor",
     "download": "pull",

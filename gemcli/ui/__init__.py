@@ -8,6 +8,7 @@ from gemcli.ui.console import (
     emit_text,
     say,
     show_error,
+    show_lines,
     show_warning,
 )
 from gemcli.ui.json_out import error_object
@@ -26,5 +27,6 @@ __all__ = [
     "open_ui",
     "say",
     "show_error",
+    "show_lines",
     "show_warning",
 ]

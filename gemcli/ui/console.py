@@ -65,6 +65,13 @@ def say(message: str) -> None:
         Notes(Err()).say(message)
 
 
+def show_lines(text: str) -> None:
+    """Lines on stderr as they are laid out: a list that was asked for, which is no answer."""
+    err = Err()
+    with free_line():
+        err.write(clean(text, terminal=err.is_terminal) + "\n")
+
+
 def show_warning(message: str) -> None:
     """A warning on stderr; a Warning event to the open `Ui`, if there is one, also gets into its JSON."""
     with free_line():

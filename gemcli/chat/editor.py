@@ -1,0 +1,174 @@
+"""The line that a person types on: history, completion, and messages of several lines."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
+from prompt_toolkit.document import Document
+from prompt_toolkit.filters import Condition
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.output import ColorDepth, create_output
+
+from gemcli.chat.conversation import Conversation
+from gemcli.chat.words import WORDS
+from gemcli.errors import GemcliError
+from gemcli.settings import data_dir, make_private
+
+FENCE = '"""'
+"""Begins and ends a message of many lines."""
+
+PROMPT = "> "
+MORE = "… "
+
+
+class Editor:
+    """Reads messages from a terminal.
+
+    Args:
+        conversation: whose documents are completed.
+        keep: whether what is typed is kept for the next time.
+    """
+
+    def __init__(self, conversation: Conversation, *, keep: bool) -> None:
+        stream = sys.stdout if sys.stdout.isatty() else sys.stderr
+        self._session: PromptSession[str] = PromptSession(
+            message=PROMPT,
+            prompt_continuation=lambda width, number, wrapped: MORE[:width],
+            history=_history() if keep else InMemoryHistory(),
+            completer=_Words(conversation),
+            complete_while_typing=False,
+            multiline=Condition(self._is_open),
+            key_bindings=_keys(),
+            output=create_output(stream),
+            color_depth=ColorDepth.DEPTH_1_BIT if os.environ.get("NO_COLOR") else None,
+            enable_history_search=True,
+            mouse_support=False,
+        )
+
+    def read(self) -> str:
+        """The next message.
+
+        Raises:
+            EOFError: there is none: the person left.
+            KeyboardInterrupt: the line was given up.
+        """
+        text = self._session.prompt()
+        stripped = text.strip()
+        if stripped.startswith(FENCE):
+            return stripped.removeprefix(FENCE).removesuffix(FENCE).strip("\n")
+        return text
+
+    def _is_open(self) -> bool:
+        """Whether a message of many lines was begun and not ended."""
+        text = self._session.default_buffer.text.strip()
+        return text.startswith(FENCE) and not (len(text) >= 2 * len(FENCE) and text.endswith(FENCE))
+
+
+def _keys() -> KeyBindings:
+    keys = KeyBindings()
+
+    @keys.add("escape", "enter")
+    @keys.add("c-j")
+    def _(event: KeyPressEvent) -> None:
+        event.current_buffer.insert_text("\n")
+
+    return keys
+
+
+def _history() -> History:
+    """The kept one; where it cannot be written, one that ends with the program."""
+    try:
+        path = make_private(data_dir()) / "chat-lines"
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        with path.open("r+b"):
+            return _Kept(str(path))
+    except (GemcliError, OSError):
+        return InMemoryHistory()
+
+
+class _Kept(FileHistory):
+    """A disk that fills up takes nothing but the memory of what was typed."""
+
+    def store_string(self, string: str) -> None:
+        with suppress(OSError):
+            super().store_string(string)
+
+
+class _Words(Completer):
+    """Commands, then what they take."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        self._paths = PathCompleter(expanduser=True)
+
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
+        text = document.text_before_cursor
+        if not text.startswith("/") or "\n" in text:
+            return
+        name, space, rest = text[1:].partition(" ")
+        if not space:
+            for word, about in WORDS.items():
+                if word.startswith(name):
+                    yield Completion(
+                        f"{word} " if about.takes else word, -len(name), word, display_meta=about.help
+                    )
+        elif name in ("add", "save"):
+            last = rest.rpartition(" ")[2]
+            yield from self._paths.get_completions(Document(last, len(last)), complete_event)
+        elif name == "drop":
+            for source, _ in self._conversation.documents():
+                if source.startswith(rest):
+                    yield Completion(source, -len(rest))
+        elif name == "model":
+            from gemcli.hub.store import installed
+
+            for model in installed():
+                if model.name.startswith(rest):
+                    yield Completion(model.name, -len(rest))
+
+
+def copied(text: str) -> bytes:
+    """The escape sequence that puts a text on the clipboard of the terminal's machine (OSC 52)."""
+    import base64
+
+    return b"\x1b]52;c;" + base64.b64encode(text.encode("utf-8", "replace")) + b"\a"
+
+
+def to_clipboard(text: str) -> str:
+    """Put a text on the clipboard, by the system's own program where there is one; returns what was done."""
+    import shutil
+    import subprocess
+
+    for program in (
+        ["pbcopy"],
+        ["wl-copy"],
+        ["xclip", "-selection", "clipboard"],
+        ["clip.exe"],
+    ):
+        if program[0] in ("wl-copy",) and not os.environ.get("WAYLAND_DISPLAY"):
+            continue
+        if program[0] == "xclip" and not os.environ.get("DISPLAY"):
+            continue
+        if shutil.which(program[0]):
+            with suppress(OSError, subprocess.SubprocessError):
+                subprocess.run(
+                    program,
+                    input=text.encode("utf-8", "replace"),
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    timeout=5,
+                    check=True,
+                )
+                return "the answer is on the clipboard"
+    with suppress(OSError), Path(os.ctermid() if hasattr(os, "ctermid") else "CON").open("wb", 0) as terminal:
+        terminal.write(copied(text))
+        return "the answer was given to the terminal's clipboard"
+    raise GemcliError("there is no clipboard here", "/save FILE writes the conversation to a file.")
