@@ -193,12 +193,6 @@ def test_debug_shows_where(cli):
     assert "Traceback" in cli.ask("What?", env={"GEMCLI_DEBUG": "1"}, fail=["load", "MemoryError", ""]).err
 
 
-@pytest.mark.parametrize("word", ["serve", "chat", "batch", "history"])
-def test_a_command_to_come_is_no_question(cli, inside, word):
-    inside(word, "list").failed(2, f"no command '{word}' yet")
-    assert not cli.home.exists(), "nothing is downloaded or chosen"
-
-
 def test_an_empty_stop_text(cli, inside):
     inside("ask", "What?", "--stop", "").failed(2, "--stop needs a text")
 
