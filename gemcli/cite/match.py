@@ -147,6 +147,7 @@ def _places(wanted: str, text: str) -> Iterator[int]:
         before, after = text[max(0, at - 2) : at], text[at + len(wanted) : at + len(wanted) + 2]
         begins = not (wanted[0].isalnum() and before[-1:].isalnum())
         begins &= not (wanted[0].isdigit() and _NUMBER_BEFORE.search(before))
+        begins &= not (_NUMBER_AFTER.match(wanted) and before[-1:].isdigit())
         ends = not (wanted[-1].isalnum() and after[:1].isalnum())
         ends &= not (wanted[-1].isdigit() and _NUMBER_AFTER.match(after))
         if begins and ends:

@@ -19,7 +19,9 @@ _FORMS = {
 }  # fmt: skip
 _LETTER = r"[^\W\d_]"
 _DIVIDED = rf"(?<={_LETTER})[-‐\xad][^\S\n]*\n\s*(?={_LETTER})"
-_SPECIAL = re.compile(rf"{_DIVIDED}|[\s\x00]+|[{''.join(_FORMS)}]")
+_NO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff\xad"
+_SPACE = rf"[{_NO_WIDTH}]*[\s\x00][\s\x00{_NO_WIDTH}]*"
+_SPECIAL = re.compile(rf"(?P<divided>{_DIVIDED})|(?P<space>{_SPACE})|[{''.join(_FORMS)}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,10 @@ class Normal:
 
     def source(self, at: int) -> int:
         """Where in the text a character of the form stands."""
-        here, there = self.marks[bisect_right(self.marks, (at, 1 << 60)) - 1]
-        return there + at - here
+        index = bisect_right(self.marks, (at, 1 << 60)) - 1
+        here, there = self.marks[index]
+        last = self.marks[index + 1][1] - 1 if index + 1 < len(self.marks) else there + at - here
+        return min(there + at - here, last)
 
     def at(self, source: int) -> int:
         """Where in the form a character of the text stands, or what took its place."""
@@ -59,13 +63,13 @@ def normal(text: str, *, whole: bool = True) -> Normal:
     size = at = 0
     for found in _SPECIAL.finditer(text):
         copied = text[at : found.start()]
-        match found.group():
-            case divided if "\n" in divided and not divided[0].isspace():
-                form = "" if whole or divided[0] == "\xad" else "-"
-            case space if space[0].isspace() or space[0] == "\0":
+        match found.lastgroup:
+            case "divided":
+                form = "" if whole or found[0][0] == "\xad" else "-"
+            case "space":
                 form = " "
-            case sign:
-                form = _FORMS[sign]
+            case _:
+                form = _FORMS[found[0]]
         pieces += copied, form
         size += len(copied) + len(form)
         at = found.end()
