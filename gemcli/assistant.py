@@ -278,8 +278,7 @@ class _Run:
         from model.load import load
 
         loaded, path = self._loaded, prepared.card.path
-        window = prepared.limits.window
-        beyond = self._request.attention, max(window, prepared.card.window), self._request.kv_bits
+        beyond = prepared.attention, prepared.context, self._request.kv_bits
         if loaded.model is not None and (loaded.path, loaded.reach) == (path, beyond):
             return loaded.model, loaded.load_s
         loaded.path = loaded.model = None  # there may be no room for two
@@ -287,7 +286,7 @@ class _Run:
             loaded.session.forget()
         name = prepared.model.name
         prompt = prepared.packed.prompt
-        check_room(name, prepared.card, len(prompt.ids) if prompt else window, beyond[2])
+        check_room(name, prepared.card, len(prompt.ids) if prompt else beyond[1], beyond[2])
         emit(Progress("load", 0, None, "weights", name))
         began = time.perf_counter()
         loaded.model = load(

@@ -139,7 +139,7 @@ class Prepared:
         ingest_s: seconds of reading the files.
         resolve_s: seconds of finding the model, and pulling it where it was missing.
         examples: turns that are shown as examples.
-        attention: how the model reads the prompt.
+        mode: how the model is to read what is longer than it was trained for.
     """
 
     model: Resolved
@@ -151,7 +151,22 @@ class Prepared:
     ingest_s: float
     resolve_s: float
     examples: tuple[Turn, ...] = ()
-    attention: str = "dense"
+    mode: Mode = "auto"
+
+    @property
+    def context(self) -> int:
+        """Tokens that the model must be able to read; its own window where that is enough."""
+        prompt, most = self.packed.prompt, self.limits.window
+        if prompt is not None:
+            most = len(prompt.ids) + self.limits.answer(len(prompt.ids))
+        return self.card.window if most <= self.card.window else self.limits.window
+
+    @property
+    def attention(self) -> Mode:
+        """How the model reads it."""
+        from model.reach import method
+
+        return method(self.card.config, self.mode, self.context)
 
     def check(self) -> None:
         """Refuse what does not fit and is not to be read otherwise, with the numbers.
@@ -203,7 +218,7 @@ def prepare(request: Request, emit: Emit, *, may_pull: bool = True) -> Prepared:
     from gemcli.hub.resolve import resolve
     from gemcli.ingest.collect import collect
     from model.load import describe
-    from model.reach import beyond, longest, method
+    from model.reach import beyond, longest
 
     began = time.perf_counter()
     documents = collect(
@@ -229,8 +244,6 @@ def prepare(request: Request, emit: Emit, *, may_pull: bool = True) -> Prepared:
         max_tokens=request.max_tokens,
         longest=longest(card.config),
     )
-    if limits.window > card.window:
-        emit(Warning(beyond(model.name, card.config, request.attention, limits.window)))
     taken = as_taken(documents, request, model.name, card, limits, emit)
     examples = tuple(
         Turn(request.question, answer, as_taken(each, request, model.name, card, limits, emit))
@@ -255,8 +268,11 @@ def prepare(request: Request, emit: Emit, *, may_pull: bool = True) -> Prepared:
         _warn_if_slow(model.name, len(packed.prompt.ids), limits, emit)
     bridged = time.perf_counter() - found
     ingest_s = read - began + bridged
-    how = method(card.config, request.attention, limits.window)
-    return Prepared(model, card, packer, taken, packed, limits, ingest_s, found - read, examples, how)
+    times = ingest_s, found - read
+    prepared = Prepared(model, card, packer, taken, packed, limits, *times, examples, request.attention)
+    if prepared.context > card.window:
+        emit(Warning(beyond(model.name, card.config, request.attention, prepared.context)))
+    return prepared
 
 
 def _example(file: str, request: Request, emit: Emit) -> list[Document]:

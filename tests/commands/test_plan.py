@@ -52,14 +52,16 @@ def test_the_limits_of_the_person_count(cli):
     assert (plan["window"], plan["budget"]) == (2000, 1900 - plan["overhead_tokens"])
 
 
-def test_a_context_beyond_the_trained_window_is_said_and_planned(cli):
-    cli.file("a.md")
-    done = cli.ask("a.md", "--context", "100000", "--json", command="plan", window=8192)
+def test_what_is_longer_than_the_trained_window_is_said_and_planned(cli):
+    cli.file("a.md", "word " * 4000)
+    cli.file("b.md")
+    wide = "--context", "100000", "--overflow", "error", "--json"
+    done = cli.ask("a.md", *wide, command="plan", window=8192)
     assert (done.json()["window"], done.json()["attention"]) == (100_000, "sparse")
     assert "trained on 8,192 tokens" in done.err
-    dense = cli.ask("a.md", "--context", "8192", "--json", command="plan", window=8192)
-    assert (dense.json()["attention"], dense.err) == ("dense", "")
-    cli.ask("a.md", "--context", "2000000", command="plan", window=8192).failed(2, "1,048,576", "--context")
+    short = cli.ask("b.md", *wide, command="plan", window=8192)
+    assert (short.json()["window"], short.json()["attention"], short.err) == (100_000, "dense", "")
+    cli.ask("b.md", "--context", "2000000", command="plan", window=8192).failed(2, "1,048,576", "--context")
 
 
 def test_people_get_a_row_for_each_document(cli):
