@@ -23,6 +23,7 @@ import numpy as np
 from model.cache import pieces, segment, shelf
 from model.cache.state import State
 from model.cache.trail import Step, Trail
+from model.engine import plan
 
 _READERS = 2
 _READ_AHEAD = 4  # files in memory that have not reached their places
@@ -80,13 +81,16 @@ class DiskPrefixes:
 
     def find(self, trail: Trail) -> int:
         """Tokens of a prompt's beginning that `recall` would give, as far as names tell."""
+        if self._early is not None and self._early[0] == trail.name:
+            early = self._early[2].result()
+            return early[1] if early else 0
         at = self._last(trail) if self._on else None
         return 0 if at is None else trail.steps[at].end
 
     def recall(self, trail: Trail, room: int) -> tuple[State, int] | None:
         """See `model.cache.prefix.Prefixes`."""
         early, self._early = self._early, None
-        if early is not None and early[:2] == (trail.name, room):
+        if early is not None and early[0] == trail.name and plan.slots(early[1]) == plan.slots(room):
             return early[2].result()
         return self._recall(trail, room) if self._on else None
 
@@ -318,10 +322,10 @@ class DiskPrefixes:
 
     def _store(self, job: _Job) -> None:
         root = self._shelf.root
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if self._held is None:
             self._held = shelf.total(root)
             shelf.remove_drafts(root)
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         free = shutil.disk_usage(root).free
         most = self._shelf.most if self._shelf.most is not None else shelf.default_most(free + self._held)
         if self._held + job.bytes > most or job.bytes + _SPARE_DISK > free:
