@@ -15,11 +15,12 @@ from model.engine.scheduler import Scheduler
 from model.engine.sequence import Request
 from model.engine.session import Session
 from model.engine.slots import pages_for
-from model.errors import ContextOverflowError, DeviceError
+from model.errors import ContextOverflowError, DeviceError, UnsupportedModelError
 from model.footprint import cache_bytes, fixed_bytes, kv_bytes_per_token
 from model.load import Model
 from model.memory import available_bytes
 from model.prompt import Soft
+from model.reach import is_sparse
 from model.sampling.constraint import Constraint
 from model.sampling.sampler import Sampling
 
@@ -65,11 +66,17 @@ class Batcher(Engine):
 
     Raises:
         DeviceError: the engine computes on several devices.
+        UnsupportedModelError: its model attends sparsely.
     """
 
     def __init__(self, engine: Engine, *, slots: int | None = None, queue: int = 64) -> None:
         if engine.decoder.mesh is not None:
             raise DeviceError("many requests at once are answered on one device only: load it on one")
+        if is_sparse(engine.decoder.config):
+            raise UnsupportedModelError(
+                "many requests at once are not answered with sparse attention: give --attention dense or "
+                "extended, or a --context within the model's window"
+            )
         vars(self).update(vars(engine))  # the same weights and tables, not more of them
         self._slots, pages = _share(engine, slots)
         self._queue = queue
@@ -163,6 +170,6 @@ def batched(model: Model, *, slots: int | None = None, queue: int = 64) -> Model
         A model whose `engine` is a `Batcher`: `engine.load` tells how busy it is, `engine.close()` ends it.
 
     Raises:
-        DeviceError: the model is spread over several devices.
+        DeviceError, UnsupportedModelError: see `Batcher`.
     """
     return Model(model.card, Batcher(model.engine, slots=slots, queue=queue), model.senses)
