@@ -119,18 +119,6 @@ def test_failures_there_have_the_exit_codes_of_here(server: Serving, tmp_path: P
         assert found["error"]["code"] == code
 
 
-def test_the_history_stays_here(server: Serving, tmp_path: Path) -> None:
-    (tmp_path / "a.md").write_text("It is gold.\n")
-    done = run(tmp_path, "ask", "What?", "a.md", "--max-tokens", "4", "--host", server.url, "--json")
-    listed = json.loads(run(tmp_path, "history", "list", "--json").stdout)
-    assert json.loads(done.stdout)["id"] in json.dumps(listed)
-    assert not list(server.home.rglob("*history*"))
-    more = run(tmp_path, "ask", "-c", "And?", "--max-tokens", "4", "--host", server.url, "--json")
-    assert more.returncode == 0, more.stderr
-    both = [json.loads(each.stdout)["usage"]["prompt_tokens"] for each in (done, more)]
-    assert both[1] > both[0], "the turn before is part of the prompt"
-
-
 def test_a_dead_server_or_another_one_is_told(tmp_path: Path) -> None:
     class Other(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -159,14 +147,23 @@ def test_a_dead_server_or_another_one_is_told(tmp_path: Path) -> None:
     assert run(tmp_path, "ask", "What?", "--host", "http://[::1").returncode == 2
 
 
-def test_a_key_is_sent(tmp_path: Path) -> None:
+def test_a_key_is_sent_and_the_history_stays_here(tmp_path: Path) -> None:
     parrot = tiny.write_parrot(tmp_path / "p.gguf", [tiny.START, *ANSWER.encode(), tiny.END])
     server = Serving(tmp_path / "server", parrot, env={"GEMCLI_API_KEY": "a-secret-key"})
     try:
-        done = run(tmp_path, "ask", "Is it?", "--host", server.url, GEMCLI_API_KEY="a-secret-key")
-        assert (done.returncode, done.stdout.decode()) == (0, f"{ANSWER}\n"), done.stderr
-        wrong = run(tmp_path, "ask", "Is it?", "--host", server.url, GEMCLI_API_KEY="another-key")
+        (tmp_path / "a.md").write_text("It is gold.\n")
+        words = ["--system", "", "--host", server.url, "--json"]
+        done = run(tmp_path, "ask", "Is it?", "a.md", *words, GEMCLI_API_KEY="a-secret-key")
+        assert (done.returncode, json.loads(done.stdout)["answer"]) == (0, ANSWER), done.stderr
+        wrong = run(tmp_path, "ask", "Is it?", *words, GEMCLI_API_KEY="another-key")
         assert (wrong.returncode, b"GEMCLI_API_KEY" in wrong.stderr) == (1, True)
+        listed = run(tmp_path, "history", "list", "--json").stdout
+        assert json.loads(done.stdout)["id"].encode() in listed
+        more = run(tmp_path, "ask", "-c", "And?", *words, GEMCLI_API_KEY="a-secret-key")
+        assert more.returncode == 0, more.stderr
+        both = [json.loads(each.stdout)["usage"]["prompt_tokens"] for each in (done, more)]
+        assert both[1] > both[0], "the turn before is part of the prompt"
+        assert not list(server.home.rglob("*history*"))
     finally:
         server.stop()
 

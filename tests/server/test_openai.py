@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import jsonschema
 import openai
 import PIL.Image
+import pydantic
 import pytest
 from serving import ANSWER, Serving
 
@@ -146,8 +149,6 @@ def test_the_same_as_on_the_command_line(looking: Serving, seeing: Path, tmp_pat
         timeout=120,
         check=True,
     )
-    import json
-
     expected = json.loads(local.stdout)
     stream = looking.openai().chat.completions.create(
         model="g4",
@@ -207,3 +208,56 @@ def _png() -> bytes:
 
 def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
+
+
+SHAPE = {
+    "type": "object",
+    "properties": {
+        "color": {"enum": ["red", "green"]},
+        "count": {"type": "integer", "minimum": 0, "maximum": 9},
+        "words": {"type": "array", "items": {"enum": ["a", "b"]}, "maxItems": 2},
+    },
+    "required": ["color", "count", "words"],
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_of_a_given_shape(looking: Serving, stream: bool) -> None:
+    """From random weights, which by themselves say nothing of the kind."""
+    made = looking.openai().chat.completions.create(
+        model="g4",
+        messages=QUESTION,
+        max_tokens=200,
+        stream=stream,
+        response_format={
+            "type": "json_schema",
+            "json_schema": {"name": "x", "strict": True, "schema": SHAPE},
+        },
+    )
+    if stream:
+        text = "".join(each.choices[0].delta.content or "" for each in made)
+    else:
+        text = made.choices[0].message.content
+        assert made.gemcli["data"] == json.loads(text)
+    jsonschema.validate(json.loads(text), SHAPE)
+
+
+def test_a_typed_answer(looking: Serving) -> None:
+    """`parse` of the client, which sends the schema of a class."""
+
+    class Found(pydantic.BaseModel):
+        gold: bool
+        grade: Literal["A", "B"]
+
+    made = looking.openai().chat.completions.parse(
+        model="g4", messages=QUESTION, max_tokens=100, response_format=Found
+    )
+    assert isinstance(made.choices[0].message.parsed, Found)
+
+
+def test_any_object(looking: Serving) -> None:
+    made = looking.openai().chat.completions.create(
+        model="g4", messages=QUESTION, max_tokens=60, response_format={"type": "json_object"}
+    )
+    assert isinstance(json.loads(made.choices[0].message.content), dict)
