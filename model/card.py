@@ -87,6 +87,19 @@ class ModelCard:
         """
         return footprint.kv_bytes_per_token(self.config, bits)
 
+    def cache_bytes(self, prompt: int, longest: int, bits: int = 16) -> int:
+        """Bytes of the cache that is allocated for a prompt and an answer of at most `longest` tokens."""
+        return footprint.answering_bytes(self.config, prompt, longest, bits)
+
+    def memory_bytes(self, prompt: int, longest: int, bits: int = 16) -> int:
+        """Bytes that such an answer takes at its peak: weights, cache, and what is computed on the way.
+
+        Floats of safetensors are rounded to 8 bits as they are read.
+        """
+        floats = is_safetensors(self.path)
+        weights = footprint.weights_bytes(self.config, "int8") if floats else self.weights_bytes
+        return weights + self.cache_bytes(prompt, longest, bits) + footprint.WORKSPACE
+
 
 def describe(path: Path, encoders: Path | None = None) -> ModelCard:
     """Read a model's headers.

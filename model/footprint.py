@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-from model.config import ModelConfig
-from model.engine.plan import LARGEST, slots
+from model.config import AttentionSpec, ModelConfig, RecurrentSpec
+from model.engine.plan import ANSWER_ROOM, LARGEST, slots
 
 Kind = Literal["bf16", "int8", "int4"]
 
 # Bits a weight: 32 weights share one f16 scale, and at 4 bits an f16 minimum as well.
 _BITS: dict[Kind, float] = {"bf16": 16.0, "int8": 8.5, "int4": 5.0}
+
+SCALE_BYTES = 4
+"""Of the scales behind every row of 8 bits, see `model.cache.layer.encode`."""
 
 WORKSPACE = 500_000_000
 """Bytes set aside for what is computed on the way: a chunk's activations, logits and programs."""
@@ -37,17 +40,16 @@ def kv_bytes_per_token(config: ModelConfig, bits: int = 16) -> int:
 
     Args:
         config: the model.
-        bits: of a cached key or value; what scales these take is not counted.
+        bits: of a cached key or value; at 8 every head's row has scales of four bytes.
     """
-    far = 2 * config.reach + 2
-    taken = [config.kv_bytes(count, bytes_per_value=bits // 8) for count in (far - 1, far)]
-    return taken[1] - taken[0]
+    return sum(_row_bytes(mixer, bits) for mixer in _keeping(config) if mixer.window is None)
 
 
 def fixed_bytes(config: ModelConfig, bits: int = 16) -> int:
     """Bytes of what does not grow with a long context: full rings, and the states of recurrences."""
-    far = 2 * config.reach + 2
-    return config.kv_bytes(far, bytes_per_value=bits // 8) - far * kv_bytes_per_token(config, bits)
+    rings = sum(_row_bytes(mixer, bits) * mixer.window for mixer in _keeping(config) if mixer.window)
+    states = [each.mixer for each in config.layers if isinstance(each.mixer, RecurrentSpec)]
+    return rings + sum(4 * mixer.conv * mixer.width for mixer in states)
 
 
 def cache_bytes(config: ModelConfig, tokens: int, bits: int = 16) -> int:
@@ -55,15 +57,39 @@ def cache_bytes(config: ModelConfig, tokens: int, bits: int = 16) -> int:
     return fixed_bytes(config, bits) + kv_bytes_per_token(config, bits) * slots(tokens)
 
 
+def answering_bytes(config: ModelConfig, prompt: int, longest: int, bits: int = 16) -> int:
+    """Bytes of the cache that is allocated for a prompt of so many tokens.
+
+    Args:
+        config: the model.
+        prompt: its tokens.
+        longest: tokens of its answer at most.
+        bits: of a cached key or value.
+    """
+    return cache_bytes(config, prompt + min(longest, ANSWER_ROOM), bits)
+
+
 def longest(config: ModelConfig, room: int, bits: int = 16) -> int:
     """Tokens of the largest context whose cache fits in `room` bytes, as it is allocated; 0 where none does.
 
-    The model's window is the most.  A cache has a power of two of slots, so the answer is one, or the window.
+    The model's window is the most.  Slots come in steps, so the answer is what one of them holds.
     """
     best, tokens = 0, min(slots(1) - LARGEST, config.context)
     while cache_bytes(config, tokens, bits) <= room:
         best = tokens
         if tokens == config.context:
             break
-        tokens = min(2 * tokens, config.context)
+        tokens = min(slots(tokens + 1) - LARGEST, config.context)
     return best
+
+
+def _keeping(config: ModelConfig) -> list[AttentionSpec]:
+    """What the layers are that hold keys and values of their own."""
+    mixers = [each.attention for each in config.layers]
+    return [mixer for mixer in mixers if mixer is not None and mixer.source is None]
+
+
+def _row_bytes(mixer: AttentionSpec, bits: int) -> int:
+    """Bytes of one token's keys and values."""
+    scale = SCALE_BYTES if bits == 8 else 0
+    return 2 * mixer.kv_heads * (mixer.head_dim * bits // 8 + scale)

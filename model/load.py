@@ -297,6 +297,7 @@ def load(
     attention: Mode = "auto",
     precision: Precision | None = None,
     bits: Bits = 8,
+    kv_bits: int = 16,
     copies: Path | None = None,
     keep: bool = True,
     progress: Progress | None = None,
@@ -315,6 +316,7 @@ def load(
             ``quantized``, ``grouped`` on an accelerator; ``float32``: exactly the file's weights, for
             measurements.
         bits: of the weights of a safetensors checkpoint, which are floats and are rounded as they are read.
+        kv_bits: of a cached key or value: 16 or 8; with ``float32`` it is 32 all the same.
         copies: folder that keeps the quantized weights laid out, so that the next load maps them.
         keep: False maps what is there, and lays out nothing on disk.
         progress: called with weights read and in all; not at all when a kept copy is mapped.
@@ -357,7 +359,7 @@ def load(
     )
     whole = mesh is None  # the compiled kernel cannot be divided
     implementation = "compiled" if whole and not exact and not enable(compiled.KERNEL, None) else "blocked"
-    decoder, cache_bits = Decoder(config, numerics, implementation, mesh), 32 if exact else 16
+    decoder, cache_bits = Decoder(config, numerics, implementation, mesh), 32 if exact else kv_bits
     prefixes = kept_prefixes(shelf, card, decoder, (precision, bits), cache_bits, expected)
     params = _params(card, precision, bits, copies, keep, progress, mesh)
     return Model(

@@ -119,6 +119,12 @@ class Card:
     def kv_bytes_per_token(self, bits: int = 16) -> int:
         return 10 * bits // 8
 
+    def cache_bytes(self, prompt: int, longest: int, bits: int = 16) -> int:
+        return self.kv_bytes_per_token(bits) * (prompt + longest)
+
+    def memory_bytes(self, prompt: int, longest: int, bits: int = 16) -> int:
+        return self.weights_bytes + self.cache_bytes(prompt, longest, bits)
+
 
 def everything() -> Card:
     """A model that sees and hears as Gemma 4 does."""

@@ -51,6 +51,7 @@ def get_ready(
     show: Callable[[Event], None],
     *,
     attention: Mode,
+    kv_bits: int = 16,
     shelf: Shelf | None = None,
 ) -> Model:
     """Load a model with room for so many tokens.
@@ -62,6 +63,7 @@ def get_ready(
         device: where to compute.
         show: gets progress.
         attention: from `check_reach`.
+        kv_bits: of a value in the cache.
         shelf: where prefixes of prompts are kept.
 
     Raises:
@@ -73,12 +75,14 @@ def get_ready(
     from model.load import load, prepare
 
     prepare(make_private(cache_dir() / "compiled"), device)
-    check_room(name, card, tokens if shelf is None else 2 * tokens)  # a second state, that is recalled
+    # On a shelf there is a second state, that is recalled.
+    check_room(name, card, tokens if shelf is None else 2 * tokens, kv_bits)
     show(Progress("load", 0, None, "weights", name))
     return load(
         card,
         context=max(tokens, card.window),
         attention=attention,
+        kv_bits=kv_bits,
         copies=make_private(cache_dir() / "weights"),
         progress=lambda done, total: show(Progress("load", done, total, "weights", name)),
         shelf=shelf,

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 _NAMED = 3  # models that a hint names
 
 
-def check_room(name: str, card: ModelCard, tokens: int) -> None:
+def check_room(name: str, card: ModelCard, tokens: int, bits: int = 16) -> None:
     """Raise unless the device has memory for a model and a context.
 
     Args:
         name: of the model.
         card: its headers.
         tokens: of the context that is needed at least.
+        bits: of a value in its cache.
 
     Raises:
         OutOfMemoryError: it has not; the message has the numbers, the hint what fits.
@@ -34,7 +35,7 @@ def check_room(name: str, card: ModelCard, tokens: int) -> None:
     accelerator = accelerator_bytes()
     free = available_bytes() if accelerator is None else accelerator
     about = anatomy.of_card(card)
-    cache = footprint.cache_bytes(about.config, tokens)
+    cache = footprint.cache_bytes(about.config, tokens, bits)
     need = about.weights + about.encoders + cache
     if free is None or need <= free:
         return
@@ -44,15 +45,19 @@ def check_room(name: str, card: ModelCard, tokens: int) -> None:
     where = "memory" if accelerator is None else "the accelerator's memory"
     raise OutOfMemoryError(
         f"{name} needs {size_text(need)} of {where} ({', '.join(parts)}), and {size_text(free)} are free",
-        _hint(about, cache, free),
+        _hint(about, cache, free, bits),
     )
 
 
-def _hint(about: anatomy.Anatomy, cache: int, free: int) -> str:
+def _hint(about: anatomy.Anatomy, cache: int, free: int, bits: int) -> str:
     from model import footprint
 
     said = []
-    if about.weights + about.encoders <= free:
+    left = free - about.weights - about.encoders
+    if left >= 0:
+        fit = [(footprint.longest(about.config, left, each), each) for each in (16, 8)]
+        lengths = " and ".join(f"{most:,} tokens at --kv-bits {each}" for most, each in fit if most)
+        said.append(f"There is room for {lengths}." if lengths else "There is no room for a context.")
         said.append("Give a smaller --context, or ask about less.")
     small = footprint.weights_bytes(about.config, "int4")
     if small < about.weights and small + about.encoders + cache <= free:

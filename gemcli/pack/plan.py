@@ -20,8 +20,12 @@ class Sized(Protocol):
         """Bytes of the weights."""
         ...
 
-    def kv_bytes_per_token(self, bits: int = 16) -> int:
-        """Bytes that one token takes in the KV cache."""
+    def cache_bytes(self, prompt: int, longest: int, bits: int = 16) -> int:
+        """Bytes of the cache for a prompt and an answer of at most `longest` tokens."""
+        ...
+
+    def memory_bytes(self, prompt: int, longest: int, bits: int = 16) -> int:
+        """Bytes of memory that such an answer takes in all."""
         ...
 
 
@@ -40,8 +44,9 @@ def plan_json(
 
     ``total_tokens`` is everything that was given: the documents' tokens and ``overhead_tokens`` (template,
     instruction, question); ``prompt_tokens`` is what ``ask`` sends of it at once, null where it is read in
-    windows or refused.  ``kv_bytes`` are for that prompt and the room for the answer.  ``estimate`` holds
-    null where the model never ran on this machine.
+    windows or refused.  ``kv_bytes`` are those of the cache that is allocated for that prompt and its answer,
+    ``memory_bytes`` all that the answer takes: weights, cache, and what is computed on the way.  ``estimate``
+    holds null where the model never ran on this machine.
 
     Args:
         documents: those whose parts are listed.
@@ -65,7 +70,8 @@ def plan_json(
         "overhead_tokens": packed.given.overhead,
         "fits": packed.how == "none",
         "read": read_json(packed),
-        "kv_bytes": card.kv_bytes_per_token(kv_bits) * (size + limits.room),
+        "kv_bytes": card.cache_bytes(size, limits.answer(size), kv_bits),
+        "memory_bytes": card.memory_bytes(size, limits.answer(size), kv_bits),
         "weights_bytes": card.weights_bytes,
         "estimate": known.estimate(sent, limits.longest)
         if known and sent is not None

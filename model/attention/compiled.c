@@ -19,7 +19,7 @@
 #define KEYS 4     /* of a register tile of scores, with such a panel */
 #define ROOM 24576 /* numbers of the queries of a block: with their sums and the keys they fill a cache */
 
-enum { WIDE, HALF, BYTE }; /* how numbers are stored: f32; f16; int8, with the row's f32 scale behind it */
+enum { WIDE, HALF, BYTE }; /* how numbers are stored: f32; f16; int8, with the scales of both halves behind, in bf16 */
 
 typedef struct {
   const float *queries; /* [A, N, H] */
@@ -80,10 +80,13 @@ INLINE __m256 eight(const uint8_t *row, long index, int kind) {
   return _mm256_loadu_ps((const float *)row + index);
 }
 
-INLINE float scale_of(const Attention *a, const uint8_t *row) {
-  float scale;
-  memcpy(&scale, row + a->size, sizeof scale);
-  return scale;
+/* Eight numbers of a row of so many: those of int8 with their scale. */
+INLINE __m256 scaled(const uint8_t *row, long index, long size, int kind) {
+  __m256 part = eight(row, index, kind);
+  if (kind != BYTE) return part;
+  uint16_t upper;
+  memcpy(&upper, row + size + (index < size / 2 ? 0 : 2), sizeof upper);
+  return _mm256_mul_ps(part, _mm256_castsi256_ps(_mm256_set1_epi32((int32_t)((uint32_t)upper << 16))));
 }
 
 /* e^x of x ≤ 0, to about a unit in the last place; below -87 it is as good as 0. */
@@ -162,7 +165,7 @@ INLINE void few_scores(const Few *f, int rows, int kind) {
     __m256 sums[ROWS];
     for (int r = 0; r < rows; r++) sums[r] = _mm256_setzero_ps();
     for (long i = 0; i < f->size; i += 8) {
-      __m256 part = eight(f->keys + key * f->row, i, kind);
+      __m256 part = scaled(f->keys + key * f->row, i, f->size, kind);
       for (int r = 0; r < rows; r++)
         sums[r] = _mm256_fmadd_ps(part, _mm256_loadu_ps(f->queries + r * f->size + i), sums[r]);
     }
@@ -176,7 +179,7 @@ INLINE void few_sums(const Few *f, int rows, int kind) {
     for (int r = 0; r < rows; r++) low[r] = high[r] = _mm256_setzero_ps();
     for (long key = 0; key < f->keys_here; key++) {
       const uint8_t *value = f->values + key * f->row;
-      __m256 first = eight(value, i, kind), second = eight(value, i + 8, kind);
+      __m256 first = scaled(value, i, f->size, kind), second = scaled(value, i + 8, f->size, kind);
       for (int r = 0; r < rows; r++) {
         __m256 weight = _mm256_broadcast_ss(f->scores + r * PIECE + key);
         low[r] = _mm256_fmadd_ps(weight, first, low[r]);
@@ -256,8 +259,6 @@ static void few_item(const void *context, long item) {
     for (int r = 0; r < rows; r++) {
       float *of = scores + r * PIECE;
       long query = (row + r) / a->groups;
-      if (a->kind == BYTE)
-        for (long key = 0; key < keys; key++) of[key] *= scale_of(a, f.keys + key * a->row);
       for (long key = keys; key < padded; key++) of[key] = 0;
       if (a->softcap != 0) capped(of, padded, a->softcap);
       if (!(visible & 2))
@@ -267,8 +268,6 @@ static void few_item(const void *context, long item) {
       float peak = highest(of, padded);
       to[r * (a->size + 2) + a->size] = peak;
       to[r * (a->size + 2) + a->size + 1] = weigh(of, padded, peak == -INFINITY ? 0 : peak);
-      if (a->kind == BYTE)
-        for (long key = 0; key < keys; key++) of[key] *= scale_of(a, f.values + key * a->row);
     }
     few_sums_of(&f, rows, a->kind);
     row += rows;
@@ -352,16 +351,9 @@ INLINE void value_tile(float *to, long size, const float *weights, const float *
 INLINE void widened(const Attention *a, long offset, long here, float *keys, float *values, int kind) {
   for (long key = 0; key < here; key++) {
     const uint8_t *from = a->keys + offset + key * a->row, *other = a->values + offset + key * a->row;
-    __m256 scale = _mm256_set1_ps(kind == BYTE ? scale_of(a, from) : 1.0f);
-    __m256 other_scale = _mm256_set1_ps(kind == BYTE ? scale_of(a, other) : 1.0f);
     for (long i = 0; i < a->size; i += 8) {
-      __m256 part = eight(from, i, kind), value = eight(other, i, kind);
-      if (kind == BYTE) {
-        part = _mm256_mul_ps(part, scale);
-        value = _mm256_mul_ps(value, other_scale);
-      }
-      _mm256_store_ps(keys + key * a->size + i, part);
-      _mm256_store_ps(values + (i / 16 * BLOCK + key) * 16 + i % 16, value);
+      _mm256_store_ps(keys + key * a->size + i, scaled(from, i, a->size, kind));
+      _mm256_store_ps(values + (i / 16 * BLOCK + key) * 16 + i % 16, scaled(other, i, a->size, kind));
     }
   }
   for (long key = here; key < BLOCK; key++) {
@@ -515,8 +507,8 @@ static long block_tokens(const Attention *a) {
   return rows / a->groups > 0 ? rows / a->groups : 1;
 }
 
-/* Arguments: queries f32 [A, N, H]; keys and values f32 or u16 (f16) [L, K, S, H], or s8 [L, K, S, H + 4], each
-   row's f32 scale behind it; layer s32 []; positions s32 [S]; first and last s32 [A], the positions that each
+/* Arguments: queries f32 [A, N, H]; keys and values f32 or u16 (f16) [L, K, S, H], or s8 [L, K, S, H + 4], the
+   bf16 scales of each row's halves behind it; layer s32 []; positions s32 [S]; first and last s32 [A], the positions that each
    query sees.  Results: f32 [A, N, H]; log-sum-exp of the scores f32 [A, N]; scratch f32.
    Attributes, by name: scale f32; softcap f32, 0 for none. */
 XLA_FFI_Error *gemcli_attention(XLA_FFI_CallFrame *frame) {

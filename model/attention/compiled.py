@@ -11,6 +11,7 @@ from jax import Array
 
 from model.attention.mask import interval
 from model.cache.layer import decode, encode
+from model.cache.spreading import spread
 from model.native import Kernel
 
 _FEW = 8  # queries; the kernel's own numbers
@@ -42,7 +43,7 @@ def attention(
     Args:
         queries: f32 [T, N, H].
         keys, values: [L, K, S, H] as a cache stores them: f32, f16 as its bits in uint16, or int8 [L, K, S,
-            H + 4] with the scales behind.
+            H + 4], see `model.cache.layer.encode`.
         layer: int [], which of the L.
         at: int [T], positions of the queries.
         key_at: int [S], positions of the keys.
@@ -92,7 +93,7 @@ def attend(
     )
     first, last = interval(at, window, reach, since)
     mixed, total, _ = call(
-        queries,
+        _as_stored(queries, keys),
         keys,
         values,
         layer.astype(jnp.int32),
@@ -102,7 +103,12 @@ def attend(
         scale=np.float32(scale),
         softcap=np.float32(softcap or 0),
     )
-    return mixed, total
+    return _as_stored(mixed, keys), total
+
+
+def _as_stored(rows: Array, keys: Array) -> Array:
+    """Queries as a cache of this type holds keys, or what is mixed of its values as it was."""
+    return spread(rows) if keys.dtype == jnp.int8 else rows
 
 
 def attention_apart(
@@ -139,8 +145,8 @@ def attention_apart(
         "gemcli_attention_apart", tuple(jax.ShapeDtypeStruct(each, jnp.float32) for each in shapes)
     )
     first, last = interval(at, window)
-    return call(
-        queries,
+    mixed, _, _ = call(
+        _as_stored(queries, keys),
         keys,
         values,
         layer.astype(jnp.int32),
@@ -151,7 +157,8 @@ def attention_apart(
         own=np.int64(own),
         scale=np.float32(scale),
         softcap=np.float32(softcap or 0),
-    )[0]
+    )
+    return _as_stored(mixed, keys)
 
 
 def _check() -> str | None:

@@ -15,10 +15,11 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from model.attention.mask import EMPTY
+from model.cache.spreading import spread
 from model.mesh import AXIS, partition
 
 _LARGEST = 65504.0  # of f16
-_SCALE = 4  # bytes of a row's scale
+_SCALE = 4  # bytes of a row's scales
 
 
 @jax.tree_util.register_dataclass
@@ -29,7 +30,7 @@ class LayerCache:
     Attributes:
         keys, values: [L, K, S, H]; f32, or f16 as its bits in uint16.  (XLA on a CPU has no arithmetic of 16
             bits: it may widen, update and round the whole array to write one token. Bits it leaves alone.)
-            Or int8 [L, K, S, H + 4]: behind a row's numbers stand the four bytes of its scale, in f32.
+            Or int8 [L, K, S, H + 4]: behind a row's numbers stand four bytes of scales, see `encode`.
         positions: int32 [S], the token in each slot or `EMPTY`.
         ring: whether slots are reused modulo S; S is then exactly the window.
         hands: devices that the slots are dealt to like cards: the token at position p is held by device p
@@ -166,17 +167,23 @@ def encode(x: Array, dtype: jnp.dtype) -> Array:
 
     Of the types of 16 bits f16 is the exact one: with bf16 the predictions of small models diverge a hundred
     times as far from the reference, and what they say changes.  Numbers beyond its range become its largest.
-    The 8 bits are multiples of a scale, by which the largest of a row is 127.
+    The 8 bits are multiples of a scale, by which the largest of half a row is 127; before, the row is
+    `spread`.  Both scales stand behind it in bf16.  Halves, because what stands out is mostly the two numbers
+    of one rotary pair, a and b: spread, one half is as large as |a + b| and the other as |a - b|.
     """
     if dtype == jnp.uint16:
         x = jnp.clip(x, -_LARGEST, _LARGEST).astype(jnp.float16)
         return lax.bitcast_convert_type(x, jnp.uint16)
     if dtype != jnp.int8:
         return x
-    x = jnp.clip(x, -_LARGEST, _LARGEST)
-    scale = jnp.abs(x).max(-1, keepdims=True) / 127
-    whole = jnp.round(x / jnp.where(scale > 0, scale, 1)).astype(jnp.int8)
-    return jnp.concatenate([whole, lax.bitcast_convert_type(scale[..., 0], jnp.int8)], axis=-1)
+    x = spread(jnp.clip(x, -_LARGEST, _LARGEST))
+    halves = x.reshape(*x.shape[:-1], 2, -1)
+    # Never rounded down: the largest would be cut off.
+    scales = (jnp.abs(halves).max(-1) * ((1 + 2**-8) / 127)).astype(jnp.bfloat16)
+    wide = scales.astype(jnp.float32)[..., None]
+    whole = jnp.clip(jnp.round(halves / jnp.where(wide > 0, wide, 1)), -127, 127).astype(jnp.int8)
+    behind = lax.bitcast_convert_type(scales, jnp.int8).reshape(*x.shape[:-1], _SCALE)
+    return jnp.concatenate([whole.reshape(x.shape), behind], axis=-1)
 
 
 def decode(stored: Array) -> Array:
@@ -185,8 +192,10 @@ def decode(stored: Array) -> Array:
         return lax.bitcast_convert_type(stored, jnp.float16).astype(jnp.float32)
     if stored.dtype != jnp.int8:
         return stored
-    scale = lax.bitcast_convert_type(stored[..., -_SCALE:], jnp.float32)
-    return stored[..., :-_SCALE].astype(jnp.float32) * scale[..., None]
+    shape = stored.shape[:-1]
+    scales = lax.bitcast_convert_type(stored[..., -_SCALE:].reshape(*shape, 2, 2), jnp.bfloat16)
+    halves = stored[..., :-_SCALE].reshape(*shape, 2, -1).astype(jnp.float32)
+    return spread((halves * scales.astype(jnp.float32)[..., None]).reshape(*shape, -1))
 
 
 def empty(

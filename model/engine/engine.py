@@ -41,7 +41,7 @@ class Engine:
         decoder: the architecture and how to compute it.
         params: the weights.
         window: tokens that a sequence may hold, prompt and answer together.
-        cache_bits: of a cached key or value: 16 or 32.
+        cache_bits: of a cached key or value: 8, 16 or 32.
         prefixes: states kept from earlier prompts.
 
     Attributes:

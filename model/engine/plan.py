@@ -15,6 +15,10 @@ from collections.abc import Iterator, Sequence
 CHUNKS = (32, 64, 128, 256, 512, 1024)
 LARGEST = CHUNKS[-1]
 _SMALLEST_CACHE = 2048
+_COARSE = 16_384
+ANSWER_ROOM = 1024
+"""Tokens of an answer that a cache holds from the start; it grows beyond."""
+
 _CHEAP_PADDING = 64  # tokens
 _STEP = 128  # sizes of chunks beyond the largest, for blocks that are longer
 _APART = 256  # tokens: what a mark spares the next prompt must be worth the pass that its cut costs
@@ -69,10 +73,17 @@ def _until(count: int, done: int, whole: Sequence[tuple[int, int]]) -> Iterator[
 
 
 def slots(tokens: int) -> int:
-    """Slots of a full cache that is to hold `tokens`: a power of two, and room for a padded chunk behind."""
+    """Slots of a full cache that is to hold `tokens`, and room for a padded chunk behind.
+
+    A power of two; beyond 16,384, where memory counts for more than programs do, a quarter of one more or
+    less.
+    """
     size = _SMALLEST_CACHE
     while size < tokens:
         size *= 2
+    if size > _COARSE:
+        step = size // 8
+        size = -(-tokens // step) * step
     return size + LARGEST
 
 

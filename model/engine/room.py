@@ -10,7 +10,7 @@ from model.cache.state import State, init_state, placed
 from model.decoder.decoder import Decoder
 from model.engine import plan
 
-_ROOM = 1024  # tokens of an answer that the cache holds from the start; it grows beyond
+_ROOM = plan.ANSWER_ROOM
 
 
 def empty_state(decoder: Decoder, tokens: int, bits: int) -> State:

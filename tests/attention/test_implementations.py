@@ -15,6 +15,7 @@ from jax import lax
 
 from model.attention import blocked, compiled, reference
 from model.attention.mask import EMPTY
+from model.cache.layer import decode, encode
 
 Attention = Callable[..., jax.Array]
 
@@ -39,15 +40,18 @@ def in_blocks(q, k, v, at, key_at, *, scale, window, size, softcap=None, reach=N
     return blocked.attention(q, read, blocks, at, scale=scale, window=window, softcap=softcap, reach=reach)
 
 
-@partial(jax.jit, static_argnames=("scale", "window", "half"), compiler_options=tiny.QUICK)
-def in_c(q, k, v, at, key_at, *, scale, window, half):
+@partial(jax.jit, static_argnames=("scale", "window", "half", "softcap"), compiler_options=tiny.QUICK)
+def in_c(q, k, v, at, key_at, *, scale, window, half, softcap=None, reach=None):
     """The second of two layers; the first must not be looked at."""
     keys, values = (jnp.stack([jnp.full_like(part, jnp.nan), part]) for part in (k, v))
     if half:
         keys, values = (
             lax.bitcast_convert_type(part.astype(jnp.float16), jnp.uint16) for part in (keys, values)
         )
-    return compiled.attention(q, keys, values, jnp.int32(1), at, key_at, scale=scale, window=window)
+    stored = keys, values, jnp.int32(1)
+    return compiled.attention(
+        q, *stored, at, key_at, scale=scale, window=window, softcap=softcap, reach=reach
+    )
 
 
 IMPLEMENTATIONS: dict[str, Attention] = {
@@ -117,22 +121,21 @@ def test_a_window_of_one_gives_the_value_itself(attention: Attention) -> None:
 
 
 @pytest.mark.parametrize("window", [None, 8])
-@pytest.mark.parametrize("name", ["reference", "blocked"])
-def test_soft_caps(name: str, window: int | None) -> None:
-    case = inputs(13, 37)
-    capped = check(IMPLEMENTATIONS[name], case, window, scale=2.0, softcap=1.5)
-    assert np.abs(capped - check(IMPLEMENTATIONS[name], case, window, scale=2.0)).max() > 0.1
+@pytest.mark.parametrize("tokens", [5, 13])
+def test_soft_caps(attention: Attention, window: int | None, tokens: int) -> None:
+    case = inputs(tokens, 37)
+    capped = check(attention, case, window, scale=2.0, softcap=1.5)
+    assert np.abs(capped - check(attention, case, window, scale=2.0)).max() > 0.1
 
 
 @pytest.mark.parametrize("window", [None, 4, 8])
-@pytest.mark.parametrize("name", ["reference", "blocked"])
-def test_blocks_of_tokens_that_see_one_another(name: str, window: int | None) -> None:
+def test_blocks_of_tokens_that_see_one_another(attention: Attention, window: int | None) -> None:
     case = inputs(13, 37)
     at = case[3]
     reach = at.copy()
     reach[2:9], reach[10:12] = at[8], at[11]
-    seen = check(IMPLEMENTATIONS[name], case, window, reach=reach)
-    causal = check(IMPLEMENTATIONS[name], case, window)
+    seen = check(attention, case, window, reach=reach)
+    causal = check(attention, case, window)
     differs = np.abs(seen - causal).max(axis=(1, 2)) > 1e-3
     assert differs.tolist() == [2 <= i < 8 or i == 10 for i in range(13)]
 
@@ -214,3 +217,48 @@ def test_what_is_no_number_stays_none() -> None:
         got = np.asarray(in_c(q, *by_head, at, key_at, scale=0.35, window=None, half=False))
         assert np.isnan(got[-1, 0]).all()
         assert np.isfinite(got[:-1]).all()
+
+
+@pytest.mark.parametrize("tokens", [1, 5, 9, 150])
+@pytest.mark.parametrize("size", [48, 64])
+def test_int8_is_read_where_it_lies(tokens: int, size: int) -> None:
+    """What the kernel computes of stored rows is what the definition computes of them decoded."""
+    tiny.needs_kernel(compiled.KERNEL)
+    q, k, v, at, key_at = inputs(tokens, 700, heads=6, kv_heads=2, size=size)
+    k[..., 3] *= 100  # a channel that stands out
+    stored = [encode(jnp.asarray(part.transpose(1, 0, 2)), jnp.dtype("int8"))[None] for part in (k, v)]
+    k, v = (np.asarray(decode(part[0])).transpose(1, 0, 2) for part in stored)
+    got = compiled.attention(q, *stored, jnp.int32(0), at, key_at, scale=0.02, window=300)
+    want = tiny.attention(q, k, v, at, key_at, scale=0.02, window=300)
+    np.testing.assert_allclose(got, want, atol=2e-5)
+
+
+@pytest.mark.parametrize("tokens", [5, 40])
+@pytest.mark.parametrize("name", ["blocked", "compiled"])
+def test_parts_merge_by_their_log_sum_exp(name: str, tokens: int) -> None:
+    """Keys before and from a position on, attended to apart, are together what all of them are."""
+    q, k, v, at, key_at = inputs(tokens, 90)
+    by_head = [jnp.asarray(part.transpose(1, 0, 2)) for part in (k, v)]
+    middle = np.full(tokens, 30, np.int32)
+
+    def attend(**seen: Any) -> tuple[jax.Array, jax.Array]:
+        if name == "compiled":
+            stored = [part[None] for part in by_head]
+            return compiled.attend(q, *stored, jnp.int32(0), at, key_at, scale=0.35, window=None, **seen)
+        return blocked.attend(q, lambda _: (*by_head, key_at), (0, 1), at, scale=0.35, window=None, **seen)
+
+    if name == "compiled":
+        tiny.needs_kernel(compiled.KERNEL)
+    at, key_at = jnp.asarray(at), jnp.asarray(key_at)
+    parts = [attend(reach=jnp.asarray(middle - 1)), attend(since=jnp.asarray(middle))]
+    total = jnp.logaddexp(parts[0][1], parts[1][1])
+    merged = sum(mixed * jnp.exp(own - total)[..., None] for mixed, own in parts)
+    want = tiny.attention(q, k, v, np.asarray(at), np.asarray(key_at), scale=0.35, window=None)
+    np.testing.assert_allclose(merged, want, atol=3e-6)
+    scores = np.einsum("tnh,snh->tns", q.astype(np.float64), np.repeat(k, 2, axis=1)) * 0.35
+    seen = np.asarray(key_at)[None, None] <= np.asarray(at)[:, None, None]
+    exact = np.log(np.where(seen, np.exp(scores), 0).sum(-1))
+    np.testing.assert_allclose(total, exact, atol=1e-5)
+    nothing = attend(since=jnp.asarray(at + 1))
+    assert not np.asarray(nothing[0]).any()
+    assert np.isneginf(np.asarray(nothing[1])).all()

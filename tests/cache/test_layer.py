@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from model.attention.mask import EMPTY
 from model.cache.layer import LayerCache, decode, empty, encode
+from model.cache.spreading import spread
 
 LAYERS, KV_HEADS, SIZE = 2, 2, 4
 WINDOW, ROOM = 8, 48
@@ -168,3 +169,36 @@ def test_sixteen_bits_are_float16() -> None:
 def test_sixteen_bits_saturate() -> None:
     x = jnp.asarray([1e5, -1e30, jnp.inf, -jnp.inf, 65504.0])
     assert decode(encode(x, jnp.dtype("uint16"))).tolist() == [65504.0, -65504.0, 65504.0, -65504.0, 65504.0]
+
+
+@pytest.mark.parametrize("size", [16, 48, 64, 256])
+def test_eight_bits_are_parts_of_the_largest(size: int) -> None:
+    """An error is at most about half a step of either half of a row, also where a channel stands out."""
+    x = np.random.default_rng(0).standard_normal((50, 3, size)).astype(np.float32)
+    x[..., size // 2 + 1] *= 100
+    x[0] = 0
+    stored = encode(jnp.asarray(x), jnp.dtype("int8"))
+    assert (stored.dtype, stored.shape) == (jnp.int8, (50, 3, size + 4))
+    back = np.asarray(decode(stored))
+    assert not back[0].any()
+    error = np.linalg.norm(back - x, axis=-1)
+    flat = np.abs(np.asarray(spread(jnp.asarray(x)))).max(-1)
+    assert (error <= 0.55 * flat / 127 * size**0.5).all()
+    assert np.median(error[1:]) > 0.1 * np.median(flat[1:]) / 127 * size**0.5, "it is rounded"
+
+
+def test_eight_bits_saturate_and_keep_what_is_no_number() -> None:
+    x = jnp.full((2, 16), 1.0).at[0, 0].set(jnp.inf).at[1, 0].set(jnp.nan)
+    back = np.asarray(decode(encode(x, jnp.dtype("int8"))))
+    assert np.isfinite(back[0]).all()
+    assert back[0, 0] == pytest.approx(65504, rel=0.02)
+    assert np.isnan(back[1]).all()
+
+
+@pytest.mark.parametrize("size", [4, 16, 48, 80, 256])
+def test_spreading_twice_is_nothing_and_keeps_products(size: int) -> None:
+    a, b = jnp.asarray(np.random.default_rng(0).standard_normal((2, 5, size)), jnp.float32)
+    np.testing.assert_allclose(spread(spread(a)), a, atol=1e-5)
+    np.testing.assert_allclose((spread(a) * spread(b)).sum(-1), (a * b).sum(-1), atol=1e-4)
+    one = spread(jnp.eye(size)[0])
+    assert np.abs(one).max() == pytest.approx((size & -size) ** -0.5)
