@@ -123,7 +123,13 @@ def same(ours: State, theirs: State) -> bool:
             leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(cache)]
             places = next((leaf for leaf in leaves if leaf.ndim == 1), None)
             for leaf in leaves:
-                found.append(leaf[:, :, places >= 0] if places is not None and leaf.ndim > 2 else leaf)
+                found.append(
+                    leaf[..., places >= 0, :]
+                    if places is not None and leaf.ndim > 2
+                    else leaf[places >= 0]
+                    if leaf is places
+                    else leaf
+                )
         return found
 
     pairs = list(zip(visible(ours), visible(theirs), strict=True))
