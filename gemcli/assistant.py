@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator, Iterator
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,6 +51,8 @@ class Loaded:
         model: the model.
         load_s: seconds that it took.
         session: what it remembers of a conversation, for requests that go on with one; None: they do not.
+        alone: taken by the one request that uses the model, where a request that was given up may still be at
+            it when the next one comes; None: whoever calls sees to that.
     """
 
     path: Path | None = None
@@ -58,6 +60,20 @@ class Loaded:
     model: Model | None = None
     load_s: float = 0.0
     session: Session | None = None
+    alone: threading.Lock | None = None
+
+    @contextmanager
+    def used(self, waiting: Callable[[], None]) -> Iterator[None]:
+        """While this lasts no other request uses the model; `waiting` is called now and then before that."""
+        if self.alone is None:
+            yield
+            return
+        while not self.alone.acquire(timeout=worker.TICK_S):
+            waiting()
+        try:
+            yield
+        finally:
+            self.alone.release()
 
 
 def answer(
@@ -147,7 +163,8 @@ class _Run:
         arrays = _Arrays(_own_folder("compiled", self._request, emit), self._request)
         prepared = prepare(self._request, emit, may_pull=False)
         arrays.wait()
-        self._load(prepared, None, emit)
+        with self._loaded.used(lambda: None):
+            self._load(prepared, None, emit)
 
     def work(self, emit: Emit) -> None:
         """Everything up to the last token, in the worker's thread."""
@@ -160,9 +177,14 @@ class _Run:
         prepared.check()
         self._timings["ingest_s"] = prepared.ingest_s
         self._timings["import_s"] = arrays.wait()
-
-        perception = self._perception(prepared, emit)
         began = time.perf_counter()
+        with self._loaded.used(lambda: emit(Progress("load", 0, None, "weights", prepared.model.name))):
+            self._use(prepared, began, emit)
+
+    def _use(self, prepared: Prepared, began: float, emit: Emit) -> None:
+        """What needs the model, which is waited for since `began`."""
+        request = self._request
+        perception = self._perception(prepared, emit)
         model, spared_s = self._load(prepared, perception, emit)
         now = time.perf_counter()
         self._timings["load_s"] = now - began

@@ -164,7 +164,7 @@ class _Run:
             "request": wire.request_to_json(request),
             "sources": _shapes(files),
             "earlier": earlier,
-            "turn": request.log,
+            "turn": request.log or request.conversation is not None,
         }
         by_hash = {each.sha256: each for each in [*files, *others]}
         for _ in range(_TRIES):
@@ -193,11 +193,12 @@ class _Run:
 
     def _upload(self, files: Sequence[_File], emit: Emit) -> None:
         total, done = sum(each.size for each in files), 0
+        headers = {wire.PRIVATE: "1"} if self._request.private else {}
         for each in files:
             emit(Progress("ingest", done, total, "bytes", each.source.name))
             report = partial(_report, emit, done, total, each.source.name)
             with each.source.open() as stream:
-                self.link.put(f"/gemcli/v1/blobs/{each.sha256}", _Told(stream, report), each.size)
+                self.link.put(f"/gemcli/v1/blobs/{each.sha256}", _Told(stream, report), each.size, headers)
             done += each.size
 
 
