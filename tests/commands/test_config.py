@@ -16,7 +16,13 @@ LOOKED_UP = ("template", "param", "cid", "continue_")
 """What these name must be there before anything else is looked at; `test_presets` has them."""
 
 ASK = command_tree().commands["ask"]
-FLAGS = [param for param in ASK.params if param.param_type_name != "argument" and param.name not in LOOKED_UP]
+FLAGS = [
+    param
+    for param in ASK.params
+    if param.param_type_name != "argument"
+    and param.name not in LOOKED_UP
+    and len(param.type_descriptor.choices or "many") > 1  # one choice is the default
+]
 
 
 def parsed(*arguments):
