@@ -361,6 +361,8 @@ class _Run:
             )
         if request.private:
             return
+        if self._loaded.shared:
+            return
         speed.remember(
             prepared.model.name,
             start_s=start_s,

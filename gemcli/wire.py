@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 PROTOCOL = 1
 """Raised when an older server would misunderstand a newer client, or the other way round."""
 
+PRIVATE = "X-Gemcli-Private"
+"""The header of an upload that is not to be written to disk."""
+
 STAYS = frozenset(
     {
         "files", "sources", "earlier", "examples", "stdin", "notices", "log", "device", "offline", "started",

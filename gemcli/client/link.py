@@ -95,13 +95,13 @@ class Link:
         """
         return _object(self._send("GET", path, None, {}))
 
-    def put(self, path: str, body: Readable, size: int) -> None:
+    def put(self, path: str, body: Readable, size: int, headers: Mapping[str, str]) -> None:
         """Send bytes.
 
         Raises:
             GemcliError: they were not taken.
         """
-        self._send("PUT", path, body, {"Content-Length": str(size)}).read()
+        self._send("PUT", path, body, {"Content-Length": str(size), **headers}).read()
 
     def lines(self, path: str, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Post an object; the objects of the answer, a line each, as they come.

@@ -98,12 +98,13 @@ class Blobs:
                     blob.users -= 1
                     blob.used = self._clock()
 
-    async def put(self, name: str, blocks: AsyncIterator[bytes]) -> None:
+    async def put(self, name: str, blocks: AsyncIterator[bytes], *, private: bool = False) -> None:
         """Take a file whose bytes come.
 
         Args:
             name: the SHA-256 that they must have, in hex.
             blocks: the bytes.
+            private: they are never written to disk.
 
         Raises:
             Fault: the hash is another, or there is no room.
@@ -117,7 +118,7 @@ class Blobs:
                 size += len(block)
                 self._reserve(len(block))
                 hasher.update(block)
-                if file is None and size > _IN_MEMORY:
+                if file is None and size > _IN_MEMORY and not private:
                     path = self._new()
                     file = path.open("wb")
                     file.write(held)

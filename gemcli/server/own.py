@@ -115,7 +115,8 @@ class Own:
         """``PUT /gemcli/v1/blobs/SHA256``: a file."""
         name = request.path_params["rest"]
         check_name(name)
-        await self._blobs.put(name, blocks(request, self._api.limits, self._api.limits.blob_bytes))
+        body = blocks(request, self._api.limits, self._api.limits.blob_bytes)
+        await self._blobs.put(name, body, private=wire.PRIVATE in request.headers)
         return JSONResponse({"sha256": name}, 201)
 
     async def answer(self, request: HttpRequest) -> ASGIApp:

@@ -201,6 +201,7 @@ class Served:
                 if isinstance(event, Progress | Note | Warning):
                     show(event)
         assert loaded.model is not None, "an answer leaves its model behind"
+        loaded.shared = True
         loaded.model = batched(loaded.model, slots=self.slots, queue=self.queue)
         self.name = self.name or (Path(name).stem if is_path(name) else name)
         self._at_hand = self.name if spec == self.base.model else name

@@ -21,12 +21,12 @@ def name(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def put(blobs: Blobs, data: bytes, under: str | None = None) -> None:
+def put(blobs: Blobs, data: bytes, under: str | None = None, *, private: bool = False) -> None:
     async def blocks() -> AsyncIterator[bytes]:
         for at in range(0, len(data), 300_000):
             yield data[at : at + 300_000]
 
-    asyncio.run(blobs.put(under or name(data), blocks()))
+    asyncio.run(blobs.put(under or name(data), blocks(), private=private))
 
 
 def files(blobs: Blobs) -> list[Path]:
@@ -48,6 +48,14 @@ def test_small_ones_in_memory_large_ones_in_a_private_folder() -> None:
         put(blobs, LARGE)
         assert files(blobs) == [file], "the same bytes are kept once"
     assert not file.parent.exists()
+
+
+def test_private_ones_are_never_on_disk() -> None:
+    with Blobs(Limits()) as blobs:
+        put(blobs, LARGE, private=True)
+        assert files(blobs) == []
+        with blobs.held([name(LARGE)]) as held:
+            assert held[name(LARGE)].data == LARGE
 
 
 def test_the_hash_must_be_right() -> None:

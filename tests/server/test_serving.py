@@ -105,11 +105,11 @@ def test_an_answer_may_not_take_for_ever(serve: Any, seeing: Path) -> None:
 
 def test_running_answers_end_before_the_server_does(serve: Any, seeing: Path) -> None:
     server = serve(seeing)
-    raw = endless(server, max_tokens=400)
-    server.process.send_signal(signal.SIGTERM)
     heard = b""
-    while block := raw.recv(65536):
-        heard += block
+    with endless(server, max_tokens=2000) as raw:
+        server.process.send_signal(signal.SIGTERM)
+        while block := raw.recv(65536):
+            heard += block
     assert b"data: [DONE]" in heard
     assert server.process.wait(20) == 0
     assert "stopping: 1 answer" in server.stderr
