@@ -21,6 +21,7 @@ _gemcli() {
         fi
         case "$path:$word" in
             :ask) path=ask ;;
+            :chat) path=chat ;;
             :plan) path=plan ;;
             :batch) path=batch ;;
             :transcribe) path=transcribe ;;
@@ -30,6 +31,11 @@ _gemcli() {
             models:list) path='models list' ;;
             models:show) path='models show' ;;
             models:rm) path='models rm' ;;
+            :cache) path=cache ;;
+            cache:list) path='cache list' ;;
+            cache:show) path='cache show' ;;
+            cache:prune) path='cache prune' ;;
+            cache:rm) path='cache rm' ;;
             :history) path=history ;;
             history:list) path='history list' ;;
             history:show) path='history show' ;;
@@ -48,7 +54,7 @@ _gemcli() {
             :doctor) path=doctor ;;
             :completions) path=completions ;;
             :--debug | :--help | :--version | :-h) ;;
-            *:--allow-origin | *:--api-key-file | *:--attach | *:--attention | *:--cid | *:--clip | *:--context | *:--default | *:--depths | *:--description | *:--device | *:--end | *:--example | *:--files-from | *:--folder | *:--format | *:--fps | *:--grace | *:--host | *:--image-tokens | *:--jobs | *:--kind | *:--kv-bits | *:--language | *:--lengths | *:--listen | *:--max-body | *:--max-frames | *:--max-tokens | *:--min-p | *:--model | *:--number | *:--older-than | *:--option | *:--out | *:--output-format | *:--overflow | *:--pages | *:--parallel | *:--param | *:--pdf | *:--peer | *:--plot | *:--port | *:--prompt | *:--prompt-tokens | *:--queue | *:--ray | *:--resume | *:--runs | *:--schema | *:--seed | *:--socket | *:--start | *:--stop | *:--system | *:--temperature | *:--template | *:--text | *:--timeout | *:--tokens | *:--top-k | *:--top-p | *:--trials | *:--windows | *:-a | *:-f | *:-j | *:-m | *:-n | *:-o | *:-p | *:-s | *:-t) path=${path:-ask} skip=1 ;;
+            *:--allow-origin | *:--api-key-file | *:--attach | *:--attention | *:--cid | *:--clip | *:--context | *:--default | *:--depths | *:--description | *:--device | *:--end | *:--example | *:--files-from | *:--folder | *:--format | *:--fps | *:--grace | *:--host | *:--image-tokens | *:--jobs | *:--keep-alive | *:--kind | *:--kv-bits | *:--language | *:--lengths | *:--listen | *:--max-body | *:--max-frames | *:--max-tokens | *:--min-p | *:--model | *:--number | *:--older-than | *:--option | *:--out | *:--output-format | *:--overflow | *:--pages | *:--parallel | *:--param | *:--patience | *:--pdf | *:--peer | *:--plot | *:--port | *:--prompt | *:--prompt-tokens | *:--queue | *:--ray | *:--resume | *:--runs | *:--schema | *:--seed | *:--socket | *:--start | *:--stop | *:--system | *:--temperature | *:--template | *:--text | *:--timeout | *:--tokens | *:--top-k | *:--top-p | *:--trials | *:--windows | *:-a | *:-f | *:-j | *:-m | *:-n | *:-o | *:-p | *:-s | *:-t) path=${path:-ask} skip=1 ;;
             *) path=${path:-ask} ;;
         esac
     done
@@ -86,8 +92,8 @@ _gemcli() {
                 --device) COMPREPLY=($(compgen -W "auto cpu gpu tpu" -- "$cur")); return ;;
                 --host) _gemcli_none; return ;;
             esac
-            flags='--version --debug -h --help -m --model -s --system -t --template -p --param -c --continue --cid --example -a --attach --files-from -0 --null --pages --pdf --start --end --fps --max-frames --no-audio --ocr --archive --keep-going --no-cache --no-log --private -o --output-format --json --raw -q --quiet -v --verbose -u --usage --schema --context --overflow --image-tokens --kv-bits --attention --max-tokens --temperature --top-k --top-p --min-p --seed --stop --think --device --host --offline'
-            commands='ask plan batch transcribe serve pull models history templates bench doctor completions'
+            flags='--version --debug -h --help -m --model -s --system -t --template -p --param -c --continue --cid --example -a --attach --files-from -0 --null --pages --pdf --start --end --fps --max-frames --no-audio --ocr --archive --keep-going --no-cache --no-log --private -o --output-format --json --raw -q --quiet -v --verbose -u --usage --schema --cite --cite-strict --context --overflow --image-tokens --kv-bits --attention --max-tokens --temperature --top-k --top-p --min-p --seed --stop --think --device --host --offline'
+            commands='ask chat plan batch transcribe serve pull models cache history templates bench doctor completions'
             ;;
         ask)
             case "$prev" in
@@ -122,7 +128,42 @@ _gemcli() {
                 --device) COMPREPLY=($(compgen -W "auto cpu gpu tpu" -- "$cur")); return ;;
                 --host) _gemcli_none; return ;;
             esac
-            flags='-m --model -s --system -t --template -p --param -c --continue --cid --example -a --attach --files-from -0 --null --pages --pdf --start --end --fps --max-frames --no-audio --ocr --archive --keep-going --no-cache --no-log --private -o --output-format --json --raw -q --quiet -v --verbose -u --usage --schema --context --overflow --image-tokens --kv-bits --attention --max-tokens --temperature --top-k --top-p --min-p --seed --stop --think --device --host --offline --debug -h --help'
+            flags='-m --model -s --system -t --template -p --param -c --continue --cid --example -a --attach --files-from -0 --null --pages --pdf --start --end --fps --max-frames --no-audio --ocr --archive --keep-going --no-cache --no-log --private -o --output-format --json --raw -q --quiet -v --verbose -u --usage --schema --cite --cite-strict --context --overflow --image-tokens --kv-bits --attention --max-tokens --temperature --top-k --top-p --min-p --seed --stop --think --device --host --offline --debug -h --help'
+            ;;
+        chat)
+            case "$prev" in
+                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m gemma-4-e2b gemma-4-e4b gemma-4-12b gemma-4-26b-a4b gemma-4-31b gemma-3-1b gemma-3-4b gemma-3-12b gemma-3-27b gemma-2-2b gemma-2-9b gemma-2-27b gemma-2b gemma-7b recurrentgemma-2b recurrentgemma-9b smollm2-360m smollm2-1.7b qwen2.5-0.5b qwen2.5-1.5b qwen2.5-7b $(_gemcli_names models)" -- "$cur")); return ;;
+                -s | --system) _gemcli_none; return ;;
+                -t | --template) COMPREPLY=($(compgen -W "$(_gemcli_names templates)" -- "$cur")); return ;;
+                -p | --param) _gemcli_none; return ;;
+                --cid) COMPREPLY=($(compgen -W "$(_gemcli_names conversations)" -- "$cur")); return ;;
+                --example) return ;;
+                -a | --attach) return ;;
+                --files-from) return ;;
+                --pages) _gemcli_none; return ;;
+                --pdf) COMPREPLY=($(compgen -W "auto text images" -- "$cur")); return ;;
+                --start) _gemcli_none; return ;;
+                --end) _gemcli_none; return ;;
+                --fps) _gemcli_none; return ;;
+                --max-frames) _gemcli_none; return ;;
+                -o | --output-format) COMPREPLY=($(compgen -W "text json stream-json" -- "$cur")); return ;;
+                --schema) _gemcli_none; return ;;
+                --context) _gemcli_none; return ;;
+                --overflow) COMPREPLY=($(compgen -W "auto error select map head tail" -- "$cur")); return ;;
+                --image-tokens) _gemcli_none; return ;;
+                --kv-bits) COMPREPLY=($(compgen -W "16" -- "$cur")); return ;;
+                --attention) COMPREPLY=($(compgen -W "auto dense extended sparse" -- "$cur")); return ;;
+                --max-tokens) _gemcli_none; return ;;
+                --temperature) _gemcli_none; return ;;
+                --top-k) _gemcli_none; return ;;
+                --top-p) _gemcli_none; return ;;
+                --min-p) _gemcli_none; return ;;
+                --seed) _gemcli_none; return ;;
+                --stop) _gemcli_none; return ;;
+                --device) COMPREPLY=($(compgen -W "auto cpu gpu tpu" -- "$cur")); return ;;
+                --host) _gemcli_none; return ;;
+            esac
+            flags='-m --model -s --system -t --template -p --param -c --continue --cid --example -a --attach --files-from -0 --null --pages --pdf --start --end --fps --max-frames --no-audio --ocr --archive --no-cache --no-log --private -o --output-format --json --raw -q --quiet -v --verbose -u --usage --schema --cite --cite-strict --context --overflow --image-tokens --kv-bits --attention --max-tokens --temperature --top-k --top-p --min-p --seed --stop --think --device --host --offline --debug -h --help'
             ;;
         plan)
             case "$prev" in
@@ -181,7 +222,7 @@ _gemcli() {
                 --device) COMPREPLY=($(compgen -W "auto cpu gpu tpu" -- "$cur")); return ;;
                 --host) _gemcli_none; return ;;
             esac
-            flags='--out --lines -j --jobs --retry --ray -m --model -s --system -t --template -p --param --example -a --attach --files-from -0 --null --pages --pdf --start --end --fps --max-frames --no-audio --ocr --archive --no-cache --private -o --output-format --json -q --quiet -v --verbose --schema --context --overflow --image-tokens --kv-bits --attention --max-tokens --temperature --top-k --top-p --min-p --seed --stop --think --device --host --offline --debug -h --help'
+            flags='--out --lines -j --jobs --retry --ray -m --model -s --system -t --template -p --param --example -a --attach --files-from -0 --null --pages --pdf --start --end --fps --max-frames --no-audio --ocr --archive --no-cache --private -o --output-format --json -q --quiet -v --verbose --schema --cite --cite-strict --context --overflow --image-tokens --kv-bits --attention --max-tokens --temperature --top-k --top-p --min-p --seed --stop --think --device --host --offline --debug -h --help'
             ;;
         transcribe)
             case "$prev" in
@@ -202,11 +243,13 @@ _gemcli() {
                 --listen) _gemcli_none; return ;;
                 --port) _gemcli_none; return ;;
                 --socket) _gemcli_none; return ;;
+                --keep-alive) _gemcli_none; return ;;
                 --api-key-file) return ;;
                 --parallel) _gemcli_none; return ;;
                 --queue) _gemcli_none; return ;;
                 --timeout) _gemcli_none; return ;;
                 --grace) _gemcli_none; return ;;
+                --patience) _gemcli_none; return ;;
                 --max-body) _gemcli_none; return ;;
                 --allow-origin) _gemcli_none; return ;;
                 --context) _gemcli_none; return ;;
@@ -216,7 +259,7 @@ _gemcli() {
                 --device) COMPREPLY=($(compgen -W "auto cpu gpu tpu" -- "$cur")); return ;;
                 -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
             esac
-            flags='-m --model --listen --port --socket --api-key-file --no-key --parallel --queue --timeout --grace --max-body --any-model --allow-urls --allow-origin --ocr --no-cache --context --overflow --image-tokens --max-tokens --device --offline -o --output-format --json -q --quiet --debug -h --help'
+            flags='-m --model --listen --port --socket --keep-alive --api-key-file --no-key --parallel --queue --timeout --grace --patience --max-body --any-model --allow-urls --allow-origin --ocr --no-cache --context --overflow --image-tokens --max-tokens --device --offline -o --output-format --json -q --quiet --debug -h --help'
             _gemcli_none
             ;;
         pull)
@@ -255,6 +298,41 @@ _gemcli() {
             flags='-y --yes -o --output-format --json --debug -h --help'
             words='qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m gemma-4-e2b gemma-4-e4b gemma-4-12b gemma-4-26b-a4b gemma-4-31b gemma-3-1b gemma-3-4b gemma-3-12b gemma-3-27b gemma-2-2b gemma-2-9b gemma-2-27b gemma-2b gemma-7b recurrentgemma-2b recurrentgemma-9b smollm2-360m smollm2-1.7b qwen2.5-0.5b qwen2.5-1.5b qwen2.5-7b whisper-base whisper-tiny.en'
             lists=models
+            ;;
+        cache)
+            case "$prev" in
+            esac
+            flags='-h --help'
+            commands='list show prune rm'
+            ;;
+        'cache list')
+            case "$prev" in
+                -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+            esac
+            flags='-o --output-format --json --debug -h --help'
+            _gemcli_none
+            ;;
+        'cache show')
+            case "$prev" in
+                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m gemma-4-e2b gemma-4-e4b gemma-4-12b gemma-4-26b-a4b gemma-4-31b gemma-3-1b gemma-3-4b gemma-3-12b gemma-3-27b gemma-2-2b gemma-2-9b gemma-2-27b gemma-2b gemma-7b recurrentgemma-2b recurrentgemma-9b smollm2-360m smollm2-1.7b qwen2.5-0.5b qwen2.5-1.5b qwen2.5-7b whisper-base whisper-tiny.en $(_gemcli_names models)" -- "$cur")); return ;;
+                -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+            esac
+            flags='-m --model -o --output-format --json --debug -h --help'
+            ;;
+        'cache prune')
+            case "$prev" in
+                --older-than) _gemcli_none; return ;;
+                -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+            esac
+            flags='--older-than -o --output-format --json --debug -h --help'
+            _gemcli_none
+            ;;
+        'cache rm')
+            case "$prev" in
+                -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m gemma-4-e2b gemma-4-e4b gemma-4-12b gemma-4-26b-a4b gemma-4-31b gemma-3-1b gemma-3-4b gemma-3-12b gemma-3-27b gemma-2-2b gemma-2-9b gemma-2-27b gemma-2b gemma-7b recurrentgemma-2b recurrentgemma-9b smollm2-360m smollm2-1.7b qwen2.5-0.5b qwen2.5-1.5b qwen2.5-7b whisper-base whisper-tiny.en $(_gemcli_names models)" -- "$cur")); return ;;
+                -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+            esac
+            flags='-m --model --all -y --yes -o --output-format --json --debug -h --help'
             ;;
         history)
             case "$prev" in
@@ -379,11 +457,12 @@ _gemcli() {
                 --seed) _gemcli_none; return ;;
                 --resume) return ;;
                 --plot) _gemcli_none; return ;;
+                --attention) COMPREPLY=($(compgen -W "auto dense extended sparse" -- "$cur")); return ;;
                 --kv-bits) COMPREPLY=($(compgen -W "16" -- "$cur")); return ;;
                 -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
                 --device) COMPREPLY=($(compgen -W "auto cpu gpu tpu" -- "$cur")); return ;;
             esac
-            flags='-m --model --lengths --depths --trials --kind --clip --seed --resume --plot --kv-bits -o --output-format --json -q --quiet -v --verbose --device --offline --debug -h --help'
+            flags='-m --model --lengths --depths --trials --kind --clip --seed --resume --plot --attention --kv-bits --through-cache -o --output-format --json -q --quiet -v --verbose --device --offline --debug -h --help'
             ;;
         'bench nll')
             case "$prev" in
@@ -392,11 +471,12 @@ _gemcli() {
                 --windows) _gemcli_none; return ;;
                 --peer) COMPREPLY=($(compgen -W "llama.cpp transformers" -- "$cur")); return ;;
                 --plot) _gemcli_none; return ;;
+                --attention) COMPREPLY=($(compgen -W "auto dense extended sparse" -- "$cur")); return ;;
                 --kv-bits) COMPREPLY=($(compgen -W "16" -- "$cur")); return ;;
                 -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
                 --device) COMPREPLY=($(compgen -W "auto cpu gpu tpu" -- "$cur")); return ;;
             esac
-            flags='-m --model --tokens --windows --peer --plot --kv-bits -o --output-format --json -q --quiet -v --verbose --device --offline --debug -h --help'
+            flags='-m --model --tokens --windows --peer --plot --attention --kv-bits -o --output-format --json -q --quiet -v --verbose --device --offline --debug -h --help'
             ;;
         doctor)
             case "$prev" in
