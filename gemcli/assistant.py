@@ -53,6 +53,7 @@ class Loaded:
         session: what it remembers of a conversation, for requests that go on with one; None: they do not.
         alone: taken by the one request that uses the model, where a request that was given up may still be at
             it when the next one comes; None: whoever calls sees to that.
+        shared: others use the model at the same time: it stays as it is, and how fast it seems says nothing.
     """
 
     path: Path | None = None
@@ -61,6 +62,7 @@ class Loaded:
     load_s: float = 0.0
     session: Session | None = None
     alone: threading.Lock | None = None
+    shared: bool = False
 
     @contextmanager
     def used(self, waiting: Callable[[], None]) -> Iterator[None]:
@@ -301,7 +303,7 @@ class _Run:
 
         loaded, path = self._loaded, prepared.card.path
         beyond = prepared.attention, prepared.context, self._request.kv_bits
-        if loaded.model is not None and (loaded.path, loaded.reach) == (path, beyond):
+        if loaded.model is not None and (loaded.shared or (loaded.path, loaded.reach) == (path, beyond)):
             return loaded.model, loaded.load_s
         loaded.path = loaded.model = None  # there may be no room for two
         if loaded.session is not None:

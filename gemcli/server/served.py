@@ -188,7 +188,6 @@ class Served:
             question="Hi",
             system="",
             max_tokens=4,  # so that decoding is compiled too
-            keep=False,
             model=spec,
             started=time.perf_counter(),
         )
