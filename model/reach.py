@@ -69,7 +69,11 @@ def beyond(name: str, config: ModelConfig, mode: Mode, context: int) -> str:
         context: tokens of prompt and answer together.
     """
     how = method(config, mode, context)
-    return f"{name} was trained on {config.context:,} tokens; {context:,} are read with {how} attention"
+    measure = f"gemcli bench needle -m {name} --attention {how} --lengths {context}"
+    return (
+        f"{name} was trained on {config.context:,} tokens; up to {context:,} are read with {how} attention: "
+        f"`{measure}` measures how well"
+    )
 
 
 def is_sparse(config: ModelConfig) -> bool:
