@@ -337,7 +337,7 @@ def test_show_of_what_was_released_with_the_sums(shell: Shell, monkeypatch: pyte
     shown = shell.json("models", "show", "gemma-4-e4b")
     assert shown["parameters"] == pytest.approx(7.46e9, rel=0.01)
     assert shown["active_parameters"] == pytest.approx(4.64e9, rel=0.01)
-    assert (shown["kv_bytes_per_token"], shown["kv_bytes_per_token_8_bits"]) == (16_384, 8_192)
+    assert (shown["kv_bytes_per_token"], shown["kv_bytes_per_token_8_bits"]) == (16_384, 8_192 + 16 * 4)
     assert (shown["fixed_cache_bytes"], shown["window"]) == (20 << 20, 131_072)
     assert shown["senses"] == ["text", "image", "video", "audio"]
     assert shown["tokens"]["image"] == 280  # type: ignore[index]

@@ -51,7 +51,9 @@ def test_a_large_file(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_long_context(monkeypatch: pytest.MonkeyPatch) -> None:
     error = refused(monkeypatch, card("gemma-2b", 2_600_000_000), 8192, 2_700_000_000)
     assert error.hint is not None
-    assert error.hint.startswith("Give a smaller --context, or ask about less. ")
+    assert error.hint.startswith(
+        "There is room for 4,096 tokens at --kv-bits 16 and 8,192 tokens at --kv-bits 8. Give a smaller "
+    )
 
 
 def test_a_folder_is_rounded_as_it_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
