@@ -7,7 +7,7 @@ import time
 import numpy as np
 from PIL import Image as Pillow
 
-from gemcli.history.store import Record, Seen
+from gemcli.history.values import Record, Seen
 from gemcli.parts import Anchor, Audio, Document, Image, Text
 
 

@@ -16,7 +16,8 @@ from gemcli.commands.completions import script
 from gemcli.commands.tree import command_tree
 from gemcli.completion.names import LISTS, WORD
 from gemcli.completion.spec import read, sentence
-from gemcli.history.store import Record, append
+from gemcli.history.store import append
+from gemcli.history.values import Record
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "completions"

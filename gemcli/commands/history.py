@@ -14,7 +14,7 @@ from gemcli.commands import options
 from gemcli.commands.session import begin
 
 if TYPE_CHECKING:
-    from gemcli.history.store import Heading, Record, Seen
+    from gemcli.history.values import Heading, Record, Seen
 
 app = typer.Typer(
     help="List, show, search and delete what was asked.", no_args_is_help=True, rich_markup_mode=None
@@ -40,7 +40,7 @@ def list_(
     """List conversations, the newest first; `gemcli ask --cid ID` goes on with one."""
     begin(ctx, output_format, json, debug)
 
-    from gemcli.history.store import headings
+    from gemcli.history.look import headings
     from gemcli.ui import emit_json, emit_table, say, show_warning
 
     found = headings(show_warning, most=number or None)
@@ -76,18 +76,18 @@ def show(
     begin(ctx, output_format, json, debug)
 
     from gemcli.errors import UsageError
-    from gemcli.history import store
+    from gemcli.history import look
     from gemcli.ui import emit_json, emit_text, show_warning
 
     if conversation is None:
-        newest = store.headings(show_warning, most=1)
+        newest = look.headings(show_warning, most=1)
         if not newest:
             raise UsageError("the history is empty", "What you ask is kept in it, unless with --no-log.")
         id = newest[0].id
     else:
-        id = store.find(conversation, show_warning)
-    records = store.records(id, show_warning)
-    seen = store.shown(records, show_warning)
+        id = look.find(conversation, show_warning)
+    records = look.records(id, show_warning)
+    seen = look.shown(records, show_warning)
     if ctx.obj.output == "json":
         turns = [_turn(record, seen.get(record.id, ())) for record in records]
         emit_json({"schema_version": 1, "id": id, "turns": turns})
@@ -115,11 +115,11 @@ def search(
     """
     begin(ctx, output_format, json, debug)
 
-    from gemcli.history import store
+    from gemcli.history import look
     from gemcli.ui import emit_json, emit_table, say, show_warning
 
     wanted = " ".join(words)
-    found = store.search(wanted, show_warning, most=number or None)
+    found = look.search(wanted, show_warning, most=number or None)
     if ctx.obj.output == "json":
         emit_json(
             {"schema_version": 1, "turns": [{"id": each.conversation, **_turn(each)} for each in found]}
@@ -166,7 +166,7 @@ def rm(
 
     from gemcli.age import moment
     from gemcli.errors import UsageError
-    from gemcli.history import store
+    from gemcli.history import look, store
     from gemcli.plural import counted
     from gemcli.ui import confirm, emit_json, say, show_warning
 
@@ -175,9 +175,9 @@ def rm(
             "what is to be deleted?", "Name conversations, or give --all, or --older-than AGE; one of these."
         )
     if conversations:
-        ids = list(dict.fromkeys(store.find(each, show_warning) for each in conversations))
+        ids = list(dict.fromkeys(look.find(each, show_warning) for each in conversations))
     else:
-        found = store.headings(show_warning)
+        found = look.headings(show_warning)
         if older_than is not None:
             try:
                 before = moment(older_than, time.time())

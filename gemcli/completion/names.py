@@ -40,7 +40,7 @@ def _names(kind: str) -> Iterator[tuple[str, str]]:
         for name in names():
             yield name, ""
     elif kind == "conversations":
-        from gemcli.history.store import headings
+        from gemcli.history.look import headings
 
         for each in headings(lambda message: None, most=_CONVERSATIONS):
             question = " ".join(each.question.split())

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gemcli.errors import GemcliError, InputError
-from gemcli.history.store import Record, Seen, append
+from gemcli.history.store import append
+from gemcli.history.values import Record, Seen
 from gemcli.parts import Audio, Document, Image, Part, Text
 from gemcli.turns import Turn
 

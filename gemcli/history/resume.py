@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from gemcli.errors import UsageError
-from gemcli.history import store
+from gemcli.history import look
 from gemcli.history.database import Warn
-from gemcli.history.store import Seen
+from gemcli.history.values import Seen
 from gemcli.turns import Turn
 
 CARRIED = ("attention", "context", "image_tokens", "kv_bits")
@@ -45,15 +45,15 @@ def resume(word: str | None, warn: Warn) -> Resumed:
         UsageError: there is none, or nothing in it was answered.
         GemcliError: the history cannot be read.
     """
-    id = store.newest(warn) if word is None else store.find(word, warn)
+    id = look.newest(warn) if word is None else look.find(word, warn)
     if id is None:
         raise UsageError("there is no conversation to continue", "Ask without -c to begin one.")
-    records = [record for record in store.records(id, warn) if record.goes_on]
+    records = [record for record in look.records(id, warn) if record.goes_on]
     if not records:
         raise UsageError(
             f"nothing in the conversation {id} was answered", f"`gemcli history show {id}` shows it."
         )
-    seen = store.shown(records, warn)
+    seen = look.shown(records, warn)
     turns = tuple(
         Turn(record.question, record.answer, tuple(one.document for one in seen.get(record.id, ())))
         for record in records

@@ -1,100 +1,22 @@
-"""What is asked of the history: take a turn in, give a conversation back, list, find, remove."""
+"""Turns go into the history with all that they showed, and out of it with all that only they hold."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from gemcli.errors import GemcliError, UsageError
+from gemcli.errors import GemcliError
 from gemcli.history import index, media
 from gemcli.history.database import Warn, transaction, work
-from gemcli.history.documents import pack, unpack
+from gemcli.history.documents import pack
 from gemcli.history.media import Draft
+from gemcli.history.values import Record, Seen
 from gemcli.parts import Audio, Document, Image, Text
 
-_COLUMNS = "id, conversation, at, kind, question, system, model, options, answer, ending, details, sources"
-_MANY = 500  # values in one statement
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A document that a turn showed.
-
-    Attributes:
-        document: as it was sent.
-        path: the file that it came from, absolute; None where it was none.
-        size, changed: that file's bytes and time of last change (ns) when it was read; None where it changed
-            meanwhile.
-    """
-
-    document: Document
-    path: Path | None = None
-    size: int | None = None
-    changed: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One turn of the history.
-
-    Attributes:
-        conversation: its id.
-        at: when it was asked: seconds since 1970.
-        question, system, model, answer: as they were; `system` None for the default.
-        kind: ``asked``, or ``example``: shown to the model as if it had been.
-        ending: ``stop``, ``length``, ``interrupt`` or ``error``.
-        options: the settings that were not the defaults; JSON values.
-        details: the rest of the contract's answer object.
-        sources: names of its documents.
-        id: its number; 0 before it is stored.
-    """
-
-    conversation: str
-    at: float
-    question: str
-    answer: str
-    model: str
-    system: str | None = None
-    kind: str = "asked"
-    ending: str = "stop"
-    options: Mapping[str, Any] = field(default_factory=dict)
-    details: Mapping[str, Any] = field(default_factory=dict)
-    sources: tuple[str, ...] = ()
-    id: int = 0
-
-    @property
-    def goes_on(self) -> bool:
-        """Whether a conversation can go on from it: there is an answer, if only its beginning."""
-        return self.ending != "error" and bool(self.answer.strip())
-
-
-@dataclass(frozen=True, slots=True)
-class Heading:
-    """A conversation in a list.
-
-    Attributes:
-        id: its id.
-        begun, last: seconds since 1970 of its first and last question.
-        turns: how many questions.
-        question: the first.
-        model: that answered last.
-        sources: names of all its documents.
-        ending: of the last turn.
-    """
-
-    id: str
-    begun: float
-    last: float
-    turns: int
-    question: str
-    model: str
-    sources: tuple[str, ...]
-    ending: str
+_COLUMNS = "conversation, at, kind, question, system, model, options, answer, ending, details, sources"
 
 
 def append(
@@ -117,115 +39,29 @@ def append(
         work(task, warn, create=True, **options)
 
 
-def newest(warn: Warn) -> str | None:
-    """The conversation that was last answered; None where there is none."""
-    query = (
-        "SELECT conversation FROM turns WHERE kind = 'asked' AND ending != 'error' AND trim(answer) != '' "
-        "ORDER BY at DESC, id DESC LIMIT 1"
-    )
-    row = work(lambda connection: connection.execute(query).fetchone(), warn)
-    return row[0] if row else None
-
-
-def find(word: str, warn: Warn) -> str:
-    """The id of the conversation that begins, or ends, with `word`, which fits no other.
-
-    Raises:
-        UsageError: none does, or several.
-    """
-    wanted = word.strip().lower()
-    if not wanted.isalnum():
-        raise UsageError(f"{word!r} is no conversation's id", "`gemcli history list` shows the ids.")
-    query = "SELECT id FROM conversations WHERE id GLOB ? ORDER BY length(id), last DESC LIMIT 4"
-    for pattern in (f"{wanted}*", f"*{wanted}"):
-        rows = work(lambda connection, each=pattern: connection.execute(query, (each,)).fetchall(), warn)
-        if rows and (wanted,) in rows:
-            return wanted
-        if rows and len(rows) > 1:
-            names = ", ".join(row[0] for row in rows[:3]) + (" …" if len(rows) > 3 else "")
-            raise UsageError(f"several conversations are meant by {word!r}: {names}", "Write more of the id.")
-        if rows:
-            return rows[0][0]
-    raise UsageError(f"there is no conversation {word!r}", "`gemcli history list` shows the ids.")
-
-
-def records(conversation: str, warn: Warn) -> list[Record]:
-    """Every turn of a conversation, in order."""
-    query = f"SELECT {_COLUMNS} FROM turns WHERE conversation = ? ORDER BY id"
-    rows = work(lambda connection: connection.execute(query, (conversation,)).fetchall(), warn)
-    return [_record(row) for row in rows or ()]
-
-
-def shown(turns: Iterable[Record], warn: Warn) -> dict[int, tuple[Seen, ...]]:
-    """The documents of turns, by the turns' ids.
-
-    Raises:
-        GemcliError: what was kept of them is damaged.
-    """
-    ids = [record.id for record in turns]
-    query = (
-        "SELECT document, path, size, changed, body FROM shown JOIN documents ON hash = document "
-        "WHERE turn = ? ORDER BY position"
-    )
-
-    def task(connection: sqlite3.Connection) -> dict[int, tuple[Seen, ...]]:
-        found = {}
-        for id in ids:
-            rows = connection.execute(query, (id,)).fetchall()
-            found[id] = tuple(
-                Seen(unpack(body), None if path is None else Path(path), size, changed)
-                for _, path, size, changed, body in rows
-            )
-        return found
-
-    try:
-        return work(task, warn) or {}
-    except ValueError as error:
-        raise GemcliError(
-            "what the history kept of a document is damaged", "Ask in a new conversation."
-        ) from error
-
-
-def headings(warn: Warn, *, most: int | None = None, ids: Sequence[str] | None = None) -> list[Heading]:
-    """Conversations, the newest first.
+def take_back(conversation: str, question: str, warn: Warn, *, behind: int = 0) -> None:
+    """Let the conversation not go on from the last turn that asked this; it stays in the history.
 
     Args:
+        conversation: its id.
+        question: of the turn.
         warn: gets what there is to say.
-        most: how many at most; None for all.
-        ids: only these.
+        behind: so many newer turns asked the same.
+
+    Raises:
+        GemcliError: the database cannot be used.
     """
-    query = (
-        "SELECT c.id, c.begun, c.last, "
-        "(SELECT count(*) FROM turns WHERE conversation = c.id AND kind = 'asked'), "
-        "(SELECT question FROM turns WHERE conversation = c.id AND kind = 'asked' ORDER BY id LIMIT 1), "
-        "(SELECT model FROM turns WHERE conversation = c.id ORDER BY id DESC LIMIT 1), "
-        "(SELECT group_concat(sources, char(10)) FROM turns WHERE conversation = c.id AND sources != ''), "
-        "(SELECT ending FROM turns WHERE conversation = c.id ORDER BY id DESC LIMIT 1) "
-        "FROM conversations c ORDER BY c.last DESC, c.id DESC LIMIT ?"
+    change = (
+        "UPDATE turns SET ending = 'undone' WHERE id = (SELECT id FROM turns WHERE conversation = ? "
+        "AND question = ? AND kind = 'asked' AND ending NOT IN ('error', 'undone') AND trim(answer) != '' "
+        "ORDER BY id DESC LIMIT 1 OFFSET ?)"
     )
-    limit = -1 if most is None or ids is not None else most
-    rows = work(lambda connection: connection.execute(query, (limit,)).fetchall(), warn) or []
-    found = [
-        Heading(id, begun, last, turns, question or "", model or "", _names(sources or ""), ending or "")
-        for id, begun, last, turns, question, model, sources, ending in rows
-    ]
-    return found if ids is None else [each for each in found if each.id in set(ids)]
+    values = (conversation, _text(question), behind)
 
+    def task(connection: sqlite3.Connection) -> None:
+        transaction(connection, lambda: connection.execute(change, values))
 
-def search(words: str, warn: Warn, *, most: int | None = None) -> list[Record]:
-    """Turns whose question, answer or file names hold all the words, the best first."""
-
-    def task(connection: sqlite3.Connection) -> list[Record]:
-        ids = index.search(connection, words, -1 if most is None else most)
-        found = {}
-        for start in range(0, len(ids), _MANY):
-            some = ids[start : start + _MANY]
-            marks = ",".join("?" * len(some))
-            rows = connection.execute(f"SELECT {_COLUMNS} FROM turns WHERE id IN ({marks})", some)
-            found |= {row[0]: _record(row) for row in rows}
-        return [found[id] for id in ids]
-
-    return work(task, warn) or []
+    work(task, warn)
 
 
 def remove(ids: Sequence[str], warn: Warn) -> None:
@@ -269,9 +105,7 @@ def _insert(
             *(_text(record.answer), record.ending, _json(record.details), _text("\n".join(record.sources))),
         )
         marks = ",".join("?" * len(values))
-        turn = connection.execute(
-            f"INSERT INTO turns ({_COLUMNS.removeprefix('id, ')}) VALUES ({marks})", values
-        ).lastrowid
+        turn = connection.execute(f"INSERT INTO turns ({_COLUMNS}) VALUES ({marks})", values).lastrowid
         for position, (one, (hash, body, files)) in enumerate(zip(seen, bodies, strict=True)):
             connection.execute("INSERT OR IGNORE INTO documents VALUES (?, ?)", (hash, body))
             held = [(hash, name) for name in files]
@@ -335,18 +169,6 @@ class _Shelf:
         if key:
             self._keys[key] = draft.name
         return draft.name
-
-
-def _record(row: Sequence[Any]) -> Record:
-    id, conversation, at, kind, question, system, model, options, answer, ending, details, sources = row
-    return Record(
-        conversation, at, question, answer, model, system, kind, ending,
-        json.loads(options), json.loads(details), _names(sources), id,
-    )  # fmt: skip
-
-
-def _names(lines: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(line for line in lines.split("\n") if line))
 
 
 def _json(value: Mapping[str, Any]) -> str:

@@ -19,7 +19,9 @@ ROOT = Path(__file__).parents[2]
 WRITER = """
 import sys, time
 sys.path.insert(0, {root!r})
-from gemcli.history.store import Record, Seen, append, headings
+from gemcli.history.store import append
+from gemcli.history.look import headings
+from gemcli.history.values import Record, Seen
 from gemcli.parts import Anchor, Document, Text
 me = sys.argv[1]
 document = Document("a.md", "text/plain", "0" * 64, (Text("the same text\\n" * 500),))
