@@ -35,7 +35,9 @@ ASK = (
 )
 _MOST = 3
 _TOKENS = 120  # of a quote at most
-_PASSAGES = 1_000  # tokens of the passages that are quoted from where the model read notes
+_LEAST = 48  # tokens that there must be room for
+_PASSAGES = 1_000  # tokens of the passages that are quoted from where not everything sent can be
+_MUCH_SAID = 1_000  # characters of an answer
 _SENTENCE = re.compile(r"[.!?](?:\s|$)|\n")
 
 
@@ -96,10 +98,15 @@ def _quotes(
     from model.sampling.spans import Quoted
 
     card = prepared.card
-    shown = _shown(prepared, request, answer)
-    texts = near(quotable(shown), answer, request.question)
     count = min(_MOST, max(1, len(_SENTENCE.findall(answer.strip() + "\n"))))
+    shown = prepared.packed.documents
+    if prepared.packed.how == "map":  # notes were sent
+        shown = _passages(prepared, request, answer)
     prompt = _prompt(prepared, request, answer, shown)
+    if len(prompt.ids) + _LEAST >= model.window:
+        shown = _passages(prepared, request, answer)
+        prompt = _prompt(prepared, request, answer[:_MUCH_SAID], shown)
+    texts = near(quotable(shown), answer, request.question)
     try:
         constraint = Quoted([each.span for each in texts], card.tokenizer, card.config.vocab, count=count)
         media = Perception(prompt, prepared.packer.media, lambda: model.senses, emit)
@@ -108,7 +115,7 @@ def _quotes(
         generation = model.stream(
             ids,
             sampling=Sampling(),
-            max_tokens=_TOKENS * count,
+            max_tokens=max(_LEAST, min(_TOKENS * count, model.window - len(ids))),
             soft=media.soft,
             constraint=constraint,
             marks=prompt.marks,
@@ -148,10 +155,8 @@ def _located(
     return found
 
 
-def _shown(prepared: Prepared, request: Request, answer: str) -> tuple[Document, ...]:
-    """The documents that are quoted from: those that were sent, or, where notes were, passages for them."""
-    if prepared.packed.how != "map":
-        return prepared.packed.documents
+def _passages(prepared: Prepared, request: Request, answer: str) -> tuple[Document, ...]:
+    """Passages of the documents that have to do with an answer, where not all of it can be quoted from."""
     from gemcli.pack.select import select
 
     encode = prepared.card.tokenizer.encode
@@ -159,7 +164,7 @@ def _shown(prepared: Prepared, request: Request, answer: str) -> tuple[Document,
     chosen = select(
         prepared.documents,
         f"{request.question}\n{answer}",
-        tokens=min(_PASSAGES, prepared.limits.window // 2),
+        tokens=min(_PASSAGES, prepared.limits.window // 3),
         count=lambda text: len(encode(text)),
         given=given.total - given.overhead,
         keep=request.keep,
