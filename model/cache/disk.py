@@ -84,6 +84,7 @@ class DiskPrefixes:
         if self._early is not None and self._early[0] == trail.name:
             early = self._early[2].result()
             return early[1] if early else 0
+        self._early = None  # another prompt came: what was read for it is not needed
         at = self._last(trail) if self._on else None
         return 0 if at is None else trail.steps[at].end
 
@@ -101,8 +102,9 @@ class DiskPrefixes:
         def work() -> None:
             try:
                 done.set_result(self._recall(trail, room) if self._on else None)
-            except BaseException as error:
-                done.set_exception(error)
+            except Exception as error:  # memory, a device: it is computed instead
+                self._tell(f"what was kept of this prompt cannot be used: {error}")
+                done.set_result(None)
 
         self._early = (trail.name, room, done)
         threading.Thread(target=work, name="gemcli-recall", daemon=True).start()
