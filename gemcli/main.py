@@ -143,6 +143,9 @@ def _catch_signals(seen: list[int]) -> None:
 
 def _force(number: int) -> NoReturn:
     """End now, leaving the terminal as a shell expects it."""
+    keys = sys.modules.get("gemcli.ui.keys")
+    if keys is not None:
+        keys.restore()
     with suppress(OSError):
         if os.isatty(2):
             os.write(2, b"\x1b[?7h\x1b[?25h\x1b[0m\r\n")

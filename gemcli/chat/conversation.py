@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from gemcli import worker
 from gemcli.assistant import Loaded, answer, make_ready
-from gemcli.errors import UsageError
+from gemcli.chat.named import names_of, without
+from gemcli.errors import GemcliError, UsageError
 from gemcli.events import Event, Result
-from gemcli.failure import failure
 from gemcli.ident import new_id
+from gemcli.pack.overflow import LEAST
+from gemcli.plural import counted
 from gemcli.request import Request, prepare
 from gemcli.turns import Turn
 
-_CHOSEN = ("select", "head", "tail", "map")
-"""Ways of reading after which the next question reads all documents anew: it needs other parts of them."""
+ANEW = ("select", "map")
+"""Ways of reading after which the next question reads all documents again: it needs other parts of them."""
+
+LIVELY = 0.8
+"""Temperature at which an answer is drawn again that would come out the same at 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +35,15 @@ class Said:
         turn: the turn as it goes into the next prompt.
         files: the words that named the documents shown with it.
         tokens: of each document, by its source.
+        finish: why the answer ended; None where that is not known any more.
+        chosen: tokens of its documents, where they are passages that were chosen for this one question.
     """
 
     turn: Turn
     files: tuple[str, ...] = ()
     tokens: dict[str, int] = field(default_factory=dict)
+    finish: str | None = None
+    chosen: int = 0
 
 
 class Conversation:
@@ -48,11 +57,11 @@ class Conversation:
         self.base = replace(request, files=(), earlier=(), question="")
         self.files: list[str] = list(request.files)
         """What the next question will be shown: not sent yet, or to be read anew for each question."""
-        self.said: list[Said] = [Said(turn) for turn in request.earlier]
+        self.said: list[Said] = [_resumed(turn) for turn in request.earlier]
         self.id = request.conversation or new_id()
-        self._loaded = Loaded()
-        self._warming: threading.Thread | None = None
-        self._asked = 0
+        self._loaded = Loaded(alone=threading.Lock())
+        self._again = 0
+        self._left: int | None = None
 
     @property
     def turns(self) -> tuple[Turn, ...]:
@@ -61,65 +70,67 @@ class Conversation:
 
     def warm(self) -> None:
         """Load the model while the person still types; what is wrong with it is told when it is asked."""
+        if self.base.host is not None:
+            return
+        request = self.base
 
         def body() -> None:
-            try:
-                make_ready(self.base, self._loaded, lambda event: None)
-            except BaseException as error:
-                failure(error)
+            with suppress(BaseException):
+                make_ready(request, self._loaded, lambda event: None)
 
-        if self.base.host is None:
-            self._warming = threading.Thread(target=body, name="gemcli-warm", daemon=True)
-            self._warming.start()
+        threading.Thread(target=body, name="gemcli-warm", daemon=True).start()
 
-    def ask(self, question: str, *, again: bool = False) -> Generator[Event]:
+    def ask(self, question: str) -> Generator[Event]:
         """The events of the answer, which is part of the conversation when they end.
 
         What fails before the answer begins leaves the conversation as it was.
-
-        Args:
-            question: what is asked.
-            again: draw otherwise than the last time, where the answer is drawn.
         """
-        self._wait()
-        self._asked += again
-        request = replace(
-            self.base,
-            question=question,
-            files=tuple(self.files),
-            earlier=self.turns,
-            conversation=self.id,
-            seed=self.base.seed + self._asked,
-            started=perf_counter(),
-        )
-        files = tuple(self.files)
-        events = answer(request, self._held())
-        try:
-            for event in events:
-                if isinstance(event, Result):
-                    self._add(event, files)
-                yield event
-        except KeyboardInterrupt as interrupt:
-            yield from self._ended(events, interrupt, files)
-            raise
-        finally:
-            events.close()
-            self.base = replace(self.base, notices=())
+        notices = [*self.base.notices, *self._make_room(question)]
+        yield from self._asked(replace(self.base, question=question, notices=tuple(notices)))
 
-    def plan(self) -> dict[str, Any]:
-        """The contract's plan object of the next question, without its words.
+    def again(self) -> Generator[Event]:
+        """Ask the last question again, in the place of the last turn, which stays if no answer comes.
+
+        A finished answer is drawn otherwise than before; one that was stopped is given as it would have been.
+
+        Raises:
+            UsageError: nothing was asked yet.
+        """
+        if not self.said:
+            raise UsageError("nothing was asked yet")
+        files, last = self.files, self.said.pop()
+        self.files = [*last.files, *(each for each in files if each not in last.files)]
+        before = len(self.said)
+        request = replace(self.base, question=last.turn.question)
+        if last.finish != "interrupt":
+            self._again += 1
+            request = replace(
+                request,
+                seed=self.base.seed + self._again,
+                temperature=self.base.temperature or LIVELY,
+            )
+        try:
+            yield from self._asked(request)
+        finally:
+            if len(self.said) == before:
+                self.said.append(last)
+                self.files = files
+            else:
+                self._take_back(last, behind=1)
+
+    def plan(self) -> Generator[Event, None, dict[str, Any]]:
+        """The events of counting; returns the contract's plan object of the next question, without its words.
 
         Raises:
             GemcliError, ModelError: a document cannot be read, or there is no model.
         """
-        request = replace(self.base, files=tuple(self.files), earlier=self.turns)
+        request = replace(self.base, files=tuple(self.files), earlier=self.turns, stdin="never")
         found: dict[str, Any] = {}
 
         def work(emit: worker.Emit) -> None:
             found.update(prepare(request, emit, may_pull=False).plan(request.kv_bits, given=True))
 
-        for _ in worker.stream(work):
-            pass
+        yield from worker.stream(work)
         return found
 
     def add(self, files: Sequence[str]) -> None:
@@ -132,7 +143,9 @@ class Conversation:
         for each in self.said:
             for document in each.turn.documents:
                 found[document.source] = each.tokens.get(document.source)
-        return list(found.items()) + [(each, None) for each in self.files if each not in found]
+        return list(found.items()) + [
+            (each, None) for each in self.files if any(name not in found for name in names_of(each))
+        ]
 
     def drop(self, word: str) -> str:
         """Forget a document, by its number in `documents` or its name; returns the name.
@@ -141,11 +154,11 @@ class Conversation:
             UsageError: there is no such document.
         """
         names = [name for name, _ in self.documents()]
-        if word.isdecimal() and 0 < int(word) <= len(names):
+        if word not in names and word.isdecimal() and 0 < int(word) <= len(names):
             word = names[int(word) - 1]
         if word not in names:
             raise UsageError(f"there is no document {word!r} in this conversation", "/files lists them.")
-        self.files = [each for each in self.files if each != word]
+        self.files = without(self.files, word)
         self.said = [
             replace(
                 each,
@@ -153,50 +166,59 @@ class Conversation:
                     each.turn,
                     documents=tuple(one for one in each.turn.documents if one.source != word),
                 ),
-                files=tuple(name for name in each.files if name != word),
+                files=tuple(without(each.files, word)),
             )
             for each in self.said
         ]
+        self._left = None
         return word
 
-    def undo(self) -> str | None:
-        """Take the last turn back; returns its question, None where there is none."""
+    def undo(self) -> str:
+        """Take the last turn back; returns its question.
+
+        Raises:
+            UsageError: there is none.
+        """
         if not self.said:
-            return None
+            raise UsageError("there is nothing to take back")
         last = self.said.pop()
         self.files = [*last.files, *(each for each in self.files if each not in last.files)]
+        self._left = None
+        self._take_back(last)
         return last.turn.question
 
     def clear(self) -> None:
         """Begin a new conversation, about nothing."""
         self.said, self.files = [], []
         self.id = new_id()
+        self._left = None
 
     def change(self, **settings: Any) -> None:
         """Change settings of the requests that follow."""
         self.base = replace(self.base, **settings)
+        self._left = None
 
-    def save(self, path: Path) -> None:
-        """Write the conversation: JSON where the name ends so, else Markdown.
-
-        Raises:
-            OSError: it cannot be written.
-        """
-        import json
-
-        turns = [
-            {
-                "question": each.question,
-                "answer": each.answer,
-                "documents": [document.source for document in each.documents],
-            }
-            for each in self.turns
-        ]
-        if path.suffix.lower() == ".json":
-            text = json.dumps({"id": self.id, "turns": turns}, ensure_ascii=False, indent=2) + "\n"
-        else:
-            text = "".join(_markdown(each) for each in turns)
-        path.write_text(text, encoding="utf-8")
+    def _asked(self, request: Request) -> Generator[Event]:
+        files = tuple(self.files)
+        request = replace(
+            request,
+            files=files,
+            earlier=self.turns,
+            conversation=self.id,
+            started=perf_counter(),
+        )
+        events = answer(request, self._held())
+        try:
+            for event in events:
+                if isinstance(event, Result):
+                    self._add(event, request)
+                yield event
+        except KeyboardInterrupt as interrupt:
+            yield from self._ended(events, interrupt, request)
+            raise
+        finally:
+            events.close()
+            self.base = replace(self.base, notices=())
 
     def _held(self) -> Loaded | None:
         if self.base.host is not None:
@@ -207,41 +229,73 @@ class Conversation:
             self._loaded.session = Session()
         return self._loaded
 
-    def _wait(self) -> None:
-        warming, self._warming = self._warming, None
-        while warming is not None and warming.is_alive():
-            warming.join(worker.TICK_S)
-
     def _ended(
-        self, events: Generator[Event], interrupt: KeyboardInterrupt, files: tuple[str, ...]
+        self, events: Generator[Event], interrupt: KeyboardInterrupt, request: Request
     ) -> Generator[Event]:
         """What an interrupted answer still says."""
         try:
             event = events.throw(interrupt)
             while True:
                 if isinstance(event, Result):
-                    self._add(event, files)
+                    self._add(event, request)
                 yield event
                 event = next(events)
         except (StopIteration, KeyboardInterrupt):
             return
 
-    def _add(self, result: Result, files: tuple[str, ...]) -> None:
-        turn, data = result.turn, result.data
-        if turn is None or not (turn.answer or data["error"] is None):
+    def _add(self, result: Result, request: Request) -> None:
+        data = result.data
+        said, finish = str(data["answer"]), data["finish_reason"]
+        turn = result.turn
+        if turn is None and said and finish == "interrupt":  # another gemcli answered: it tells at the end
+            self.said.append(Said(Turn(request.question, said), finish="interrupt"))
             return
-        plan, read = data["plan"], data["read"]
+        if turn is None or not (said or data["error"] is None):
+            return
+        plan, read, usage = data["plan"], data["read"], data["usage"]
         assert isinstance(plan, dict), "as the contract has it"
         assert isinstance(read, dict), "as the contract has it"
+        assert isinstance(usage, dict), "as the contract has it"
         tokens = {each["source"]: each["tokens"] for each in plan.get("documents", ())}
-        self.said.append(Said(turn, files, tokens))
-        self.files = list(files) if read["overflow"] in _CHOSEN else []
+        anew = read["overflow"] in ANEW
+        chosen = read["tokens_read"] if anew else 0
+        self.said.append(Said(turn, request.files, tokens, None if finish is None else str(finish), chosen))
+        self.files = list(request.files) if anew else []
+        if "budget" in plan:
+            taken = usage["prompt_tokens"] + usage["completion_tokens"]
+            self._left = plan["budget"] + plan["overhead_tokens"] - taken
+
+    def _make_room(self, question: str) -> list[str]:
+        """Leave out passages that were chosen for earlier questions where this one needs room for its own.
+
+        Returns what is said of it.
+        """
+        if self._left is None or not self.files:
+            return []
+        left, freed = self._left - len(question) // 3, 0
+        for index, each in enumerate(self.said):
+            if left >= LEAST:
+                break
+            if each.chosen:
+                self.said[index] = replace(each, turn=replace(each.turn, documents=()), chosen=0)
+                left += each.chosen
+                freed += 1
+        if not freed:
+            return []
+        return [
+            f"the passages chosen for {counted(freed, 'earlier question')} are left out from here on, to make "
+            "room for those that this one needs"
+        ]
+
+    def _take_back(self, said: Said, behind: int = 0) -> None:
+        """Tell the history, which `-c` goes on from; where that fails, it goes on from too much."""
+        if self.base.log:
+            from gemcli.history.store import take_back
+
+            with suppress(GemcliError, OSError):
+                take_back(self.id, said.turn.question, lambda message: None, behind=behind)
 
 
-def _markdown(turn: dict[str, Any]) -> str:
-    about = "".join(f"\n- {name}" for name in turn["documents"])
-    question = "\n".join(f"> {line}".rstrip() for line in turn["question"].splitlines())
-    return f"{question}\n{about}\n\n{turn['answer']}\n\n".replace("\n\n\n", "\n\n")
-
-
-Show = Callable[[Event], None]
+def _resumed(turn: Turn) -> Said:
+    """A turn of the history."""
+    return Said(turn, tuple(dict.fromkeys(each.source for each in turn.documents)))

@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
@@ -17,6 +16,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import ColorDepth, create_output
 
 from gemcli.chat.conversation import Conversation
+from gemcli.chat.loop import Dropped
 from gemcli.chat.words import WORDS
 from gemcli.errors import GemcliError
 from gemcli.settings import data_dir, make_private
@@ -57,7 +57,7 @@ class Editor:
 
         Raises:
             EOFError: there is none: the person left.
-            KeyboardInterrupt: the line was given up.
+            Dropped: the line was given up.
         """
         text = self._session.prompt()
         stripped = text.strip()
@@ -78,6 +78,11 @@ def _keys() -> KeyBindings:
     @keys.add("c-j")
     def _(event: KeyPressEvent) -> None:
         event.current_buffer.insert_text("\n")
+
+    @keys.add("c-c")
+    @keys.add("<sigint>")
+    def _(event: KeyPressEvent) -> None:
+        event.app.exit(exception=Dropped(not event.current_buffer.text), style="class:aborting")
 
     return keys
 
@@ -133,42 +138,3 @@ class _Words(Completer):
             for model in installed():
                 if model.name.startswith(rest):
                     yield Completion(model.name, -len(rest))
-
-
-def copied(text: str) -> bytes:
-    """The escape sequence that puts a text on the clipboard of the terminal's machine (OSC 52)."""
-    import base64
-
-    return b"\x1b]52;c;" + base64.b64encode(text.encode("utf-8", "replace")) + b"\a"
-
-
-def to_clipboard(text: str) -> str:
-    """Put a text on the clipboard, by the system's own program where there is one; returns what was done."""
-    import shutil
-    import subprocess
-
-    for program in (
-        ["pbcopy"],
-        ["wl-copy"],
-        ["xclip", "-selection", "clipboard"],
-        ["clip.exe"],
-    ):
-        if program[0] in ("wl-copy",) and not os.environ.get("WAYLAND_DISPLAY"):
-            continue
-        if program[0] == "xclip" and not os.environ.get("DISPLAY"):
-            continue
-        if shutil.which(program[0]):
-            with suppress(OSError, subprocess.SubprocessError):
-                subprocess.run(
-                    program,
-                    input=text.encode("utf-8", "replace"),
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    timeout=5,
-                    check=True,
-                )
-                return "the answer is on the clipboard"
-    with suppress(OSError), Path(os.ctermid() if hasattr(os, "ctermid") else "CON").open("wb", 0) as terminal:
-        terminal.write(copied(text))
-        return "the answer was given to the terminal's clipboard"
-    raise GemcliError("there is no clipboard here", "/save FILE writes the conversation to a file.")

@@ -4,33 +4,34 @@ from __future__ import annotations
 
 import signal
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import Protocol
+from typing import Any
 
 from gemcli.chat import words
+from gemcli.chat.clipboard import to_clipboard
 from gemcli.chat.conversation import Conversation
 from gemcli.commands.follow import follow
 from gemcli.errors import GemcliError
-from gemcli.events import Error, Event
-from gemcli.failure import failure
-
-TWICE_S = 2.0
-"""Within which a second Ctrl-C on an empty line means to leave."""
+from gemcli.events import Error, Event, Result
+from gemcli.failure import Terminated, failure
+from gemcli.ui.keys import unread
 
 _DOES_NOT_FIT = 4
 
-
-class Screen(Protocol):
-    """What the events of one answer are shown on."""
-
-    def __call__(self, event: Event) -> None:
-        """Show an event."""
-        ...
+Screen = AbstractContextManager[Callable[[Event], None]]
 
 
-Open = Callable[[], AbstractContextManager[Screen]]
+class Dropped(KeyboardInterrupt):
+    """Ctrl-C where a message is typed.
+
+    Args:
+        empty: nothing was typed yet.
+    """
+
+    def __init__(self, empty: bool = False) -> None:
+        super().__init__()
+        self.empty = empty
 
 
 class Loop:
@@ -38,60 +39,91 @@ class Loop:
 
     Args:
         conversation: what is asked of.
-        open_screen: opens a screen for one answer.
-        say: a line on stderr.
+        answers: opens a screen for one answer.
+        works: opens one for what has progress but no answer.
+        say: lines on stderr.
         tell: an error on stderr.
+        asked: what is asked, given what was typed: a template's question around it.
         debug: show the traceback of a defect.
     """
 
     def __init__(
         self,
         conversation: Conversation,
-        open_screen: Open,
+        *,
+        answers: Callable[[], Screen],
+        works: Callable[[], Screen],
         say: Callable[[str], None],
         tell: Callable[[GemcliError], None],
-        *,
+        asked: Callable[[str], str] = str,
         debug: bool = False,
     ) -> None:
         self._conversation = conversation
-        self._open = open_screen
+        self._answers = answers
+        self._works = works
         self._say = say
         self._tell = tell
+        self._asked = asked
         self._debug = debug
+        self._told = False
+        self._answered = False
+        self._between: Callable[[], None] = _nothing
+        self.partial = False
+        """Whether the last answer was stopped after it had begun."""
         self.code = 0
         """The exit code of the last message."""
 
-    def typed(self, read: Callable[[], str]) -> None:
-        """Messages of a person; `read` raises EOFError at their end, KeyboardInterrupt for a dropped line."""
-        dropped = float("-inf")
+    def typed(self, read: Callable[[], str], *, first: str | None = None, rest: Callable[[], None]) -> None:
+        """Messages of a person.
+
+        Args:
+            read: gives the next one; raises EOFError at their end, `Dropped` for a line that was given up.
+            first: a question that is asked before.
+            rest: called after each message: sets it off from the next.
+        """
+        dropped = False
         with _interruptible():
             while True:
-                try:
-                    line = read()
-                except EOFError:
-                    return
-                except KeyboardInterrupt:
-                    if time.monotonic() - dropped < TWICE_S:
+                if first is None:
+                    try:
+                        line = read()
+                    except EOFError:
                         return
-                    dropped = time.monotonic()
-                    self._say("Ctrl-C again, or Ctrl-D, leaves")
-                    continue
-                dropped = float("-inf")
+                    except Dropped as drop:
+                        if drop.empty and dropped:
+                            return
+                        dropped = drop.empty
+                        if dropped:
+                            self._say("Ctrl-C again, or Ctrl-D, leaves")
+                        continue
+                    ask = self.take
+                else:
+                    line, first, ask = first, None, self.ask
+                dropped = False
                 try:
-                    if not self.take(line):
-                        return
+                    with unread():
+                        if not ask(line):
+                            return
+                        if line.strip():
+                            rest()
+                except Terminated:
+                    raise
                 except KeyboardInterrupt:
-                    self._say("stopped")
+                    self._say("stopped; what was said is kept" if self.partial else "stopped")
+                    rest()
 
-    def piped(self, lines: Iterator[str], write: Callable[[str], None]) -> None:
-        """Messages of a script, one a line; a blank line stands between two answers on stdout."""
-        first = True
+    def piped(self, lines: Iterator[str], *, first: str | None = None, between: Callable[[], None]) -> None:
+        """Messages of a script, one a line.
+
+        Args:
+            lines: them.
+            first: a question that is asked before.
+            between: called between two answers.
+        """
+        self._between = between
+        if first is not None:
+            self.ask(first)
         for line in lines:
-            if not line.strip():
-                continue
-            if not first and not line.startswith("/"):
-                write("\n")
-            first = first and line.startswith("/")
             if not self.take(line):
                 return
 
@@ -104,49 +136,63 @@ class Loop:
         line = line.strip()
         if not line:
             return True
-        self.code = 0
+        if not words.is_word(line):
+            return self.ask(self._asked(line.removeprefix("/") if line.startswith("//") else line))
+        self._begin()
+        stage = words.Stage(self._conversation, self._answer, self._work, to_clipboard)
         try:
-            if line.startswith("/") and not line.startswith("//"):
-                self._say(words.run(self._conversation, line))
-            else:
-                self._ask(line.removeprefix("/") if line.startswith("//") else line)
+            said = words.run(stage, line)
+            if said:
+                self._say(said)
         except words.Leave:
             return False
-        except words.Again as again:
-            return self._retry(again.question)
-        except words.Copy as copy:
-            self._copy(copy.text)
         except Exception as error:
-            self._failed(error, told=False)
+            self._failed(error)
         return True
 
-    def _retry(self, question: str) -> bool:
-        self._ask(question, again=True)
+    def ask(self, question: str) -> bool:
+        """Ask a question; True: the conversation goes on.
+
+        Raises:
+            KeyboardInterrupt: the answer was stopped.
+        """
+        self._begin()
+        try:
+            self._answer(self._conversation.ask(question))
+        except Exception as error:
+            self._failed(error)
         return True
 
-    def _ask(self, question: str, *, again: bool = False) -> None:
-        told = False
+    def _begin(self) -> None:
+        self.code, self._told, self.partial = 0, False, False
 
-        def show(event: Event) -> None:
-            nonlocal told
-            told |= isinstance(event, Error)
-            screen(event)
+    def _answer(self, events: Generator[Event]) -> None:
+        """Show an answer."""
+        if self._answered:
+            self._between()
+        self._answered = True
+        with self._answers() as screen:
 
-        try:
-            with self._open() as screen:
-                follow(self._conversation.ask(question, again=again), show)
-        except Exception as error:
-            self._failed(error, told=told)
+            def show(event: Event) -> None:
+                self._told |= isinstance(event, Error)
+                if isinstance(event, Result):
+                    self.partial = event.data["finish_reason"] == "interrupt" and bool(event.data["answer"])
+                screen(event)
 
-    def _copy(self, text: str) -> None:
-        from gemcli.chat.editor import to_clipboard
+            follow(events, show)
 
-        try:
-            self._say(to_clipboard(text))
-        except GemcliError as error:
-            self._failed(error, told=False)
+    def _work(self, events: Generator[Event, None, Any]) -> Any:
+        """Show the progress of something else; returns what it made."""
+        made: list[Any] = []
 
-    def _failed(self, error: Exception, *, told: bool) -> None:
+        def kept() -> Generator[Event]:
+            made.append((yield from events))
+
+        with self._works() as screen:
+            follow(kept(), screen)
+        return made[0]
+
+    def _failed(self, error: Exception) -> None:
         """Say what went wrong; the conversation goes on, unless nobody reads what it says."""
         why = failure(error)
         self.code = why.code
@@ -156,10 +202,17 @@ class Loop:
             import traceback
 
             traceback.print_exception(error, file=sys.stderr)
-        if not told:
+        if not self._told:
             self._tell(GemcliError(why.message, why.hint))
         elif why.code == _DOES_NOT_FIT:
-            self._say("/undo takes the last turn back, /drop forgets a document, /clear begins anew")
+            self._say(
+                "/undo takes the last turn back, /drop forgets a document, /clear begins anew; "
+                "`gemcli chat -c --context N` goes on in a larger window, where the model can have one"
+            )
+
+
+def _nothing() -> None:
+    """What stands between two answers that a prompt sets apart."""
 
 
 @contextmanager

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+import difflib
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gemcli.chat.conversation import Conversation
 from gemcli.errors import GemcliError, UsageError
+from gemcli.events import Event
 from gemcli.plural import counted
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What the words work on.
+
+    Attributes:
+        conversation: the conversation.
+        answer: shows the events of an answer.
+        work: shows those of other work; returns what it made.
+        copy: puts a text on the clipboard; returns what it says of that.
+    """
+
+    conversation: Conversation
+    answer: Callable[[Generator[Event]], None]
+    work: Callable[[Generator[Event, None, Any]], Any]
+    copy: Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,163 +44,178 @@ class Word:
 
     takes: str
     help: str
-    run: Callable[[Conversation, str], str]
+    run: Callable[[Stage, str], str]
 
 
 class Leave(Exception):
     """The person wants to leave."""
 
 
-class Again(Exception):
-    """The last question is to be asked again.
-
-    Args:
-        question: it.
-    """
-
-    def __init__(self, question: str) -> None:
-        super().__init__(question)
-        self.question = question
+def is_word(line: str) -> bool:
+    """Whether a line is for us and not for the model."""
+    line = line.lstrip()
+    return line.startswith("/") and not line.startswith("//")
 
 
-class Copy(Exception):
-    """A text is to go to the clipboard.
-
-    Args:
-        text: it.
-    """
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.text = text
-
-
-def run(conversation: Conversation, line: str) -> str:
-    """Do what a line that begins with a slash says; returns what is to be said.
+def run(stage: Stage, line: str) -> str:
+    """Do what a line that begins with a slash says; returns what is to be said, perhaps nothing.
 
     Raises:
         GemcliError, ModelError: it cannot be done.
-        Leave, Again, Copy: what only the screen can do.
+        Leave: the person wants to leave.
     """
     name, _, rest = line[1:].strip().partition(" ")
-    word = WORDS.get(name) or WORDS.get(_ALIASES.get(name, ""))
+    word = WORDS.get(name.lower()) or WORDS.get(_ALIASES.get(name.lower(), ""))
     if word is None:
-        near = ", ".join(f"/{each}" for each in WORDS if name and each.startswith(name))
-        raise UsageError(f"there is no /{name}", f"Did you mean {near}?" if near else "/help lists them.")
-    return word.run(conversation, rest.strip())
+        raise UsageError(f"there is no /{name}", _meant(name))
+    return word.run(stage, rest.strip())
 
 
-def _add(conversation: Conversation, rest: str) -> str:
-    from gemcli.ingest.locate import locate
+def _meant(name: str) -> str:
+    """What to do instead of a word that is none."""
+    if "/" in name or "." in name:
+        return f"/add /{name} shows the file; a question that begins with a slash begins with two: //{name}"
+    begun = [each for each in WORDS if name and each.startswith(name)]
+    near = begun or difflib.get_close_matches(name, [*WORDS, *_ALIASES], n=2)
+    return f"Did you mean {' or '.join(f'/{each}' for each in near)}?" if near else "/help lists them."
+
+
+def _add(stage: Stage, rest: str) -> str:
+    from gemcli.ingest.locate import STDIN, locate
 
     try:
-        files = shlex.split(rest)
+        files = [each if "://" in each else str(expanded(each)) for each in shlex.split(rest)]
     except ValueError as error:
         raise UsageError(f"/add {rest}: {str(error).lower()}", "Quote names with spaces.") from None
     if not files:
         raise UsageError("/add needs a file", "/add report.pdf#page=3-9")
-    found = 0
-    for each in files:
-        found += len(locate(each).sources)  # what is not there is said now, not with the next question
-    conversation.add(files)
-    return f"{counted(found, 'document')} will be shown with the next question"
+    found = [source for each in files for source in locate(each).sources]  # what is not there is said now
+    if any(source.name == STDIN for source in found):
+        raise UsageError("stdin is no document here: it is where the questions come from", "Name a file.")
+    stage.conversation.add(files)
+    return f"{counted(len(found), 'document')} will be shown with the next question"
 
 
-def _drop(conversation: Conversation, rest: str) -> str:
+def _drop(stage: Stage, rest: str) -> str:
     if not rest:
         raise UsageError("/drop needs the number or the name of a document", "/files lists them.")
-    return f"{conversation.drop(rest)} is forgotten"
+    return f"{stage.conversation.drop(rest)} is forgotten"
 
 
-def _files(conversation: Conversation, _: str) -> str:
-    found = conversation.documents()
+def _files(stage: Stage, _: str) -> str:
+    from gemcli.ui.markdown.wrap import cells
+    from gemcli.ui.sanitize import clean_line
+
+    found = stage.conversation.documents()
     if not found:
         return "there are no documents; /add FILE shows one"
+    names = [clean_line(name, terminal=True) for name, _ in found]
+    width = max(map(cells, names))
     return "\n".join(
-        f"{number:>3}  {name}  {'not read yet' if tokens is None else f'{tokens:,} tokens'}"
-        for number, (name, tokens) in enumerate(found, 1)
+        f"{number:>3}  {name}{' ' * (width - cells(name))}  "
+        + ("comes with the next question" if tokens is None else f"{tokens:>9,} tokens")
+        for number, (name, (_, tokens)) in enumerate(zip(names, found, strict=True), 1)
     )
 
 
-def _plan(conversation: Conversation, _: str) -> str:
-    found = conversation.plan()
-    sent, window = found["prompt_tokens"] or found["total_tokens"], found["window"]
-    lines = [f"{sent:,} of {window:,} tokens of {found['model']} are taken ({sent / window:.0%})"]
-    if not found["fits"]:
-        lines.append("not everything fits: the passages that matter are chosen for each question")
-    lines += [f"{each['tokens']:>9,}  {each['source']}" for each in found["documents"]]
+def _plan(stage: Stage, _: str) -> str:
+    found = stage.work(stage.conversation.plan())
+    total, window, new = found["total_tokens"], found["window"], found["documents"]
+    said = len(stage.conversation.said)
+    lines = [f"{total:>9,}  of the {window:,} tokens of {found['model']} ({total / window:.0%})"]
+    lines.append(f"{found['overhead_tokens']:>9,}  instructions and {counted(said, 'turn')}")
+    lines += [f"{each['tokens']:>9,}  {each['source']}" for each in new]
+    if found["read"]["overflow"] == "select":
+        lines.append("not all of it fits: for each question the passages that matter to it are chosen")
+    elif not found["fits"]:
+        lines.append("it does not fit: /undo takes the last turn back, /drop forgets a document")
+    else:
+        lines.append(f"{found['budget'] - sum(each['tokens'] for each in new):>9,}  are left for questions")
     return "\n".join(lines)
 
 
-def _model(conversation: Conversation, rest: str) -> str:
+def _model(stage: Stage, rest: str) -> str:
+    conversation = stage.conversation
     if not rest:
         from gemcli.hub.default import default_name
 
         return f"the model is {conversation.base.model or default_name()[0]}"
-    from gemcli.hub.resolve import resolve
+    if conversation.base.host is None:
+        from gemcli.hub.resolve import resolve
 
-    resolve(rest, offline=True, on_event=lambda event: None, may_pull=False)
+        resolve(rest, offline=True, on_event=lambda event: None, may_pull=False)
     conversation.change(model=rest)
+    conversation.warm()
     return f"{rest} answers from now on"
 
 
-def _system(conversation: Conversation, rest: str) -> str:
-    conversation.change(system=rest or None)
+def _system(stage: Stage, rest: str) -> str:
+    stage.conversation.change(system=rest or None)
     return "the instruction is changed" if rest else "the instruction is the default again"
 
 
-def _save(conversation: Conversation, rest: str) -> str:
+def _save(stage: Stage, rest: str) -> str:
+    from gemcli.chat.saved import save
+
     if not rest:
         raise UsageError("/save needs the name of a file", "/save talk.md")
-    path = Path(rest).expanduser()
-    if path.exists():
-        raise UsageError(f"{rest} is there already", "Give another name.")
     try:
-        conversation.save(path)
-    except OSError as error:
-        raise GemcliError(f"cannot write {rest}: {error.strerror or error}") from error
-    return f"{counted(len(conversation.said), 'turn')} saved in {rest}"
+        save(stage.conversation, expanded(rest))
+    except FileExistsError:
+        raise UsageError(f"{rest} is there already", "Give another name.") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise GemcliError(f"cannot write {rest}: {reason}") from error
+    return f"{counted(len(stage.conversation.said), 'turn')} saved in {rest}"
 
 
-def _retry(conversation: Conversation, _: str) -> str:
-    question = conversation.undo()
-    if question is None:
-        raise UsageError("nothing was asked yet")
-    raise Again(question)
+def _retry(stage: Stage, _: str) -> str:
+    stage.answer(stage.conversation.again())
+    return ""
 
 
-def _undo(conversation: Conversation, _: str) -> str:
-    question = conversation.undo()
-    if question is None:
-        raise UsageError("there is nothing to take back")
-    return f"taken back: {question.splitlines()[0][:60] if question.strip() else 'a question'}"
+def _undo(stage: Stage, _: str) -> str:
+    question = stage.conversation.undo().strip()
+    first = question.splitlines()[0] if question else "a question"
+    return f"taken back: {first if len(first) <= _SHOWN else first[: _SHOWN - 1] + '…'}"
 
 
-def _copy(conversation: Conversation, _: str) -> str:
-    if not conversation.said:
+def _copy(stage: Stage, _: str) -> str:
+    if not stage.conversation.said:
         raise UsageError("there is no answer to copy")
-    raise Copy(conversation.said[-1].turn.answer)
+    return stage.copy(stage.conversation.said[-1].turn.answer)
 
 
-def _clear(conversation: Conversation, _: str) -> str:
-    conversation.clear()
-    return "a new conversation"
+def _clear(stage: Stage, _: str) -> str:
+    stage.conversation.clear()
+    return "a new conversation begins; /add shows it documents"
 
 
-def _help(_: Conversation, __: str) -> str:
+def _help(_: Stage, __: str) -> str:
     rows = [(f"/{name} {word.takes}".rstrip(), word.help) for name, word in WORDS.items()]
-    width = max(len(row[0]) for row in rows)
-    keys = [
-        ("Alt-Enter, Ctrl-J", 'a new line; a text between two """ may have many'),
-        ("Ctrl-C", "stops the answer"),
-        ("Ctrl-D", "leaves"),
-    ]
-    return "\n".join(f"{left:<{width}}  {right}" for left, right in [*rows, *keys])
+    width = max(len(row[0]) for row in [*rows, *_KEYS])
+    return "\n".join(f"{left:<{width}}  {right}" for left, right in [*rows, *_KEYS])
 
 
-def _leave(_: Conversation, __: str) -> str:
+def _leave(_: Stage, __: str) -> str:
     raise Leave
 
+
+def expanded(word: str) -> Path:
+    """A path whose `~` is somebody's home."""
+    try:
+        return Path(word).expanduser()
+    except RuntimeError:  # nobody's
+        return Path(word)
+
+
+_SHOWN = 60
+_KEYS = (
+    ("Alt-Enter, Ctrl-J", 'A new line; between two """ Enter makes one too.'),
+    ("Tab", "Complete a command, a file, a model."),
+    ("Ctrl-C", "Stop the answer; clear the line."),
+    ("Ctrl-D", "Leave."),
+)
 
 WORDS: Mapping[str, Word] = {
     "add": Word("FILE…", "Show documents with the next question.", _add),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Annotated
 
 import typer
 
 from gemcli.commands.flags import Flags, as_request, files_of, shared
-from gemcli.commands.preset import preset_of
+from gemcli.commands.preset import Preset, preset_of
 from gemcli.commands.session import begin
 from gemcli.errors import GemcliError, UsageError
 
@@ -34,53 +35,90 @@ def chat(
     from gemcli.chat.loop import Loop
     from gemcli.ui import emit_text, open_ui, say, show_error, show_lines
 
-    if "-" in (files or ()) or flags["files_from"] == "-":
-        raise UsageError("the questions come from stdin, which cannot be a document too", "Name a file.")
     preset = preset_of(ctx)
     named = files_of(flags, files or ())
+    _check([*named, flags["files_from"] or ""])
     request = as_request(flags, "", named, started=session.started, stdin_is_free=False)
     request = preset.upon(request, flags)
     conversation = Conversation(request)
-    _check(named)
     form = "json" if flags["json"] else flags["output_format"]
     screen = partial(
         open_ui,
-        form,
         raw=flags["raw"],
         quiet=flags["quiet"],
         verbose=flags["verbose"],
         usage=flags["usage"],
         data=request.schema is not None,
     )
-    loop = Loop(conversation, screen, show_lines, show_error, debug=session.debug)
+    loop = Loop(
+        conversation,
+        answers=partial(screen, form),
+        works=screen,
+        say=show_lines,
+        tell=show_error,
+        asked=_asked(preset),
+        debug=session.debug,
+    )
     session.printed = True
     conversation.warm()
-    if preset.asks:
-        loop.take(preset.question(None))
-    if sys.stdin is not None and sys.stdin.isatty():
+    first = preset.question(None) if preset.asks else None
+    if _is_typed():
         from gemcli.chat.editor import Editor
 
         if not flags["quiet"]:
+            if conversation.said:
+                say(f"the conversation {conversation.id} goes on; so far: {len(conversation.said)}")
             say("/help lists what can be done; Ctrl-D leaves")
-        loop.typed(Editor(conversation, keep=not (flags["private"] or flags["no_log"])).read)
+        editor = Editor(conversation, keep=not (flags["private"] or flags["no_log"]))
+        blank = partial(emit_text, "\n") if form == "text" and sys.stdout.isatty() else _nothing
+        loop.typed(editor.read, first=first, rest=blank)
         return
-    blank = emit_text if form == "text" else lambda text: None
-    loop.piped(iter(sys.stdin or ()), blank)
+    loop.piped(_lines(), first=first, between=partial(emit_text, "\n") if form == "text" else _nothing)
     if loop.code:
         session.told = True
         raise _Failed(loop.code)
 
 
-def _check(files: list[str]) -> None:
+def _asked(preset: Preset) -> Callable[[str], str]:
+    """A template that takes a question is filled with each; one that brings its own was asked at first."""
+    template = preset.template
+    if template is None or template.prompt is None or preset.asks:
+        return str
+    return preset.question
+
+
+def _check(words: list[str]) -> None:
     """Say at once what is not there.
 
     Raises:
         InputError: a file is not.
+        UsageError: stdin is named, where the questions come from.
     """
-    from gemcli.ingest.locate import locate
+    from gemcli.ingest.locate import STDIN, locate
 
-    for each in files:
-        locate(each)
+    for word in words:
+        if word == "-" or (word and any(source.name == STDIN for source in locate(word).sources)):
+            raise UsageError(
+                "the questions come from stdin, which cannot be a document too", "Name a file instead of -."
+            )
+
+
+def _is_typed() -> bool:
+    """Whether a person types, and sees what they type."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        return False
+    return any(stream is not None and stream.isatty() for stream in (sys.stdout, sys.stderr))
+
+
+def _lines() -> Iterator[str]:
+    """Lines of stdin, whatever bytes are in them."""
+    if sys.stdin is not None:
+        for line in sys.stdin.buffer:
+            yield line.decode("utf-8", "replace").lstrip("\ufeff")
+
+
+def _nothing() -> None:
+    """What a program reads needs nothing between two answers."""
 
 
 class _Failed(GemcliError):

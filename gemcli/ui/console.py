@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from gemcli.errors import GemcliError
 from gemcli.ui.aside import free_line
 from gemcli.ui.json_out import document, dumps
+from gemcli.ui.keys import readable
 from gemcli.ui.notes import Notes, styled
 from gemcli.ui.sanitize import clean, clean_line
 from gemcli.ui.streams import Err, Out
@@ -97,7 +98,8 @@ def confirm(question: str) -> bool:
         err.write(f"{clean_line(question, terminal=True)} [y/N] ")
         answer = ""
         try:
-            answer = sys.stdin.readline()
+            with readable():
+                answer = sys.stdin.readline()
         finally:
             if not answer.endswith("\n"):
                 err.write("\n")

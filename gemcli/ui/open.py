@@ -12,6 +12,7 @@ from gemcli.errors import GemcliError
 from gemcli.events import Error, Event, Init, Note, Progress, Result, Thought, Token, Warning
 from gemcli.ui.aside import stepping_aside
 from gemcli.ui.json_out import JsonLinesView, JsonView
+from gemcli.ui.keys import unread
 from gemcli.ui.notes import Notes
 from gemcli.ui.painter import Painter
 from gemcli.ui.progress import Status
@@ -66,6 +67,8 @@ class Ui:
 
     def __enter__(self) -> Ui:
         self._registered.enter_context(stepping_aside(self._aside))
+        if self._paints:
+            self._registered.enter_context(unread(echo_only=True))
         return self
 
     def __exit__(
