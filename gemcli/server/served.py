@@ -61,6 +61,7 @@ class Served:
     queue: int = 64
     since: int = 0
     _loaded: Loaded | None = None
+    _told: str = ""  # what answers call the served model
     _at_hand: str = ""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -87,7 +88,7 @@ class Served:
         Raises:
             Fault: it may not name that one.
         """
-        if wanted in ("", ALIAS, self.name):
+        if wanted in ("", ALIAS, self.name, self._told):
             return self.name
         if self.any_model and wanted in self.installed():
             return wanted
@@ -202,6 +203,7 @@ class Served:
         assert loaded.model is not None, "an answer leaves its model behind"
         loaded.shared = True
         loaded.model = batched(loaded.model, slots=self.slots, queue=self.queue)
+        self._told = self._told or name
         self.name = self.name or (Path(name).stem if is_path(name) else name)
         self._at_hand = self.name if spec == self.base.model else name
         return loaded
