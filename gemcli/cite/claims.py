@@ -11,6 +11,7 @@ from gemcli.parts import Anchor, Document
 
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 _QUOTE = re.compile(r"[\"“„«]([^\"“”„«»]{12,1200})[\"”“»]")
+_LITTLE = 40  # characters: weak models deny first and answer then
 _LEAST_WORDS = 4  # fewer in quotation marks are a name or a manner of speaking
 _PLACE = re.compile(
     r"(?:p\.\s?(?P<page>\d{1,7})|L(?P<first>\d{1,9})(?:-(?P<last>\d{1,9}))?|(?P<h>\d\d):(?P<m>\d\d):(?P<s>\d\d))"
@@ -47,7 +48,8 @@ def claims(answer: str, documents: Sequence[Document], sources: Sources) -> list
 
 def is_denial(answer: str) -> bool:
     """Whether an answer says that the documents do not answer the question: there is nothing to cite then."""
-    return not answer.strip() or bool(_DENIAL.match(answer))
+    denied = _DENIAL.match(answer)
+    return not answer.strip() or (denied is not None and len(answer[denied.end() :].strip()) < _LITTLE)
 
 
 def _places(text: str, documents: Sequence[Document]) -> list[tuple[int, tuple[str, Anchor], bool]]:

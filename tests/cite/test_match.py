@@ -51,9 +51,10 @@ def test_a_quote_is_found_in_its_lines(quote: str, lines: tuple[int, int]) -> No
 @pytest.mark.parametrize(
     "quote",
     [
-        "5 percent", "5 degrees", "5 m", ".5 m", "250.75 euros", "1,250", "the example is", "xample",
-        "Ibuprof", "ine print", "The fine print of 2019", "cost 16 percent", "on the last line Aspirin", "", " - ",
-        "Cats are fine. The", "euros. The fine print was", "...",
+        "5 percent", "5 degrees", "5 m", ".5 m", "250.75 euros", "1,250", "the example is",
+        "xample", "Ibuprof", "ine print", "The fine print of 2019", "cost 16 percent",
+        "on the last line Aspirin", "", " - ", "Cats are fine. The", "euros. The fine print was",
+        "...",
     ],
 )  # fmt: skip
 def test_what_does_not_stand_there_is_not_verified(quote: str) -> None:
