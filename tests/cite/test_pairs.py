@@ -1,4 +1,4 @@
-"""Forty questions about real documents: what is marked as verified stands there, and most answers have one."""
+"""Forty questions about real documents: what is verified stands there, and most answers have a quote."""
 
 from __future__ import annotations
 
