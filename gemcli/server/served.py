@@ -183,27 +183,28 @@ class Served:
         from gemcli.hub.resolve import is_path
         from model.engine.batching import batched
 
-        loaded, name = Loaded(), ""
-        request = replace(
-            self.base,
-            question="Hi",
-            system="",
-            max_tokens=4,  # so that decoding is compiled too
-            model=spec,
-            started=time.perf_counter(),
-        )
-        with closing(answer(request, loaded)) as events:
-            for event in events:
-                if isinstance(event, Init):
-                    name = event.model
-                elif isinstance(event, Result):
-                    name = str(event.data["model"])
-                if isinstance(event, Progress | Note | Warning):
-                    show(event)
+        loaded = Loaded()
+        hello = replace(self.base, question="Hi", system="", max_tokens=1, model=spec)
+        name = _say(hello, loaded, show)
         assert loaded.model is not None, "an answer leaves its model behind"
         loaded.shared = True
         loaded.model = batched(loaded.model, slots=self.slots, queue=self.queue)
+        _say(replace(hello, max_tokens=4), loaded, show)  # what many share is compiled before they come
         self._told = self._told or name
         self.name = self.name or (Path(name).stem if is_path(name) else name)
         self._at_hand = self.name if spec == self.base.model else name
         return loaded
+
+
+def _say(request: Request, loaded: Loaded, show: Callable[[Event], None]) -> str:
+    """Have a request answered for its own sake; returns what the answer calls its model."""
+    name = ""
+    with closing(answer(replace(request, started=time.perf_counter()), loaded)) as events:
+        for event in events:
+            if isinstance(event, Init):
+                name = event.model
+            elif isinstance(event, Result):
+                name = str(event.data["model"])
+            elif isinstance(event, Progress | Note | Warning):
+                show(event)
+    return name
