@@ -308,9 +308,9 @@ def test_with_too_few_pages_the_youngest_gives_way(monkeypatch: pytest.MonkeyPat
         scheduler.Scheduler, "_give_way", lambda self, each: gave.append(each) or give_way(self, each)
     )
     with ThreadPoolExecutor(3) as threads:
-        got = list(threads.map(lambda ids: said(batcher, ids, 24), jobs))
+        got = list(threads.map(lambda ids: said(batcher, ids, 300), jobs))
     assert gave
-    assert got == [said(engine, ids, 24) for ids in jobs]
+    assert got == [said(engine, ids, 300) for ids in jobs]
     batcher.close()
 
 
