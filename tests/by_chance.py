@@ -6,7 +6,8 @@ import numpy as np
 from scripted import ByteTokenizer
 
 from model.sampling.constraint import unpacked
-from model.sampling.grammar import GrammarConstraint, Vocabulary
+from model.sampling.grammar import GrammarConstraint
+from model.sampling.vocabulary import Vocabulary
 
 TOKENIZER = ByteTokenizer()
 VOCABULARY = Vocabulary.of(TOKENIZER, TOKENIZER.vocab_size)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gemcli.cite.normal import Normal, normal
 from gemcli.parts import Document, Text
-from model.sampling.spans import Span
+
+if TYPE_CHECKING:
+    from model.sampling.spans import Span
 
 _ABBREVIATED = re.compile(
     r"(?:\b(?:e\.g|i\.e|cf|vs|al|etc|Dr|Mr|Mrs|Ms|No|Fig|Eq|p|pp|Vol|St|ca)|\b[A-Z])\.$"
@@ -49,6 +52,8 @@ def quotable(documents: Sequence[Document]) -> list[Quotable]:
 
 def _span(part: Text, form: Normal) -> Span:
     """A text's normal form with its borders.  A line of headings above a passage may be ours."""
+    from model.sampling.spans import Span
+
     text = part.text
     own = len(part.heading) if part.heading and text.startswith(f"{part.heading}\n") else 0
     begin = len(text) - len(text.lstrip())

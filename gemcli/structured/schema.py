@@ -45,7 +45,8 @@ class Schema:
 
     def constraint(self, card: ModelCard) -> Constraint:
         """What holds one answer of a model to it."""
-        from model.sampling.grammar import GrammarConstraint, Vocabulary
+        from model.sampling.grammar import GrammarConstraint
+        from model.sampling.vocabulary import Vocabulary
 
         return GrammarConstraint(self.grammar, Vocabulary.of(card.tokenizer, card.config.vocab))
 
