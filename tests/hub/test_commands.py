@@ -229,7 +229,7 @@ def test_show_before_and_after_the_pull(shell: Shell, tiny: Entry) -> None:
     assert after["kv_bytes_per_token"] == 23_040
     assert after["parameters"] == 134_515_008
     text = shell("models", "show", "tiny").out
-    assert "23,040 bytes a token at 16 bits, 11,520 at 8\n" in text
+    assert "23,040 bytes a token at 16 bits, 12,240 at 8\n" in text
     assert "98.0 MB in memory, as it comes\n" in text
     assert re.search(r"^base model +no$", text, re.MULTILINE)
 
