@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
 import warnings
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +11,7 @@ from typing import TYPE_CHECKING
 from model.card import ModelCard, describe
 from model.compiled import remove_damaged
 from model.errors import ContextOverflowError, DeviceError, UnsupportedModelError
-from model.sampling.thoughts import after_thoughts
-from model.thinking import Splitter, marks_of
-from model.tokenizer.stops import StopStrings
+from model.generation import Generation, Keeping
 
 if TYPE_CHECKING:
     from jax.sharding import Mesh
@@ -28,7 +24,6 @@ if TYPE_CHECKING:
     from model.sampling.constraint import Constraint
     from model.sampling.sampler import Sampling
     from model.senses import Senses
-    from model.thinking import Piece
     from model.weights.load import Bits, Precision
     from model.weights.params import Params
 
@@ -72,6 +67,7 @@ class Model:
         about: Sequence[str] = (),
         session: Session | None = None,
         keep: bool = True,
+        top: int | None = None,
     ) -> Generation:
         """Begin to answer a prompt; nothing is computed before the first piece is asked for.
 
@@ -89,6 +85,8 @@ class Model:
             about: the names of what the prompt is about.
             session: of a conversation; the same one for each of its prompts.
             keep: use what was kept of earlier prompts, and keep this one.
+            top: tell how likely each token of the answer was, and so many of the likeliest in its place
+                (`model.sampling.likely.MOST` at most), in `Generation.weighed`; None tells nothing.
 
         Raises:
             ContextOverflowError: the prompt (with `max_tokens`) is longer than the window.
@@ -99,154 +97,8 @@ class Model:
             raise ContextOverflowError(len(ids) + max(limit, 1), self.window)
         keeping = Keeping(tuple(marks), tuple(about), session, keep)
         return Generation(
-            self, ids, sampling, limit, stop, progress, on_thought, soft, reluctant, constraint, keeping
+            self, ids, sampling, limit, stop, progress, on_thought, soft, reluctant, constraint, keeping, top
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Keeping:
-    """What is kept of a prompt; see `Model.stream`."""
-
-    marks: tuple[int, ...] = ()
-    about: tuple[str, ...] = ()
-    session: Session | None = None
-    keep: bool = True
-
-
-class Generation(Iterator[str]):
-    """An answer in the making: iterate for its pieces, each of whole characters.
-
-    Attributes:
-        prompt_tokens, cached_tokens, completion_tokens: counts so far, with thoughts; a final stop token is
-            not counted, and what was kept of an earlier prompt counts twice.
-        thinking: whether a thought has begun and not ended: after the end, that there is no answer.
-        finish_reason: ``stop`` or ``length`` once ended, None before.
-        timings: ``prefill_s``, ``first_token_s`` (both from the first request for a piece) and
-            ``decode_tokens_per_s``, as far as they are known.
-    """
-
-    def __init__(
-        self,
-        model: Model,
-        ids: Sequence[int],
-        sampling: Sampling,
-        limit: int,
-        stop: Sequence[str],
-        progress: Progress | None,
-        on_thought: Callable[[str], None] | None = None,
-        soft: Sequence[Soft] = (),
-        reluctant: Mapping[int, float] | None = None,
-        constraint: Constraint | None = None,
-        keeping: Keeping | None = None,
-    ) -> None:
-        self.prompt_tokens = len(ids)
-        self.cached_tokens = 0
-        self.completion_tokens = 0
-        self.finish_reason: str | None = None
-        self.timings: dict[str, float] = {}
-        card = model.card
-        marks = marks_of(card.tokenizer, card.template)
-        self._splitter = Splitter(card.tokenizer, marks, ids)
-        self._constraint = constraint
-        if constraint is not None and marks is not None:
-            constraint = after_thoughts(constraint, card.tokenizer, marks, ids, card.config.vocab)
-        self._on_thought = on_thought or _unheard
-        self._keeping = keeping or Keeping()
-        self._pieces = self._run(model, ids, sampling, limit, stop, progress, soft, reluctant, constraint)
-
-    @property
-    def thinking(self) -> bool:
-        return self._splitter.thinking
-
-    @property
-    def shortened(self) -> bool:
-        """Whether a constraint brought the answer to an early end; it is ``length`` then, and complete."""
-        return self._constraint is not None and self._constraint.hurried
-
-    def __next__(self) -> str:
-        return next(self._pieces)
-
-    def close(self) -> None:
-        """End it early; tokens already being computed are dropped."""
-        self._pieces.close()
-
-    def _run(
-        self,
-        model: Model,
-        ids: Sequence[int],
-        sampling: Sampling,
-        limit: int,
-        stop: Sequence[str],
-        progress: Progress | None,
-        soft: Sequence[Soft],
-        reluctant: Mapping[int, float] | None,
-        constraint: Constraint | None,
-    ) -> Generator[str]:
-        began = time.perf_counter()
-        splitter, stops, tokenizer = self._splitter, StopStrings(stop), model.card.tokenizer
-        ends = tokenizer.eog_ids
-
-        def restored(count: int) -> None:
-            self.cached_tokens = count
-
-        def watched(done: int, total: int) -> None:
-            if done == total:
-                self.timings["prefill_s"] = time.perf_counter() - began
-            if progress:
-                progress(done, total)
-
-        for token in model.engine.generate(
-            ids,
-            sampling=sampling,
-            limit=limit,
-            stop=ends,
-            suppress=tokenizer.suppress_ids,
-            progress=watched,
-            soft=soft,
-            reluctant=reluctant,
-            constraint=constraint,
-            restored=restored,
-            marks=self._keeping.marks,
-            about=self._keeping.about,
-            session=self._keeping.session,
-            keep=self._keeping.keep,
-        ):
-            now = time.perf_counter() - began
-            self.timings.setdefault("first_token_s", now)
-            if token in ends:
-                self.finish_reason = "length" if self.shortened else "stop"
-                break
-            self.completion_tokens += 1
-            if self.completion_tokens > 1:
-                self.timings["decode_tokens_per_s"] = (self.completion_tokens - 1) / max(
-                    now - self.timings["first_token_s"], 1e-9
-                )
-            text, hit = stops.push(self._said(splitter.push(token)))
-            if text:
-                yield text
-            if hit:
-                self.finish_reason = "stop"
-                return
-        else:
-            ended = self._constraint is not None and self._constraint.ended
-            self.finish_reason = "stop" if ended and not self.shortened else "length"
-        text, hit = stops.push(self._said(splitter.flush()))
-        text += "" if hit else stops.flush()
-        if hit:
-            self.finish_reason = "stop"
-        if text:
-            yield text
-
-    def _said(self, pieces: Sequence[Piece]) -> str:
-        """What is of the answer; thoughts are passed on."""
-        for channel, text in pieces:
-            if channel == "thought":
-                self._on_thought(text)
-        return "".join(text for channel, text in pieces if channel == "answer")
-
-
-def _unheard(_: str) -> None:
-    """Nobody listens to thoughts."""
 
 
 def prepare(compiled: Path | None, device: str = "auto", *, keep: bool = True) -> None:

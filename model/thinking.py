@@ -87,6 +87,11 @@ class Splitter:
         """Whether a thought has begun and not ended."""
         return self._where in ("title", "lead", "thought")
 
+    @property
+    def answering(self) -> bool:
+        """Whether what comes next is of the answer, as far as can be told."""
+        return self._where in ("start", "answer")
+
     def push(self, id: int) -> list[Piece]:
         """The pieces that this token completes."""
         mark = self._signs.get(id)

@@ -22,6 +22,7 @@ from model.memory import available_bytes
 from model.prompt import Soft
 from model.reach import is_sparse
 from model.sampling.constraint import Constraint
+from model.sampling.likely import Likely
 from model.sampling.sampler import Sampling
 
 MOST_SLOTS = 32
@@ -105,6 +106,7 @@ class Batcher(Engine):
         session: Session | None = None,
         keep: bool = True,
         restored: Callable[[int], None] | None = None,
+        weigh: Callable[[Likely], None] | None = None,
     ) -> Iterator[int]:
         """As `Engine.generate`, from any thread.  Closing the iterator frees its slot.
 
@@ -130,10 +132,11 @@ class Batcher(Engine):
             reluctant,
             constraint,
             keep,
+            weigh is not None,
         )
         self._scheduler.submit(request)
         try:
-            yield from request.listen(progress, restored)
+            yield from request.listen(progress, restored, weigh)
         finally:
             self._scheduler.leave(request)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
@@ -19,6 +19,7 @@ from model.decoder.decoder import Decoder
 from model.engine.room import grow
 from model.nn.rope import RopeTable
 from model.sampling.constraint import Constraint
+from model.sampling.likely import Likely, likely
 from model.sampling.sampler import Sampler, masked
 from model.weights.params import Params
 
@@ -122,15 +123,7 @@ def constrained(
     """
     held, said = int(tail.state.length), 0
     while said < limit and not constraint.ended:
-        forced = list(constraint.forced())[: limit - said]
-        if not forced:
-            chosen = int(choose(sampler, logits, constraint.mask(), np.int32(held)))
-            forced = [chosen]
-        tokens: list[int] = []
-        for each in forced:
-            tokens.append(constraint.take(each, limit - said - len(tokens) - 1))
-            if tokens[-1] != each or tokens[-1] in stops or constraint.ended:
-                break
+        tokens = _allowed(constraint, logits, sampler, held, stops, limit - said)
         said += len(tokens)
         tail.said += tokens
         if said < limit and not constraint.ended and tokens[-1] not in stops:
@@ -145,6 +138,59 @@ def constrained(
         yield from tokens
         if tokens[-1] in stops:
             return
+
+
+def weighed(
+    engine: Reader,
+    tail: Tail,
+    first: tuple[Array, Array],
+    sampler: Sampler,
+    stops: frozenset[int],
+    limit: int,
+    constraint: Constraint | None,
+    weigh: Callable[[Likely], None],
+) -> Iterator[int]:
+    """As `decode`, or `constrained`, but each token is computed by itself and weighed before it is yielded.
+
+    Args:
+        first: logits f32 [V] of the first token, as the model gives them and as they are chosen from.
+    """
+    bare, logits = first
+    held, said = int(tail.state.length), 0
+    settled: deque[int] = deque()
+    if constraint is not None and constraint.ended:
+        return
+    while True:
+        if not settled and constraint is None:
+            settled.append(int(first_token(sampler, logits, np.int32(held))))
+        elif not settled and constraint is not None:
+            settled.extend(_allowed(constraint, logits, sampler, held, stops, limit - said))
+        token = settled.popleft()
+        weigh(likely(bare[None], 0, token))
+        tail.said.append(token)
+        said += 1
+        yield token
+        over = constraint is not None and constraint.ended and not settled
+        if over or said == limit or token in stops:
+            return
+        state = grow(engine.decoder, tail.state, held + 1)
+        bare, tail.state = _next(engine.decoder, engine.params, engine.ropes, state, np.int32(token))
+        logits, held = bare, held + 1
+
+
+def _allowed(
+    constraint: Constraint, logits: Array, sampler: Sampler, position: int, stops: frozenset[int], room: int
+) -> list[int]:
+    """The next tokens under a constraint: those that must come, or one that is chosen."""
+    forced = list(constraint.forced())[:room]
+    if not forced:
+        forced = [int(choose(sampler, logits, constraint.mask(), np.int32(position)))]
+    tokens: list[int] = []
+    for each in forced:
+        tokens.append(constraint.take(each, room - len(tokens) - 1))
+        if tokens[-1] != each or tokens[-1] in stops or constraint.ended:
+            break
+    return tokens
 
 
 def without_unlikely(logits: Array, reluctant: Mapping[int, float]) -> Array:

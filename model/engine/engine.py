@@ -19,7 +19,7 @@ from model.cache.state import State
 from model.cache.trail import Trail, trail
 from model.decoder.decoder import Decoder, Media
 from model.engine import plan
-from model.engine.decode import Tail, constrained, decode, first_token, without_unlikely
+from model.engine.decode import Tail, constrained, decode, first_token, weighed, without_unlikely
 from model.engine.prefill import Prefill, media_of
 from model.engine.room import empty_state, grow, room_for
 from model.engine.session import Session
@@ -28,6 +28,7 @@ from model.mesh import everywhere
 from model.nn.rope import RopeTable
 from model.prompt import Soft
 from model.sampling.constraint import Constraint
+from model.sampling.likely import Likely
 from model.sampling.sampler import Sampler, Sampling
 from model.weights.params import Params
 
@@ -172,6 +173,7 @@ class Engine:
         session: Session | None = None,
         keep: bool = True,
         restored: Callable[[int], None] | None = None,
+        weigh: Callable[[Likely], None] | None = None,
     ) -> Iterator[int]:
         """Continue a prompt.
 
@@ -191,6 +193,8 @@ class Engine:
             about: the names of what the prompt is about, for whoever looks at what is kept.
             session, keep: see `reading`.
             restored: told how much of the prompt was kept, once that is known.
+            weigh: told how likely each token was, in order, before it is yielded; each is then computed by
+                itself.
 
         Yields:
             Token ids.
@@ -228,12 +232,16 @@ class Engine:
             session.remember(len(ids), tail.state)
         if not np.isfinite(np.asarray(logits)).all():
             raise FormatError("the model computes numbers that are not finite: its weights are damaged")
+        bare = logits
         if reluctant:
             logits = without_unlikely(logits, reluctant)
         stops = jnp.asarray(sorted(stop) or [-1], jnp.int32)
         sampler = Sampler.of(sampling, suppress)
         try:
-            if constraint is not None:
+            if weigh is not None:
+                first = bare, logits
+                yield from weighed(self, tail, first, sampler, frozenset(stop), limit, constraint, weigh)
+            elif constraint is not None:
                 yield from constrained(self, tail, logits, sampler, frozenset(stop), limit, constraint)
             else:
                 token = first_token(sampler, logits, tail.state.length)

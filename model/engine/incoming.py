@@ -11,6 +11,7 @@ from model.engine.reading import Reading
 from model.engine.sequence import Request, settle
 from model.engine.slots import Known
 from model.errors import FormatError
+from model.sampling.likely import likely
 from model.sampling.sampler import Sampler
 
 
@@ -38,7 +39,7 @@ class Incoming:
         self.snapshots = {at: state for at, state in known.snapshots.items() if at <= length}
 
     def begin(self, reading: Reading) -> None:
-        """Choose what is said first.
+        """Choose what is said first, and tell it.
 
         Raises:
             ConstraintError, FormatError: as `Engine.generate`.
@@ -51,7 +52,9 @@ class Incoming:
         sampler, position = Sampler.of(request.sampling, request.suppress), np.int32(len(request.prompt))
         constraint = request.constraint
         self.begun = True
-        if constraint is None:
+        if request.owed:
+            self.said, request.owed = list(request.owed), ()
+        elif constraint is None:
             self.said = [int(first_token(sampler, logits, position))]
         elif not constraint.ended:
             self.said = settle(None, constraint, request.stops, request.limit)
@@ -60,6 +63,11 @@ class Incoming:
                 self.said = settle(chosen, constraint, request.stops, request.limit)
         ended = constraint is not None and constraint.ended
         self.over = ended or self.said[-1] in request.stops or len(self.said) >= request.limit
+        if request.weighed and self.said:
+            request.outbox.put(likely(reading.logits[None], 0, self.said[0]))
+            self.over = self.over and len(self.said) == 1  # the others are weighed as they are read
+        elif self.said:
+            request.outbox.put(self.said)
 
     def find(self, trail: Trail) -> int:
         return 0

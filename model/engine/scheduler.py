@@ -12,6 +12,7 @@ import time
 from collections import deque
 
 import numpy as np
+from jax import Array
 
 from model.cache import pool as pools
 from model.cache.pool import NOWHERE, PAGE, Pool
@@ -21,9 +22,10 @@ from model.engine.engine import Engine
 from model.engine.incoming import Incoming
 from model.engine.reading import Reading
 from model.engine.rows import batch_of
-from model.engine.sequence import Request, Sequence, settle
+from model.engine.sequence import Request, Sequence
 from model.engine.slots import Known, Pages, Shelf, pages_for
 from model.errors import BusyError, ModelError
+from model.sampling.likely import likely
 
 _SECONDS = 0.1  # how long one call should take: what a person sees as streaming
 _PART = 64  # tokens of a prompt that are read at once while others are being answered
@@ -215,8 +217,6 @@ class Scheduler:
                 self._tell(request, reading.done)
             if reading.over and not incoming.begun:
                 incoming.begin(reading)
-                if incoming.said:
-                    request.outbox.put(incoming.said)
                 if incoming.over:
                     self._drop_incoming()
                     request.outbox.put(None)
@@ -302,7 +302,8 @@ class Scheduler:
     def _decode(self) -> None:
         """A few tokens of every sequence."""
         free = all(each.free and len(each.feed) == 1 for each in self._active)
-        steps = self._steps if free else 1
+        weighed = any(each.request.weighed for each in self._active)
+        steps = self._steps if free and not weighed else 1
         for sequence in list(self._active):
             if sequence in self._active:
                 self._make_room(sequence, steps)
@@ -310,41 +311,41 @@ class Scheduler:
         if not active:
             return
         began = time.perf_counter()
-        out, counts, self._pool = together.step(
+        out, counts, scores, self._pool = together.step(
             self._engine.decoder,
             self._engine.params,
             self._engine.ropes,
             self._held(),
             batch_of(active, self._engine.decoder.config.vocab, self._slots),
             np.int32(steps),
+            scored=weighed,
         )
         tokens, taken = np.asarray(out), np.asarray(counts)
         seconds = (time.perf_counter() - began) / max(int(taken.max()), 1)
-        if free:
+        if free and not weighed:
             self._steps = int(min(max(_SECONDS / max(seconds, 1e-6), 1), together.MOST_STEPS, 2 * steps))
         for row, sequence in enumerate(active):
-            self._took(sequence, tokens[: taken[row], row].tolist())
+            self._took(sequence, tokens[: taken[row], row].tolist(), scores, row)
 
-    def _took(self, sequence: Sequence, chosen: list[int]) -> None:
-        """A call has chosen these tokens of a sequence, at least one."""
+    def _took(self, sequence: Sequence, chosen: list[int], scores: Array | None, row: int) -> None:
+        """A call has chosen these tokens of a sequence, at least one; `scores` are f32 [B, V]."""
         request = sequence.request
         sequence.took([sequence.feed.popleft(), *chosen[:-1]])
         sequence.fresh = NOWHERE
-        if sequence.feed:  # what comes next was settled before
+        if not sequence.feed:  # else what comes next was settled before
+            try:
+                sequence.settle(chosen)
+            except Exception as error:
+                self._end(sequence, error)
+                return
+        elif not request.weighed:
             return
-        try:
-            if request.constraint is None:
-                said = chosen
-            else:
-                said = settle(chosen[0], request.constraint, request.stops, sequence.left)
-        except Exception as error:
-            self._end(sequence, error)
-            return
-        sequence.said += said
-        sequence.feed.extend(said[-1:] if request.constraint is None else said)
-        request.outbox.put(said)
-        ended = request.constraint is not None and request.constraint.ended
-        if ended or said[-1] in request.stops or not sequence.left:
+        if request.weighed:
+            assert scores is not None, "they are asked for where somebody wants them"
+            request.outbox.put(likely(scores, row, sequence.feed[0]))
+            if len(sequence.feed) > 1:
+                return
+        if sequence.over:
             self._end(sequence)
 
     def _make_room(self, sequence: Sequence, steps: int) -> None:
@@ -365,10 +366,10 @@ class Scheduler:
     def _give_way(self, sequence: Sequence) -> None:
         """A sequence goes back to the queue, to be read again with what it has said."""
         request, prompt = sequence.request, sequence.request.prompt
-        request.limit, request.again = sequence.left, True
-        request.prompt = self._engine.trail(
-            [*prompt.ids, *sequence.said], prompt.soft, prompt.marks, prompt.about
-        )
+        owed = list(sequence.feed)[1:] if request.weighed else []
+        told = sequence.said[: len(sequence.said) - len(owed)]
+        request.limit, request.again, request.owed = sequence.left + len(owed), True, tuple(owed)
+        request.prompt = self._engine.trail([*prompt.ids, *told], prompt.soft, prompt.marks, prompt.about)
         request.reluctant = None
         with self._turn:
             self._active.remove(sequence)

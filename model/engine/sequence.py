@@ -17,6 +17,7 @@ from model.cache.trail import Trail
 from model.engine.engine import Progress
 from model.engine.slots import Known
 from model.sampling.constraint import Constraint
+from model.sampling.likely import Likely
 from model.sampling.sampler import Sampling
 
 
@@ -27,7 +28,10 @@ class Request:
     Attributes:
         prompt: what is to be read; with what was said already, where it had to give way to others.
         limit: tokens that may still be said.
-        outbox: lists of tokens, pairs of progress, at last None or what went wrong.
+        weighed: each token is told alone, with how likely it was.
+        outbox: lists of tokens, tokens with how likely they were, pairs of progress, at last None or what
+            went wrong.
+        owed: tokens that are settled but were not told yet, where it had to give way to others.
         again: it had to give way, so its prompt was read before.
         gone: whoever asked does not listen any more.
     """
@@ -40,17 +44,22 @@ class Request:
     reluctant: Mapping[int, float] | None = None
     constraint: Constraint | None = None
     keep: bool = True
+    weighed: bool = False
     outbox: SimpleQueue[Any] = field(default_factory=SimpleQueue)
+    owed: tuple[int, ...] = ()
     again: bool = False
     gone: bool = False
 
     def listen(
-        self, progress: Progress | None, restored: Callable[[int], None] | None = None
+        self,
+        progress: Progress | None,
+        restored: Callable[[int], None] | None = None,
+        weigh: Callable[[Likely], None] | None = None,
     ) -> Iterator[int]:
         """The tokens as they come; ends with them, or raises what went wrong.
 
         Args:
-            progress, restored: see `model.engine.engine.Engine.generate`.
+            progress, restored, weigh: see `model.engine.engine.Engine.generate`.
         """
         begun = False
         while (told := self.outbox.get()) is not None:
@@ -58,6 +67,11 @@ class Request:
                 raise told
             if isinstance(told, list):
                 yield from told
+                continue
+            if isinstance(told, Likely):
+                if weigh:
+                    weigh(told)
+                yield told.token
                 continue
             if restored and not begun:
                 restored(told[0])
@@ -100,6 +114,30 @@ class Sequence:
     def free(self) -> bool:
         """Whether the device alone decides what comes next."""
         return self.request.constraint is None
+
+    @property
+    def over(self) -> bool:
+        """Whether no more is said."""
+        constraint = self.request.constraint
+        ended = constraint is not None and constraint.ended
+        return ended or self.said[-1] in self.request.stops or not self.left
+
+    def settle(self, chosen: list[int]) -> None:
+        """What the device has chosen is said, and told unless it is to be weighed.
+
+        Raises:
+            ConstraintError: the constraint does not allow it.
+        """
+        request = self.request
+        if request.constraint is None:
+            said = chosen
+            self.feed.append(said[-1])
+        else:
+            said = settle(chosen[0], request.constraint, request.stops, self.left)
+            self.feed.extend(said)
+        self.said += said
+        if not request.weighed:
+            request.outbox.put(said)
 
     def took(self, tokens: list[int]) -> None:
         """The pool holds these tokens too."""

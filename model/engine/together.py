@@ -20,6 +20,8 @@ from model.nn.rope import RopeTable
 from model.sampling.sampler import Sampler, masked
 from model.weights.params import Params
 
+_Carry = tuple[Array, Array, Array, Array, Array, Array | None, Pool]
+
 MOST_STEPS = 16
 """Tokens of each sequence decoded by one call at most."""
 
@@ -63,7 +65,7 @@ class Batch:
     masks: Array | None
 
 
-@partial(jax.jit, static_argnums=0, donate_argnums=3)
+@partial(jax.jit, static_argnums=0, static_argnames="scored", donate_argnums=3)
 def step(
     decoder: Decoder,
     params: Params,
@@ -71,11 +73,14 @@ def step(
     pool: Pool,
     batch: Batch,
     steps: Array,
-) -> tuple[Array, Array, Pool]:
+    *,
+    scored: bool = False,
+) -> tuple[Array, Array, Array | None, Pool]:
     """Decode up to `steps` tokens of every sequence.
 
     Returns:
-        Tokens int32 [16, B], how many of each int32 [B], and the pool.
+        Tokens int32 [16, B], how many of each int32 [B], where they are `scored` the logits f32 [B, V] of the
+        last step, and the pool.
     """
     pool = pool.cleared(batch.fresh)
     rows = batch.tokens.shape[0]
@@ -87,14 +92,12 @@ def step(
         jax.random.wrap_key_data(batch.seeds, impl="threefry2x32"),
     )
 
-    def unfinished(carry: tuple[Array, Array, Array, Array, Array, Pool]) -> Array:
+    def unfinished(carry: _Carry) -> Array:
         done, _, at, *_ = carry
         return (done < steps) & jnp.any(at >= 0)
 
-    def one(
-        carry: tuple[Array, Array, Array, Array, Array, Pool],
-    ) -> tuple[Array, Array, Array, Array, Array, Pool]:
-        done, tokens, at, counts, out, pool = carry
+    def one(carry: _Carry) -> _Carry:
+        done, tokens, at, counts, out, _, pool = carry
         x, pool = hidden(decoder, params, ropes, pool, batch.seats, tokens, at)
         scores = logits(decoder, params, x)
         # One by one: a row that takes the likeliest pays nothing for those that draw.
@@ -103,7 +106,7 @@ def step(
         counts = counts + (at >= 0)
         ended = (counts >= batch.left) | jnp.any(tokens[:, None] == batch.stops, axis=1)
         at = jnp.where((at >= 0) & ~ended, at + 1, -1)
-        return done + 1, tokens, at, counts, out.at[done].set(tokens), pool
+        return done + 1, tokens, at, counts, out.at[done].set(tokens), scores if scored else None, pool
 
     start = (
         jnp.int32(0),
@@ -111,10 +114,11 @@ def step(
         batch.at,
         jnp.zeros(rows, jnp.int32),
         jnp.zeros((MOST_STEPS, rows), jnp.int32),
+        jnp.zeros((rows, decoder.config.vocab), jnp.float32) if scored else None,
         pool,
     )
-    _, _, _, counts, out, pool = lax.while_loop(unfinished, one, start)
-    return out, counts, pool
+    _, _, _, counts, out, last, pool = lax.while_loop(unfinished, one, start)
+    return out, counts, last, pool
 
 
 def _pick(row: tuple[Sampler, Array, Array, Array | None]) -> Array:
