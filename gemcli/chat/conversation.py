@@ -283,8 +283,8 @@ class Conversation:
         if not freed:
             return []
         return [
-            f"the passages chosen for {counted(freed, 'earlier question')} are left out from here on, to make "
-            "room for those that this one needs"
+            f"the passages chosen for {counted(freed, 'earlier question')} are left out from now on, to make"
+            " room for those that this one needs"
         ]
 
     def _take_back(self, said: Said, behind: int = 0) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
@@ -71,6 +73,19 @@ class Editor:
         return text.startswith(FENCE) and not (len(text) >= 2 * len(FENCE) and text.endswith(FENCE))
 
 
+def _slash(found: Completion) -> str:
+    """What a folder's name is followed by."""
+    return "/" if found.display_text.endswith("/") else ""
+
+
+def _plain(word: str) -> str:
+    """A word of a command as it is meant, though its quotation may not be closed yet."""
+    for ending in ("", '"', "'"):
+        with suppress(ValueError):
+            return "".join(shlex.split(word + ending))
+    return word
+
+
 def _keys() -> KeyBindings:
     keys = KeyBindings()
 
@@ -107,6 +122,10 @@ class _Kept(FileHistory):
             super().store_string(string)
 
 
+_LAST = re.compile(r"""(?:[^\s\\'"]|\\.|'[^']*'?|"[^"]*"?)*\Z""")
+_UNSAFE = re.compile(r"([^\w@%+=:,./~#-])")
+
+
 class _Words(Completer):
     """Commands, then what they take."""
 
@@ -125,9 +144,11 @@ class _Words(Completer):
                     yield Completion(
                         f"{word} " if about.takes else word, -len(name), word, display_meta=about.help
                     )
-        elif name in ("add", "save"):
-            last = rest.rpartition(" ")[2]
-            yield from self._paths.get_completions(Document(last, len(last)), complete_event)
+        elif name == "add":
+            yield from self._files(rest, complete_event)
+        elif name == "save":
+            for found in self._paths.get_completions(Document(rest, len(rest)), complete_event):
+                yield Completion(found.text + _slash(found), 0, found.display)
         elif name == "drop":
             for source, _ in self._conversation.documents():
                 if source.startswith(rest):
@@ -138,3 +159,12 @@ class _Words(Completer):
             for model in installed():
                 if model.name.startswith(rest):
                     yield Completion(model.name, -len(rest))
+
+    def _files(self, rest: str, complete_event: CompleteEvent) -> Iterable[Completion]:
+        """Files for the last of several words, quoted where they need it."""
+        found = _LAST.search(rest)
+        assert found is not None, "it matches nothing at all too"
+        word = _plain(found.group())
+        for each in self._paths.get_completions(Document(word, len(word)), complete_event):
+            whole = _UNSAFE.sub(r"\\\1", word + each.text) + _slash(each)
+            yield Completion(whole, -len(found.group()), each.display)

@@ -73,14 +73,23 @@ class Loop:
         self.code = 0
         """The exit code of the last message."""
 
-    def typed(self, read: Callable[[], str], *, first: str | None = None, rest: Callable[[], None]) -> None:
+    def typed(
+        self,
+        read: Callable[[], str],
+        *,
+        first: str | None = None,
+        rest: Callable[[], None],
+        between: Callable[[], None],
+    ) -> None:
         """Messages of a person.
 
         Args:
             read: gives the next one; raises EOFError at their end, `Dropped` for a line that was given up.
             first: a question that is asked before.
             rest: called after each message: sets it off from the next.
+            between: called between two answers.
         """
+        self._between = between
         dropped = False
         with _interruptible():
             while True:

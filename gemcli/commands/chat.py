@@ -61,6 +61,7 @@ def chat(
     )
     session.printed = True
     conversation.warm()
+    blank = partial(emit_text, "\n") if form == "text" else _nothing
     first = preset.question(None) if preset.asks else None
     if _is_typed():
         from gemcli.chat.editor import Editor
@@ -70,10 +71,11 @@ def chat(
                 say(f"the conversation {conversation.id} goes on; so far: {len(conversation.said)}")
             say("/help lists what can be done; Ctrl-D leaves")
         editor = Editor(conversation, keep=not (flags["private"] or flags["no_log"]))
-        blank = partial(emit_text, "\n") if form == "text" and sys.stdout.isatty() else _nothing
-        loop.typed(editor.read, first=first, rest=blank)
+        seen = sys.stdout.isatty()  # there with the prompts between the answers
+        rest, between = (blank, _nothing) if seen else (_nothing, blank)
+        loop.typed(editor.read, first=first, rest=rest, between=between)
         return
-    loop.piped(_lines(), first=first, between=partial(emit_text, "\n") if form == "text" else _nothing)
+    loop.piped(_lines(), first=first, between=blank)
     if loop.code:
         session.told = True
         raise _Failed(loop.code)
