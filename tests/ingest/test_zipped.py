@@ -118,7 +118,11 @@ def test_too_many_members(source, monkeypatch):
         pass
 
 
-@pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"no zip at all", packed([("a", b"b" * 99)])[:-30]])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"PK\x03\x04", b"no zip at all", packed([("a", b"b" * 99)])[:-30]],
+    ids=["empty", "begun", "text", "cut"],
+)
 def test_what_is_no_zip(source, data):
     with pytest.raises(InputError, match=r"cut short|damaged"), open_zip(source(data)):
         pass
