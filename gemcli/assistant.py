@@ -18,6 +18,7 @@ from gemcli.errors import GemcliError
 from gemcli.events import Error, Event, Init, Progress, Result, Thought, Token, Warning
 from gemcli.failure import Failure, failure
 from gemcli.ident import new_id
+from gemcli.logprobs import told
 from gemcli.pack import speed
 from gemcli.pack.plan import read_json
 from gemcli.perceive import Perception, Undecodable, repacked
@@ -273,13 +274,14 @@ class _Run:
             about=[each.source for each in prepared.packed.documents],
             keep=self._keeps(prepared),
             session=self._session,
+            top=request.logprobs,
         )
         try:
             for text in generation:
                 if "first_token_s" not in self._timings:
                     self._timings["first_token_s"] = time.perf_counter() - request.started
                 self._pieces.append(text)
-                emit(Token(text))
+                emit(Token(text, None if request.logprobs is None else told(generation.weighed)))
         finally:
             generation.close()
             self._note_kept(model, generation, emit)

@@ -45,9 +45,14 @@ class Thought:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """The next piece of the answer: whole characters, possibly of several tokens."""
+    """The next piece of the answer: whole characters, possibly of several tokens.
+
+    `logprobs` are those tokens with how likely each was, where that is asked for: ``token``, ``logprob``,
+    ``bytes``, and ``top_logprobs`` with the same three of the likeliest in its place.
+    """
 
     text: str
+    logprobs: tuple[dict[str, object], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,4 +97,6 @@ def to_json(event: Event) -> dict[str, object]:
     kind = type(event).__name__.lower()
     if isinstance(event, Result):
         return {"type": kind, **event.data}
+    if isinstance(event, Token) and event.logprobs is None:
+        return {"type": kind, "text": event.text}
     return {"type": kind, **asdict(event)}

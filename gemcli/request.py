@@ -70,6 +70,8 @@ class Request:
         top_p: sample among the likeliest that have this probability together.
         min_p: leave out tokens less likely than this times the likeliest.
         seed: of the sampling.
+        logprobs: tell how likely each token of the answer was, and so many of the likeliest in its place (at
+            most 20); None tells nothing.
         stop: strings at which the answer ends; they are not part of it.
         kv_bits: bits of a value in the KV cache.
         attention: how a text is read that is longer than the model was trained for.
@@ -109,6 +111,7 @@ class Request:
     top_p: float = 1.0
     min_p: float = 0.0
     seed: int = 0
+    logprobs: int | None = None
     stop: tuple[str, ...] = ()
     kv_bits: int = 16
     attention: Mode = "auto"

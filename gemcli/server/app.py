@@ -86,7 +86,7 @@ class Api:
         events = Desk(self.gate, self.metrics, self.limits).events(model, begin)
         made = Replies(model, self.fingerprint)
         if not wanted.stream:
-            return JSONResponse(await attended(request, _collected(events, made)))
+            return JSONResponse(await attended(request, _collected(events, made, wanted.options["logprobs"])))
         first = await attended(request, _begun(events))
         return Streamed(self._chunks(first, events, made, wanted.stream_usage), "text/event-stream")
 
@@ -104,8 +104,8 @@ class Api:
                 match event:
                     case None:
                         yield replies.STILL_HERE
-                    case Token(text):
-                        yield replies.sent(made.text(text))
+                    case Token(text, logprobs):
+                        yield replies.sent(made.text(text, logprobs))
                     case Thought(text):
                         yield replies.sent(made.thought(text))
                     case Result(data) if (data := _cut(data))["error"] is None:
@@ -132,21 +132,24 @@ def _cut(result: dict[str, Any]) -> dict[str, Any]:
     return {**result, "error": None, "finish_reason": "length"}
 
 
-async def _collected(events: AsyncGenerator[Event], made: Replies) -> dict[str, Any]:
-    """The whole answer."""
+async def _collected(events: AsyncGenerator[Event], made: Replies, logprobs: int | None) -> dict[str, Any]:
+    """The whole answer, with its tokens where `logprobs` of each are asked for."""
     thoughts: list[str] = []
+    tokens: list[dict[str, object]] = []
     result: dict[str, Any] = {}
     try:
         async for event in events:
             if isinstance(event, Thought):
                 thoughts.append(event.text)
+            elif isinstance(event, Token):
+                tokens += event.logprobs or ()
             elif isinstance(event, Result):
                 result = _cut(event.data)
     except SchemaError:
         pass  # the result says it
     finally:
         await events.aclose()
-    return made.whole(result, "".join(thoughts))
+    return made.whole(result, "".join(thoughts), None if logprobs is None else tokens)
 
 
 async def _begun(events: AsyncGenerator[Event]) -> list[Event]:

@@ -92,8 +92,9 @@ def sampled(request: Fields, most: int | None) -> dict[str, Any]:
             raise bad(f"{name} is not supported by this server", name, code="unsupported")
     if (request.integer("n", 1) or 1) != 1 or (request.integer("best_of", 1) or 1) != 1:
         raise bad("only one answer is given to a request: n must be 1", "n", code="unsupported")
-    if request.flag("logprobs") or request.integer("top_logprobs", 0):
-        raise bad("logprobs are not supported by this server", "logprobs", code="unsupported")
+    top = request.integer("top_logprobs", 0, 20)
+    if top is not None and not request.flag("logprobs"):
+        raise bad("top_logprobs goes with logprobs: true", "top_logprobs")
     asked = [request.integer(name, 1) for name in ("max_completion_tokens", "max_tokens")]
     wanted = next((each for each in asked if each is not None), None)
     temperature = request.number("temperature", 0, 100)
@@ -106,6 +107,7 @@ def sampled(request: Fields, most: int | None) -> dict[str, Any]:
         "min_p": request.number("min_p", 0, 1) or 0.0,
         "seed": (request.integer("seed", -(1 << 63), (1 << 64) - 1) or 0) % (1 << 64),
         "stop": _stops(request),
+        "logprobs": (top or 0) if request.flag("logprobs") else None,
     }
 
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gemcli.ident import new_id
+
+Logprobs = Sequence[Mapping[str, object]]
+"""Tokens as `gemcli.events.Token` has them, which is OpenAI's way."""
 
 _TOLD = ("id", "read", "citations", "warnings", "timings", "data")
 
@@ -32,12 +35,15 @@ class Replies:
             "system_fingerprint": fingerprint,
         }
 
-    def whole(self, result: Mapping[str, Any], thoughts: str = "") -> dict[str, Any]:
+    def whole(
+        self, result: Mapping[str, Any], thoughts: str = "", logprobs: Logprobs | None = None
+    ) -> dict[str, Any]:
         """The completion, once it is finished.
 
         Args:
             result: the contract's answer object.
             thoughts: what the model thought before it answered.
+            logprobs: of its tokens, where they are asked for.
         """
         message: dict[str, Any] = {"role": "assistant", "content": result["answer"], "refusal": None}
         if thoughts:
@@ -45,7 +51,7 @@ class Replies:
         choice = {
             "index": 0,
             "message": message,
-            "logprobs": None,
+            "logprobs": _logprobs(logprobs),
             "finish_reason": result["finish_reason"],
         }
         return {
@@ -60,9 +66,9 @@ class Replies:
         """The first piece: who speaks."""
         return self._piece({"role": "assistant", "content": ""})
 
-    def text(self, text: str) -> dict[str, Any]:
-        """A piece of the answer."""
-        return self._piece({"content": text})
+    def text(self, text: str, logprobs: Logprobs | None = None) -> dict[str, Any]:
+        """A piece of the answer, with its tokens where they are asked for."""
+        return self._piece({"content": text}, logprobs=logprobs)
 
     def thought(self, text: str) -> dict[str, Any]:
         """A piece of what the model thinks."""
@@ -76,9 +82,15 @@ class Replies:
         """The piece that tells what it took."""
         return {**self._head, "object": "chat.completion.chunk", "choices": [], "usage": usage(result)}
 
-    def _piece(self, delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+    def _piece(
+        self, delta: dict[str, Any], finish: str | None = None, logprobs: Logprobs | None = None
+    ) -> dict[str, Any]:
+        choice = {"index": 0, "delta": delta, "logprobs": _logprobs(logprobs), "finish_reason": finish}
         return {**self._head, "object": "chat.completion.chunk", "choices": [choice]}
+
+
+def _logprobs(tokens: Logprobs | None) -> dict[str, Any] | None:
+    return None if tokens is None else {"content": list(tokens), "refusal": None}
 
 
 def usage(result: Mapping[str, Any]) -> dict[str, Any]:
