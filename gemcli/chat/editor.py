@@ -18,16 +18,11 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import ColorDepth, create_output
 
 from gemcli.chat.conversation import Conversation
+from gemcli.chat.fence import MORE, PROMPT, is_open, unfenced
 from gemcli.chat.loop import Dropped
 from gemcli.chat.words import WORDS
 from gemcli.errors import GemcliError
 from gemcli.settings import data_dir, make_private
-
-FENCE = '"""'
-"""Begins and ends a message of many lines."""
-
-PROMPT = "> "
-MORE = "… "
 
 
 class Editor:
@@ -46,7 +41,7 @@ class Editor:
             history=_history() if keep else InMemoryHistory(),
             completer=_Words(conversation),
             complete_while_typing=False,
-            multiline=Condition(self._is_open),
+            multiline=Condition(lambda: is_open(self._session.default_buffer.text)),
             key_bindings=_keys(),
             output=create_output(stream),
             color_depth=ColorDepth.DEPTH_1_BIT if os.environ.get("NO_COLOR") else None,
@@ -61,16 +56,7 @@ class Editor:
             EOFError: there is none: the person left.
             Dropped: the line was given up.
         """
-        text = self._session.prompt()
-        stripped = text.strip()
-        if stripped.startswith(FENCE):
-            return stripped.removeprefix(FENCE).removesuffix(FENCE).strip("\n")
-        return text
-
-    def _is_open(self) -> bool:
-        """Whether a message of many lines was begun and not ended."""
-        text = self._session.default_buffer.text.strip()
-        return text.startswith(FENCE) and not (len(text) >= 2 * len(FENCE) and text.endswith(FENCE))
+        return unfenced(self._session.prompt())
 
 
 def _slash(found: Completion) -> str:

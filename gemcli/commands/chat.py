@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +14,9 @@ from gemcli.commands.flags import Flags, as_request, files_of, shared
 from gemcli.commands.preset import Preset, preset_of
 from gemcli.commands.session import begin
 from gemcli.errors import GemcliError, UsageError
+
+if TYPE_CHECKING:
+    from gemcli.chat.conversation import Conversation
 
 
 @shared(without=("keep_going",))
@@ -64,16 +68,14 @@ def chat(
     blank = partial(emit_text, "\n") if form == "text" else _nothing
     first = preset.question(None) if preset.asks else None
     if _is_typed():
-        from gemcli.chat.editor import Editor
-
         if not flags["quiet"]:
             if conversation.said:
                 say(f"the conversation {conversation.id} goes on; so far: {len(conversation.said)}")
             say("/help lists what can be done; Ctrl-D leaves")
-        editor = Editor(conversation, keep=not (flags["private"] or flags["no_log"]))
+        read = _reader(conversation, keep=not (flags["private"] or flags["no_log"]))
         seen = sys.stdout.isatty()  # there with the prompts between the answers
         rest, between = (blank, _nothing) if seen else (_nothing, blank)
-        loop.typed(editor.read, first=first, rest=rest, between=between)
+        loop.typed(read, first=first, rest=rest, between=between)
         return
     loop.piped(_lines(), first=first, between=blank)
     if loop.code:
@@ -110,6 +112,17 @@ def _is_typed() -> bool:
     if sys.stdin is None or not sys.stdin.isatty():
         return False
     return any(stream is not None and stream.isatty() for stream in (sys.stdout, sys.stderr))
+
+
+def _reader(conversation: Conversation, *, keep: bool) -> Callable[[], str]:
+    """What reads messages from the terminal; `keep`: what is typed is there again the next time."""
+    if os.environ.get("TERM", "").lower() in ("dumb", "unknown"):
+        from gemcli.chat.plain import Plain
+
+        return Plain().read
+    from gemcli.chat.editor import Editor
+
+    return Editor(conversation, keep=keep).read
 
 
 def _lines() -> Iterator[str]:

@@ -7,7 +7,6 @@ import json
 import os
 import pty
 import select
-import signal
 import struct
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import pyte
 import pytest
+from terminals import Screen
 
 ROOT = Path(__file__).parents[2]
 SCRIPTED = ROOT / "tests" / "scripted.py"
@@ -92,12 +92,12 @@ class Terminal:
         stdout: int | None = None,
     ) -> None:
         self.master, self.slave = pty.openpty()
-        self.screen = pyte.HistoryScreen(columns, rows, history=100_000)
+        self.screen = Screen(columns, rows)
         self.screen.write_process_input = lambda data: os.write(self.master, data.encode())
         self.bytes = b""
         self._feed = pyte.ByteStream(self.screen)
         self._lock = threading.Lock()
-        self.resize(columns, rows)
+        self._size(columns)
         self.before = termios.tcgetattr(self.slave)
         self._stop, self._wake = os.pipe()
         self._reader = threading.Thread(target=self._read)
@@ -131,7 +131,9 @@ class Terminal:
             if check(text):
                 return text
             assert time.monotonic() < deadline, f"no {what or found!r} in:\n{text}"
-            assert self.process.poll() is None or self._settled(check), f"it ended, without {found!r}:\n{text}"
+            assert self.process.poll() is None or self._settled(check), (
+                f"it ended, without {found!r}:\n{text}"
+            )
             time.sleep(0.01)
 
     def _settled(self, check: Callable[[str], bool]) -> bool:
@@ -149,19 +151,13 @@ class Terminal:
     def text(self) -> str:
         """All lines from the top of the scrollback to the last that is not empty."""
         with self._lock:
-            rows = [self._row(row) for row in self.screen.history.top]
-            rows += [self._row(self.screen.buffer[y]) for y in range(self.screen.lines)]
-        while rows and not rows[-1]:
-            rows.pop()
-        return "\n".join(rows)
+            return "\n".join(self.screen.transcript())
 
-    def resize(self, columns: int, rows: int) -> None:
-        """Change the size, as a window does that cuts its lines."""
+    def resize(self, columns: int) -> None:
+        """Change the width; lines flow anew.  The kernel tells the program."""
         with self._lock:
-            self.screen.resize(rows, columns)
-            fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        if hasattr(self, "process"):
-            os.killpg(self.process.pid, signal.SIGWINCH)
+            self.screen.flow(columns)
+            self._size(columns)
 
     def interrupt(self) -> None:
         """Press Ctrl-C."""
@@ -175,7 +171,11 @@ class Terminal:
         """Assert that the terminal is as it was found."""
         assert termios.tcgetattr(self.slave) == self.before
         time.sleep(0.05)
-        for on, off in ((b"\x1b[?25h", b"\x1b[?25l"), (b"\x1b[?7h", b"\x1b[?7l"), (b"\x1b[?2004l", b"\x1b[?2004h")):
+        for on, off in (
+            (b"\x1b[?25h", b"\x1b[?25l"),
+            (b"\x1b[?7h", b"\x1b[?7l"),
+            (b"\x1b[?2004l", b"\x1b[?2004h"),
+        ):
             assert self.bytes.rfind(on) >= self.bytes.rfind(off), (on, off)
         assert not self.screen.cursor.hidden
         assert b"\x1b[?1049h" not in self.bytes, "the screen is nobody else's"
@@ -189,9 +189,9 @@ class Terminal:
         for descriptor in (self.master, self.slave, self._stop, self._wake):
             os.close(descriptor)
 
-    @staticmethod
-    def _row(row: dict[int, pyte.screens.Char]) -> str:
-        return "".join(row[x].data for x in range(max(row, default=-1) + 1)).rstrip()
+    def _size(self, columns: int) -> None:
+        rows = self.screen.lines
+        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def _read(self) -> None:
         while True:

@@ -61,9 +61,7 @@ def test_what_was_read_is_not_read_again(folder, model):
     for turn, said in enumerate((first, second, third)):
         files = (("a.md",), (), ("b.md",))[turn]
         question = conversation.turns[turn].question
-        alone = replace(
-            asked(model, files=files), question=question, earlier=conversation.turns[:turn]
-        )
+        alone = replace(asked(model, files=files), question=question, earlier=conversation.turns[:turn])
         fresh = result(answer(alone, Loaded())).data
         assert fresh["usage"]["cached_tokens"] == 0
         assert fresh["answer"] == said["answer"]

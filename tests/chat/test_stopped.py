@@ -37,7 +37,7 @@ def test_before_the_first_word(chat, place, stage, sign):
 
 def test_in_the_middle_of_an_answer(chat, place):
     place.file("a.md")
-    terminal = chat("a.md", pieces=["So **far", "**, so `good", "` but"], stall="decode", stall_s=30)
+    terminal = chat("a.md", pieces=["So **far", "**, so `good", "` but"], stall="decode", stall_s=6)
     terminal.enter("What?")
     terminal.until("So far, so good but")
     terminal.interrupt()

@@ -146,9 +146,9 @@ def test_keys_wait_for_the_prompt(chat):
     assert terminal.end() == 0
     answer = f"a long {'word ' * 20}".strip()
     flowing = " ".join(terminal.text().split())
-    assert flowing.endswith(
-        f"> First? {answer} > Second? {answer} > /undo taken back: Second? > /exit"
-    ), terminal.text()
+    assert flowing.endswith(f"> First? {answer} > Second? {answer} > /undo taken back: Second? > /exit"), (
+        terminal.text()
+    )
     terminal.is_sane()
 
 
@@ -201,15 +201,26 @@ def test_what_drives_a_terminal_is_kept_from_it(chat, place):
     terminal.is_sane()
 
 
-def test_a_dumb_terminal(chat):
+def test_a_dumb_terminal(chat, place):
     terminal = chat(environment={"TERM": "dumb"}, pieces=["**Hello** world."])
     terminal.until(lambda text: text.endswith("\n>"))
     terminal.type("Who?\r")
     terminal.until("**Hello** world.")
-    terminal.type("/exit\r")
+    terminal.until(lambda text: text.endswith("\n>"))
+    terminal.type('"""one\r')
+    terminal.until("…")
+    terminal.type('two"""\r')
+    terminal.until(lambda text: text.count("Hello") == 2 and text.endswith("\n>"))
+    terminal.interrupt()
+    terminal.until("Ctrl-C again")
+    terminal.type("/save talk.json\r")
+    terminal.until("2 turns saved")
+    terminal.type("\x04")
     assert terminal.end() == 0
     terminal.is_sane()
-    assert b"\x1b" not in terminal.bytes.replace(b"\x1b[?2004l", b"")
+    assert b"\x1b" not in terminal.bytes
+    turns = json.loads((place.folder / "talk.json").read_text())["turns"]
+    assert [each["question"] for each in turns] == ["Who?", "one\ntwo"]
 
 
 def test_no_colour(chat):
