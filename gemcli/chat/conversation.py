@@ -10,11 +10,12 @@ from time import perf_counter
 from typing import Any
 
 from gemcli import worker
-from gemcli.assistant import Loaded, answer, make_ready
+from gemcli.assistant import answer
 from gemcli.chat.named import names_of, without
 from gemcli.errors import GemcliError, UsageError
 from gemcli.events import Event, Result
 from gemcli.ident import new_id
+from gemcli.loading import Loaded, make_ready
 from gemcli.pack.overflow import LEAST
 from gemcli.plural import counted
 from gemcli.request import Request, prepare
@@ -143,9 +144,10 @@ class Conversation:
         for each in self.said:
             for document in each.turn.documents:
                 found[document.source] = each.tokens.get(document.source)
-        return list(found.items()) + [
-            (each, None) for each in self.files if any(name not in found for name in names_of(each))
-        ]
+        for word in self.files:
+            for name in names_of(word):
+                found.setdefault(name, None)
+        return list(found.items())
 
     def drop(self, word: str) -> str:
         """Forget a document, by its number in `documents` or its name; returns the name.

@@ -40,8 +40,9 @@ def chat(
     from gemcli.ui import emit_text, open_ui, say, show_error, show_lines
 
     preset = preset_of(ctx)
+    _check(["-"] if flags["files_from"] == "-" else [])
     named = files_of(flags, files or ())
-    _check([*named, flags["files_from"] or ""])
+    _check(named)
     request = as_request(flags, "", named, started=session.started, stdin_is_free=False)
     request = preset.upon(request, flags)
     conversation = Conversation(request)
@@ -101,7 +102,7 @@ def _check(words: list[str]) -> None:
     from gemcli.ingest.locate import STDIN, locate
 
     for word in words:
-        if word == "-" or (word and any(source.name == STDIN for source in locate(word).sources)):
+        if any(source.name == STDIN for source in locate(word).sources):
             raise UsageError(
                 "the questions come from stdin, which cannot be a document too", "Name a file instead of -."
             )

@@ -1,4 +1,4 @@
-"""The chat on a real terminal: a pseudo-terminal of the kernel that controls it, read by the emulator pyte."""
+"""The chat on a real terminal: the kernel's pseudo-terminal controls it, the emulator pyte reads it."""
 
 from __future__ import annotations
 
@@ -103,14 +103,19 @@ class Terminal:
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
         self.process = subprocess.Popen(
-            command,
+            [
+                "sh",
+                "-c",
+                f'exec "$@" < {os.ttyname(self.slave)}',
+                "-",
+                *command,
+            ],  # opened, it is the session's
             cwd=home.folder,
             env=home.environment | (environment or {}),
             stdin=self.slave,
             stdout=self.slave if stdout is None else stdout,
             stderr=self.slave,
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - no threads in there yet
         )
 
     def type(self, keys: str) -> None:
@@ -171,12 +176,8 @@ class Terminal:
         """Assert that the terminal is as it was found."""
         assert termios.tcgetattr(self.slave) == self.before
         time.sleep(0.05)
-        for on, off in (
-            (b"\x1b[?25h", b"\x1b[?25l"),
-            (b"\x1b[?7h", b"\x1b[?7l"),
-            (b"\x1b[?2004l", b"\x1b[?2004h"),
-        ):
-            assert self.bytes.rfind(on) >= self.bytes.rfind(off), (on, off)
+        for usual, other in ((b"?25h", b"?25l"), (b"?7h", b"?7l"), (b"?2004l", b"?2004h")):
+            assert self.bytes.rfind(usual) >= self.bytes.rfind(other), other
         assert not self.screen.cursor.hidden
         assert b"\x1b[?1049h" not in self.bytes, "the screen is nobody else's"
 

@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 import tiny
 
-from gemcli.assistant import Loaded, answer
+from gemcli.assistant import answer
 from gemcli.chat.conversation import Conversation
 from gemcli.events import Result
+from gemcli.loading import Loaded
 from gemcli.request import Request
 
 TEMPLATE = (
@@ -75,10 +76,9 @@ def test_an_answer_that_is_stopped_leaves_the_model_in_order(folder, model):
     for event in events:
         if type(event).__name__ == "Progress" and event.stage == "prefill":
             break
+    events.throw(KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
-        events.throw(KeyboardInterrupt())
-        for _ in events:
-            pass
+        list(events)
     assert conversation.turns[0].answer == whole, "nothing came in its place"
     assert conversation.undo() == "What is the code?"
     assert conversation.files == ["a.md"]
