@@ -7,25 +7,22 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gemcli import worker
-from gemcli.errors import GemcliError
 from gemcli.events import Error, Event, Init, Progress, Result, Thought, Token, Warning
 from gemcli.failure import Failure, failure
 from gemcli.ident import new_id
+from gemcli.loading import Arrays, Loaded, keeps, load_model
 from gemcli.logprobs import told
 from gemcli.pack import speed
 from gemcli.pack.plan import read_json
 from gemcli.perceive import Perception, Undecodable, repacked
-from gemcli.prefixes import shelf
 from gemcli.reading.windowed import read_in_windows
 from gemcli.request import Prepared, Request, prepare
-from gemcli.settings import cache_dir, make_private
 from gemcli.turns import Turn
 from gemcli.worker import Emit
 
@@ -33,50 +30,12 @@ if TYPE_CHECKING:
     from gemcli.cite.match import Citation
     from model.engine.session import Session
     from model.load import Generation, Model
-    from model.prompt import Expected
     from model.senses import Senses
 
 SCHEMA_VERSION = 1
 
 ALONE = "none"
 """The `Request.host` that has nobody else asked, not even a server of this machine that is found."""
-
-
-@dataclass(slots=True)
-class Loaded:
-    """The model that was loaded last, which stays for the next request if that asks for the same file.
-
-    Attributes:
-        path: its file; None while there is no model.
-        reach: how it attends, to how many tokens, and in how many bits it remembers them.
-        model: the model.
-        load_s: seconds that it took.
-        session: what it remembers of a conversation, for requests that go on with one; None: they do not.
-        alone: taken by the one request that uses the model, where a request that was given up may still be at
-            it when the next one comes; None: whoever calls sees to that.
-        shared: others use the model at the same time: it stays as it is, and how fast it seems says nothing.
-    """
-
-    path: Path | None = None
-    reach: tuple[str, int, int] | None = None
-    model: Model | None = None
-    load_s: float = 0.0
-    session: Session | None = None
-    alone: threading.Lock | None = None
-    shared: bool = False
-
-    @contextmanager
-    def used(self, waiting: Callable[[], None]) -> Iterator[None]:
-        """While this lasts no other request uses the model; `waiting` is called now and then before that."""
-        if self.alone is None:
-            yield
-            return
-        while not self.alone.acquire(timeout=worker.TICK_S):
-            waiting()
-        try:
-            yield
-        finally:
-            self.alone.release()
 
 
 def answer(
@@ -119,16 +78,6 @@ def answer(
     yield from run.end()
 
 
-def make_ready(request: Request, loaded: Loaded, emit: Emit) -> None:
-    """Load a request's model before anything is asked; nothing is downloaded for it.
-
-    Raises:
-        GemcliError, ModelError: it is not there, or cannot be loaded.
-    """
-    run = _Run(replace(request, files=(), sources=(), stdin="never", question=""), loaded)
-    run.load(emit)
-
-
 class _Run:
     """One request on its way: what has been said and measured so far."""
 
@@ -161,20 +110,12 @@ class _Run:
         elif isinstance(event, Warning):
             self._warnings.append(event.message)
 
-    def load(self, emit: Emit) -> None:
-        """The model alone."""
-        arrays = _Arrays(_own_folder("compiled", self._request, emit), self._request)
-        prepared = prepare(self._request, emit, may_pull=False)
-        arrays.wait()
-        with self._loaded.used(lambda: None):
-            self._load(prepared, None, emit)
-
     def work(self, emit: Emit) -> None:
         """Everything up to the last token, in the worker's thread."""
         request = self._request
         for notice in request.notices:
             emit(Warning(notice))
-        arrays = _Arrays(_own_folder("compiled", request, emit), request)
+        arrays = Arrays(request, emit)
         prepared = self._prepared = prepare(request, emit)
         self._model = prepared.model.name
         prepared.check()
@@ -188,7 +129,7 @@ class _Run:
         """What needs the model, which is waited for since `began`."""
         request = self._request
         perception = self._perception(prepared, emit)
-        model, spared_s = self._load(prepared, perception, emit)
+        model, spared_s = load_model(self._loaded, request, prepared, perception, emit)
         now = time.perf_counter()
         self._timings["load_s"] = now - began
         start_s = now - request.started - prepared.resolve_s + spared_s
@@ -272,7 +213,7 @@ class _Run:
             constraint=request.schema.constraint(prepared.card) if request.schema else None,
             marks=prompt.marks,
             about=[each.source for each in prepared.packed.documents],
-            keep=self._keeps(prepared),
+            keep=keeps(request, prepared),
             session=self._session,
             top=request.logprobs,
         )
@@ -286,10 +227,6 @@ class _Run:
             generation.close()
             self._note_kept(model, generation, emit)
 
-    def _keeps(self, prepared: Prepared) -> bool:
-        """Whether the prompt is kept, and used where it was kept: not what was chosen for one question."""
-        return self._request.keep and prepared.packed.how not in ("select", "map")
-
     def _note_kept(self, model: Model, generation: Generation, emit: Emit) -> None:
         """Say what was found on the shelf, and what is wrong with it, once all is written."""
         from gemcli.prefixes import settled
@@ -297,47 +234,6 @@ class _Run:
         if model.engine.prefixes is not None:
             for message in settled(model.engine.prefixes, generation.cached_tokens, generation.prompt_tokens):
                 emit(Warning(message))
-
-    def _load(self, prepared: Prepared, perception: Perception | None, emit: Emit) -> tuple[Model, float]:
-        """The model, and the seconds that were spared because it was there already."""
-        from gemcli.hub.room import check_room
-        from model.load import load
-
-        loaded, path = self._loaded, prepared.card.path
-        beyond = prepared.attention, prepared.context, self._request.kv_bits
-        if loaded.model is not None and (loaded.shared or (loaded.path, loaded.reach) == (path, beyond)):
-            return loaded.model, loaded.load_s
-        loaded.path = loaded.model = None  # there may be no room for two
-        if loaded.session is not None:
-            loaded.session.forget()
-        name = prepared.model.name
-        prompt = prepared.packed.prompt
-        check_room(name, prepared.card, len(prompt.ids) if prompt else beyond[1], beyond[2])
-        emit(Progress("load", 0, None, "weights", name))
-        began = time.perf_counter()
-        loaded.model = load(
-            prepared.card,
-            context=beyond[1],
-            attention=beyond[0],
-            kv_bits=beyond[2],
-            copies=_own_folder("weights", self._request, emit),
-            keep=not self._request.private,
-            progress=lambda done, total: emit(Progress("load", done, total, "weights", name)),
-            shelf=shelf(self._request, name),
-            expected=self._expected(prepared, perception),
-        )
-        loaded.path, loaded.reach, loaded.load_s = path, beyond, time.perf_counter() - began
-        return loaded.model, 0.0
-
-    def _expected(self, prepared: Prepared, perception: Perception | None) -> Expected | None:
-        """The prompt that will be asked, where it can be told before the weights are there."""
-        from model.prompt import Expected
-
-        if perception is None or not self._keeps(prepared) or not all(each.key for each in perception.soft):
-            return None
-        prompt = perception.prompt
-        limit = prepared.limits.answer(len(prompt.ids))
-        return Expected(prompt.ids, perception.soft, prompt.marks, limit)
 
     def _finished(
         self, request: Request, prepared: Prepared, generation: Generation, start_s: float, emit: Emit
@@ -432,43 +328,3 @@ class _Run:
 
 _NOTHING_READ = {"overflow": "none", "tokens_read": 0, "tokens_given": 0}
 _TIMINGS = ("import_s", "load_s", "ingest_s", "prefill_s", "first_token_s", "decode_tokens_per_s", "total_s")
-
-
-class _Arrays:
-    """The array library on its way in, in a thread of its own: half a second, while the files are read."""
-
-    def __init__(self, compiled: Path | None, request: Request) -> None:
-        self._error: BaseException | None = None
-        self._seconds = 0.0
-        self._thread = threading.Thread(
-            target=self._run, args=(compiled, request), name="gemcli-arrays", daemon=True
-        )
-        self._thread.start()
-
-    def _run(self, compiled: Path | None, request: Request) -> None:
-        began = time.perf_counter()
-        try:
-            from model.load import prepare
-
-            prepare(compiled, request.device, keep=not request.private)
-        except BaseException as error:
-            self._error = error
-        self._seconds = time.perf_counter() - began
-
-    def wait(self) -> float:
-        """Seconds that it took; raises what it raised."""
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        return self._seconds
-
-
-def _own_folder(name: str, request: Request, emit: Emit) -> Path | None:
-    """A folder of the cache that is the user's alone; None, and said, where it cannot be made."""
-    if request.private:
-        return cache_dir() / name  # what is there is used, and it is not made
-    try:
-        return make_private(cache_dir() / name)
-    except GemcliError as error:
-        emit(Warning(f"{error.message}: every start will be slow"))
-        return None

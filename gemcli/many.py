@@ -8,8 +8,9 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
-from gemcli.assistant import Loaded, answer
+from gemcli.assistant import answer
 from gemcli.events import Event, Init, Result, Token
+from gemcli.loading import Loaded
 from gemcli.request import Request
 
 

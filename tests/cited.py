@@ -63,7 +63,7 @@ def _letters(text: str) -> str:
 def _main(model: str, out: Path, seconds: float) -> None:
     from material import material
 
-    from gemcli.assistant import Loaded
+    from gemcli.loading import Loaded
 
     done = (
         {row["question"] for row in map(json.loads, out.read_text().splitlines())} if out.exists() else set()

@@ -8,9 +8,10 @@ import time
 import pytest
 import scripted
 
-from gemcli.assistant import Loaded, answer
+from gemcli.assistant import answer
 from gemcli.errors import InputError
 from gemcli.events import Error, Init, Progress, Result, Thought, Token, Warning
+from gemcli.loading import Loaded
 from gemcli.pack import speed
 from gemcli.request import Request
 

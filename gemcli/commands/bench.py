@@ -161,12 +161,13 @@ def answers(
     from functools import partial
     from time import perf_counter
 
-    from gemcli.assistant import Loaded, answer
+    from gemcli.assistant import answer
     from gemcli.bench import answers as bench
     from gemcli.bench.plot import check_plot, draw_answers
     from gemcli.bench.table import answer_lines, answer_summary
     from gemcli.events import Progress
     from gemcli.hub.resolve import resolve
+    from gemcli.loading import Loaded
     from gemcli.request import Request
     from gemcli.ui import emit_json, emit_table, emit_text, open_ui
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from gemcli.assistant import Loaded, answer
+from gemcli.assistant import answer
 from gemcli.client import daemon
 from gemcli.events import Event, Init, Note, Progress, Result, Warning
 from gemcli.ingest.source import Source
+from gemcli.loading import Loaded
 from gemcli.parts import Document
 from gemcli.request import Request, prepare
 from gemcli.server.conversation import Conversation

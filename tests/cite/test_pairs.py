@@ -20,7 +20,7 @@ def test_quotes_of_real_answers(
     monkeypatch: pytest.MonkeyPatch,
     model: str,
 ) -> None:
-    from gemcli.assistant import Loaded
+    from gemcli.loading import Loaded
 
     monkeypatch.setenv("GEMCLI_MODELS", str(weights(model).parents[1]))
     loaded, carried = Loaded(), 0

@@ -16,9 +16,10 @@ import pytest
 import seeing
 import whole
 
-from gemcli.assistant import Loaded, answer
+from gemcli.assistant import answer
 from gemcli.errors import DoesNotFitError, UsageError
 from gemcli.events import Note, Progress, Result
+from gemcli.loading import Loaded
 from gemcli.request import Request, prepare
 from tests.ingest.conftest import PICTURE, Pdf, text_content
 
