@@ -10,9 +10,12 @@ import pytest
 import tiny
 from scipy.special import log_softmax
 
+from model.cache.pool import PAGE
 from model.decoder.decoder import Decoder
+from model.engine import scheduler
 from model.engine.batching import Batcher
 from model.engine.engine import Engine
+from model.engine.sequence import Sequence
 from model.nn.linear import Numerics
 from model.sampling.constraint import only
 from model.sampling.likely import MOST, Likely
@@ -53,8 +56,10 @@ class Told:
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
-    params = tiny.random_params(tiny.llama())
-    return Engine(Decoder(tiny.llama(), Numerics("float32", 0)), params, window=256, cache_bits=32)
+    # Without rounding: an answer's tokens are scored one by one, a whole text in chunks.
+    config = tiny.llama(context=2048)
+    params = tiny.random_params(config)
+    return Engine(Decoder(config, Numerics("float32", 0)), params, window=2 * PAGE, cache_bits=32)
 
 
 @pytest.fixture
@@ -130,3 +135,33 @@ def test_among_others(engine: Engine, batcher: Batcher) -> None:
 
     with ThreadPoolExecutor(4) as threads:
         assert list(threads.map(ask, range(4))) == alone
+
+
+def test_tokens_that_are_settled_are_weighed_behind_others_too(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sequence that gives way in the middle of what must come goes on from there."""
+    # Two sequences, each of which comes to need a second page, and three pages in all.
+    monkeypatch.setattr("model.engine.batching._share", lambda *_: (2, (4, 4)))
+    gave: list[bool] = []
+    give_way = scheduler.Scheduler._give_way
+
+    def watched(self: scheduler.Scheduler, sequence: Sequence) -> None:
+        gave.append(len(sequence.feed) > 1)
+        give_way(self, sequence)
+
+    monkeypatch.setattr(scheduler.Scheduler, "_give_way", watched)
+    batcher = Batcher(engine, slots=2)
+    prompts = [tiny.random_ids(PAGE - 20 + number, seed=40 + number) for number in range(2)]
+    wanted = tiny.random_ids(60, seed=3)
+
+    def ask(number: int) -> list[int]:
+        rule = Told(wanted, 60)
+        said, told = weighed(batcher, prompts[number], limit=60, constraint=rule)
+        check(engine, prompts[number], said, told)
+        return said
+
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(ask, range(2))) == [wanted] * 2
+    batcher.close()
+    assert gave == [True]
