@@ -276,7 +276,7 @@ def test_a_failing_device_ends_what_runs_and_not_what_comes(
 ) -> None:
     with monkeypatch.context() as broken:
 
-        def fail(*_: object) -> None:
+        def fail(*_: object, **__: object) -> None:
             raise RuntimeError("out of memory")
 
         broken.setattr(scheduler.together, "step", fail)
