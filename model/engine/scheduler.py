@@ -15,21 +15,20 @@ import numpy as np
 from jax import Array
 
 from model.cache import pool as pools
-from model.cache.pool import NOWHERE, PAGE, Pool
-from model.cache.state import State
-from model.engine import plan, together
+from model.cache.pool import NOWHERE
+from model.engine import together
 from model.engine.engine import Engine
+from model.engine.holding import Holding
 from model.engine.incoming import Incoming
 from model.engine.reading import Reading
 from model.engine.rows import batch_of
 from model.engine.sequence import Request, Sequence
-from model.engine.slots import Known, Pages, Shelf, pages_for
+from model.engine.slots import Known
 from model.errors import BusyError, ModelError
 from model.sampling.likely import likely
 
 _SECONDS = 0.1  # how long one call should take: what a person sees as streaming
 _PART = 64  # tokens of a prompt that are read at once while others are being answered
-_GROWTH = 4  # times as many pages, when there are too few
 
 
 class Scheduler:
@@ -45,25 +44,19 @@ class Scheduler:
     def __init__(self, engine: Engine, slots: int, queue: int, pages: tuple[int, int]) -> None:
         self._engine = engine
         self._slots, self._queue = slots, queue
-        self._few, self._most_pages = pages
+        self._page_counts = pages
         self._turn = threading.Condition()
         self._waiting: deque[Request] = deque()
         self._closed = False
         self._thread: threading.Thread | None = None
-        config = engine.decoder.config
-        self._exact = pools.has_rows(config)
-        self._paged = pools.has_pages(config)
+        self._exact = pools.has_rows(engine.decoder.config)
         self._active: list[Sequence] = []
         self._incoming: Incoming | None = None
         self._begin()
 
     def _begin(self) -> None:
         """Nothing is held."""
-        self._pool: Pool | None = None
-        self._pages = Pages(self._few if self._paged else 1)
-        self._shelf = Shelf(exact=self._exact, most=self._slots)
-        self._rows = list(range(self._slots - 1, -1, -1))
-        self._spare: State | None = None
+        self._holding = Holding(self._engine, self._slots, self._page_counts)
         self._steps = 1
 
     # ---- what other threads call ----
@@ -143,7 +136,7 @@ class Scheduler:
             self._end(sequence)
         if self._incoming is not None and self._incoming.request.gone:
             self._drop_incoming()
-        if self._incoming is None and self._rows:
+        if self._incoming is None and self._holding.rows:
             self._admit()
         if self._incoming is not None:
             self._read(self._incoming)
@@ -171,7 +164,7 @@ class Scheduler:
         prompt = request.prompt
         prefixes = engine.prefixes if request.keep else None
         told = (incoming, prefixes) if prefixes is not None else (incoming,)
-        found = self._shelf.find(prompt)
+        found = self._holding.shelf.find(prompt)
         known, done = found or (None, 0)
         state = None
         if prefixes is not None and prefixes.find(prompt) > done:
@@ -179,33 +172,12 @@ class Scheduler:
             if recalled is not None:
                 (state, done), known = recalled, None
         if state is None and known is not None:
-            incoming.pages = known.pages[: done // PAGE]
-            self._pages.share(incoming.pages)
+            incoming.pages = self._holding.share(known, done)
             incoming.inherit(known, done)
-            state = self._taken(known, done, len(prompt))
+            state = self._holding.taken(known, done, len(prompt))
         elif state is None:
-            state = self._empty(len(prompt))
+            state = self._holding.empty(len(prompt))
         return Reading(engine, prompt, state, done, told, divisible=not self._exact)
-
-    def _empty(self, tokens: int) -> State:
-        """An empty state with room for so many tokens; the last one's memory serves again where it can."""
-        spare, self._spare = self._spare, None
-        if spare is None or spare.room != plan.slots(tokens):
-            return self._engine.new_state(tokens)
-        return together.emptied(spare)
-
-    def _taken(self, known: Known, length: int, tokens: int) -> State:
-        """The first tokens of a sequence in the pool, as a state with room for more."""
-        count = pages_for(length) if self._paged else 0
-        state = self._empty(tokens)
-        return together.taken(
-            self._held(),
-            state,
-            known.snapshots.get(length),
-            _padded(known.pages[:count], state),
-            np.int32(count),
-            np.int32(length),
-        )
 
     def _read(self, incoming: Incoming) -> None:
         """Take the next chunk; behind the last one the sequence gets its seat."""
@@ -232,31 +204,15 @@ class Scheduler:
 
     def _seat(self, incoming: Incoming, reading: Reading) -> None:
         """Move what was read into the pool; without room for it, it waits for others to end."""
-        shared = incoming.pages
-        count = pages_for(reading.done) if self._paged else 0
-        own = self._get(count - len(shared))
-        if own is None and not self._active:
+        prompt = incoming.request.prompt
+        known = Known(np.asarray(prompt.ids, np.int32), prompt.soft, [], incoming.names, incoming.snapshots)
+        row = self._holding.enter(known, reading.state, reading.done, incoming.pages)
+        if row is None and not self._active:
             raise ModelError(
                 "there is too little memory for this prompt: load the model with a smaller context"
             )
-        if own is None:
+        if row is None:
             return
-        pages = [*shared, *own]
-        row = self._rows.pop()
-        self._pool = together.put(
-            self._held(),
-            reading.state,
-            np.int32(row),
-            _padded(pages, reading.state),
-            np.int32(len(shared)),
-            np.int32(count),
-        )
-        self._spare = None if self._exact else reading.state
-        prompt = incoming.request.prompt
-        known = Known(
-            np.asarray(prompt.ids, np.int32), prompt.soft, pages, incoming.names, incoming.snapshots
-        )
-        self._shelf.enter(known)
         sequence = Sequence(incoming.request, known, row, deque(incoming.said), list(incoming.said))
         with self._turn:
             self._incoming = None
@@ -271,31 +227,7 @@ class Scheduler:
         with self._turn:
             incoming, self._incoming = self._incoming, None
         if incoming is not None:
-            self._pages.leave(incoming.pages)
-
-    # ---- memory ----
-
-    def _held(self) -> Pool:
-        if self._pool is None:
-            engine, rows = self._engine, self._slots + 1
-            pool = together.empty(engine.decoder.config, self._pages.count, rows, engine.cache_bits)
-            self._pool = pool
-            return pool
-        return self._pool
-
-    def _get(self, count: int) -> list[int] | None:
-        """So many pages; None where there are none left even without those of ended sequences."""
-        while self._pages.free < count:
-            if self._pages.count < self._most_pages:
-                pages = min(self._pages.count * _GROWTH, self._most_pages)
-                if self._pool is not None:
-                    self._pool = together.larger(self._pool, pages)
-                self._pages.grow(pages)
-            elif (known := self._shelf.drop()) is not None:
-                self._pages.leave(known.pages)
-            else:
-                return None
-        return self._pages.get(count)
+            self._holding.leave(incoming.pages)
 
     # ---- answers ----
 
@@ -311,11 +243,11 @@ class Scheduler:
         if not active:
             return
         began = time.perf_counter()
-        out, counts, scores, self._pool = together.step(
+        out, counts, scores, self._holding.held = together.step(
             self._engine.decoder,
             self._engine.params,
             self._engine.ropes,
-            self._held(),
+            self._holding.pool(),
             batch_of(active, self._engine.decoder.config.vocab, self._slots),
             np.int32(steps),
             scored=weighed,
@@ -350,18 +282,13 @@ class Scheduler:
 
     def _make_room(self, sequence: Sequence, steps: int) -> None:
         """See that there is a page for a sequence's next tokens; the youngest gives way if there is none."""
-        if not self._paged:
-            return
-        missing = pages_for(sequence.at + min(steps, max(sequence.left, 1))) - len(sequence.known.pages)
-        if missing <= 0:
-            return
-        while (pages := self._get(missing)) is None:
+        tokens = sequence.at + min(steps, max(sequence.left, 1))
+        while (pages := self._holding.extend(sequence.known, tokens)) is None:
             youngest = self._active[-1]
             self._give_way(youngest)
             if youngest is sequence:
                 return
-        sequence.known.pages += pages
-        sequence.fresh = pages[0]
+        sequence.fresh = pages[0] if pages else sequence.fresh
 
     def _give_way(self, sequence: Sequence) -> None:
         """A sequence goes back to the queue, to be read again with what it has said."""
@@ -374,26 +301,12 @@ class Scheduler:
         with self._turn:
             self._active.remove(sequence)
             self._waiting.appendleft(request)
-        self._forget(sequence)
+        sequence.known.ids = sequence.known.ids[:0]  # nobody goes on from it: its pages are needed
+        self._holding.end(sequence.known, sequence.row)
 
     def _end(self, sequence: Sequence, error: Exception | None = None) -> None:
         """A sequence is done with; what it holds stays to be gone on from, while there is room."""
         with self._turn:
             self._active.remove(sequence)
-        self._rows.append(sequence.row)
-        for dropped in self._shelf.end(sequence.known):
-            self._pages.leave(dropped.pages)
+        self._holding.end(sequence.known, sequence.row)
         sequence.request.outbox.put(error)
-
-    def _forget(self, sequence: Sequence) -> None:
-        self._rows.append(sequence.row)
-        sequence.known.ids = sequence.known.ids[:0]
-        for dropped in self._shelf.end(sequence.known):
-            self._pages.leave(dropped.pages)
-
-
-def _padded(pages: list[int], state: State) -> np.ndarray:
-    """Pages as int32 [n], for as many as the state has."""
-    full = np.full((state.room or PAGE) // PAGE, NOWHERE, np.int32)
-    full[: len(pages)] = pages
-    return full
