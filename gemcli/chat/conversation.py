@@ -55,7 +55,7 @@ class Conversation:
     """
 
     def __init__(self, request: Request) -> None:
-        self.base = replace(request, files=(), earlier=(), question="")
+        self.base = replace(request, files=(), earlier=(), question="", stdin="never")
         self.files: list[str] = list(request.files)
         """What the next question will be shown: not sent yet, or to be read anew for each question."""
         self.said: list[Said] = [_resumed(turn) for turn in request.earlier]
@@ -125,7 +125,7 @@ class Conversation:
         Raises:
             GemcliError, ModelError: a document cannot be read, or there is no model.
         """
-        request = replace(self.base, files=tuple(self.files), earlier=self.turns, stdin="never")
+        request = replace(self.base, files=tuple(self.files), earlier=self.turns)
         found: dict[str, Any] = {}
 
         def work(emit: worker.Emit) -> None:

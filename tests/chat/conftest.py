@@ -50,8 +50,8 @@ class Home:
         (self.folder / name).write_text(content)
         return name
 
-    def words(self, *arguments: str, model: str = "m.gguf", **script: object) -> list[str]:
-        return [sys.executable, str(SCRIPTED), json.dumps(script), "chat", "-m", model, *arguments]
+    def words(self, *arguments: str, command: str = "chat", **script: object) -> list[str]:
+        return [sys.executable, str(SCRIPTED), json.dumps(script), command, "-m", "m.gguf", *arguments]
 
     def run(self, *arguments: str, typed: str | bytes = "", **script: object) -> subprocess.CompletedProcess:
         """Chat through pipes."""

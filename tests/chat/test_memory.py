@@ -38,12 +38,13 @@ def folder(tmp_path, monkeypatch):
 
 
 def result(events):
+    """The last event; what fails is raised."""
     with closing(events):
-        return next(event for event in events if isinstance(event, Result))
+        return [event for event in events if isinstance(event, Result)][-1]
 
 
 def asked(model, **changes):
-    return Request("", model=str(model), max_tokens=12, keep=False, **changes)
+    return Request("", stdin="never", model=str(model), max_tokens=12, keep=False, **changes)
 
 
 def test_what_was_read_is_not_read_again(folder, model):

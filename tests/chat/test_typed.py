@@ -152,6 +152,24 @@ def test_keys_wait_for_the_prompt(chat):
     terminal.is_sane()
 
 
+def test_keys_are_not_drawn_into_the_answer_of_ask(chat):
+    """An Enter that the terminal shows moves the cursor, and what was drawn is drawn again below itself."""
+    terminal = chat("What?", command="ask", pieces=["a long ", *["word "] * 30], delay=0.05)
+    terminal.until("a long word word")
+    terminal.type("ls\r\r\r")
+    assert terminal.end() == 0
+    terminal.is_sane()
+    assert " ".join(terminal.text().split()) == f"a long {'word ' * 30}".strip()
+
+
+def test_a_second_interrupt_of_ask_leaves_the_terminal_sane(chat):
+    terminal = chat("What?", command="ask", stall="prefill", stall_s=30)
+    terminal.until("prefill")
+    terminal.type("\x03\x03")
+    assert terminal.end() == 130
+    terminal.is_sane()
+
+
 def test_answers_to_a_file(chat, place):
     with (place.folder / "out").open("wb") as out:
         terminal = chat(stdout=out.fileno())
