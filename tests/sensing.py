@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import SimpleNamespace
 from itertools import islice
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np

@@ -106,9 +106,7 @@ def nll(
         if len(ids) < 2 or windows > len(ids):
             raise UsageError(f"{hay.name} has {len(ids):,} tokens, which is too short", "Name longer files.")
         read = bench.readings(ids, windows, start)
-        loaded = get_ready(
-            found.name, card, len(read[0]), device, show, attention=how, kv_bits=int(kv_bits)
-        )
+        loaded = get_ready(found.name, card, len(read[0]), device, show, attention=how, kv_bits=int(kv_bits))
         ours = _measure(loaded, read, found.name, show)
         said = bench.report(ours, model=found.name, text=hay.name) | {
             "attention": how,
