@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
 from gemcli import worker
 from gemcli.assistant import answer
 from gemcli.chat.named import names_of, without
+from gemcli.chat.said import Said, resumed
 from gemcli.errors import GemcliError, UsageError
 from gemcli.events import Event, Result
 from gemcli.ident import new_id
@@ -28,25 +29,6 @@ LIVELY = 0.8
 """Temperature at which an answer is drawn again that would come out the same at 0."""
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """A turn of the conversation, and what it took.
-
-    Attributes:
-        turn: the turn as it goes into the next prompt.
-        files: the words that named the documents shown with it.
-        tokens: of each document, by its source.
-        finish: why the answer ended; None where that is not known any more.
-        chosen: tokens of its documents, where they are passages that were chosen for this one question.
-    """
-
-    turn: Turn
-    files: tuple[str, ...] = ()
-    tokens: dict[str, int] = field(default_factory=dict)
-    finish: str | None = None
-    chosen: int = 0
-
-
 class Conversation:
     """Asks one question after the other.
 
@@ -58,7 +40,7 @@ class Conversation:
         self.base = replace(request, files=(), earlier=(), question="", stdin="never")
         self.files: list[str] = list(request.files)
         """What the next question will be shown: not sent yet, or to be read anew for each question."""
-        self.said: list[Said] = [_resumed(turn) for turn in request.earlier]
+        self.said: list[Said] = [resumed(turn) for turn in request.earlier]
         self.id = request.conversation or new_id()
         self._loaded = Loaded(alone=threading.Lock())
         self._again = 0
@@ -296,8 +278,3 @@ class Conversation:
 
             with suppress(GemcliError, OSError):
                 take_back(self.id, said.turn.question, lambda message: None, behind=behind)
-
-
-def _resumed(turn: Turn) -> Said:
-    """A turn of the history."""
-    return Said(turn, tuple(dict.fromkeys(each.source for each in turn.documents)))

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gemcli.chat.conversation import Conversation, Said
+from gemcli.chat.conversation import Conversation
+from gemcli.chat.said import Said
 
 
 def save(conversation: Conversation, path: Path) -> None:
