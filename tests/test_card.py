@@ -83,11 +83,11 @@ def test_a_base_model_continues_text(tmp_path: Path) -> None:
     assert "".join(text for text, _ in spans) == "One\n\nTwo"
 
 
-@pytest.mark.parametrize(("bits", "factor"), [(16, 2), (32, 4), (8, 1)])
-def test_bytes_of_one_more_token(tmp_path: Path, bits: int, factor: int) -> None:
-    """Of the global layers alone: the rings are full by then."""
+@pytest.mark.parametrize(("bits", "row"), [(16, 16 * 2), (32, 16 * 4), (8, 16 + 4)])
+def test_bytes_of_one_more_token(tmp_path: Path, bits: int, row: int) -> None:
+    """Of the global layers alone: the rings are full by then.  A row of 8 bits has its scale beside it."""
     card = describe(made(tmp_path / "m.gguf", tiny.gemma(7, vocab=tiny.PARROT_VOCAB)))
-    assert card.kv_bytes_per_token(bits) == 1 * 2 * 2 * 16 * factor
+    assert card.kv_bytes_per_token(bits) == 1 * 2 * 2 * row
 
 
 def test_a_vocabulary_that_does_not_fit_the_embedding(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_only_models_that_answer_are_proposed_to_be_asked():
         for value in (each.arguments, *(flag.value for flag in each.flags))
         if {"a", "b"}.intersection(value.words)
     }
-    every = {(line, ("a", "b")) for line in ("pull", "models show", "models rm")}
+    every = {(line, ("a", "b")) for line in ("pull", "models show", "models rm", "cache show", "cache rm")}
     assert every < proposed
     assert {words for _, words in proposed - every} == {("a",)}
     assert {"", "ask", "plan", "bench speed", "bench answers"} <= {line for line, _ in proposed}

@@ -14,7 +14,10 @@ from gemcli.commands.session import Session
 from gemcli.main import end, execute
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("ask", "plan", "transcribe", "pull", "models", "bench", "doctor", "completions")
+COMMANDS = (
+    "ask", "chat", "plan", "batch", "transcribe", "serve", "pull", "models", "cache", "history", "templates",
+    "bench", "doctor", "completions",
+)  # fmt: skip
 
 
 def run(*arguments, **options):
@@ -65,8 +68,8 @@ def test_the_flags_of_ask_tell_their_variable():
     from gemcli.commands.tree import command_tree
 
     for param in command_tree().commands["ask"].params:
-        if param.param_type_name == "option" and param.name not in ("attach", "stop"):
-            assert param.envvar == f"GEMCLI_{param.name.upper()}"
+        if param.param_type_name == "option" and param.name not in ("attach", "example", "param", "stop"):
+            assert param.envvar == f"GEMCLI_{param.name.upper().rstrip('_')}"
 
 
 def test_the_version():

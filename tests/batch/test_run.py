@@ -167,7 +167,12 @@ def test_files_are_entries_once(tmp_path: Path) -> None:
     for name in ("a.txt", "b.txt", "out.jsonl"):
         (tmp_path / name).write_text(name)
     said: list[Event] = []
-    names = [str(tmp_path), str(tmp_path / "a.txt"), str(tmp_path / "a.txt#L1"), str(tmp_path / "none.txt")]
+    names = [
+        str(tmp_path),
+        str(tmp_path / "a.txt"),
+        str(tmp_path / "a.txt#line=1"),
+        str(tmp_path / "none.txt"),
+    ]
     found = of_files(names, on_event=said.append, stdin_is_free=False, besides=tmp_path / "out.jsonl")
     there = [Path(each.name).name for each in found if each.error is None]
     assert there == ["a.txt", "b.txt", "a.txt#line=1"]

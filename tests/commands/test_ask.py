@@ -14,7 +14,7 @@ KEYS = [
 ]  # fmt: skip
 PLAN_KEYS = [
     "model", "window", "attention", "budget", "total_tokens", "prompt_tokens", "overhead_tokens", "fits",
-    "read", "kv_bytes", "weights_bytes", "estimate", "documents", "thinned",
+    "read", "kv_bytes", "memory_bytes", "weights_bytes", "estimate", "documents", "thinned",
 ]  # fmt: skip
 
 
