@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -90,7 +91,8 @@ def test_two_machines_answer_as_one_does(tmp_path: Path, environment: dict[str, 
     assert code == 3, said
     expected = records(tmp_path / "here.jsonl")
     assert len(expected) == 25
-    assert len({each["answer"] for each in expected}) > 2
+    for each in expected:
+        assert each["sha256"] == hashlib.sha256((tmp_path / each["source"]).read_bytes()).hexdigest()
     assert records(tmp_path / "there.jsonl") == expected
     code, said = batch(tmp_path, environment, "there.jsonl", "--ray", cluster)
     assert "24 were done before" in said or "25 were done before" in said
