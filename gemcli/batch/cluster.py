@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import threading
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ LOCAL = "local"
 
 _AHEAD = 2  # jobs on their way to an engine for each that it answers at once
 _WAIT_S = 0.5
+_KNOCK_S = 10.0
 _TRIES = 3  # engines that may be lost over one job
 
 
@@ -147,6 +149,7 @@ def _connect(address: str) -> Any:
         raise UsageError("--ray needs Ray, which is not installed", "pip install 'gemcli[ray]'") from None
     where: dict[str, Any] = {} if address == LOCAL else {"address": address}
     try:
+        _knock(address)
         ray.init(
             **where,
             log_to_driver=False,
@@ -154,12 +157,23 @@ def _connect(address: str) -> Any:
             configure_logging=False,
             namespace="gemcli",
         )
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise UsageError(
             f"there is no Ray cluster at {address}: {_first_line(error)}",
             "`ray start --head` starts one; --ray local uses this machine.",
         ) from error
     return ray
+
+
+def _knock(address: str) -> None:
+    """Raise where nobody listens at HOST:PORT: Ray itself would wait there for minutes.
+
+    Raises:
+        OSError: nobody does.
+    """
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), _KNOCK_S).close()
 
 
 def _engines(ray: Any, request: Request, jobs: int) -> list[Any]:

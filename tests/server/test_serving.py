@@ -89,7 +89,7 @@ def test_whoever_comes_when_too_many_wait_is_told_to_come_later(serve: Any, seei
     assert int(headers["retry-after"]) >= 1
     with server.raw() as gone:  # one that waited goes away: its place is free
         first.close()
-        waiting.join(30)
+        waiting.join(120)
         assert not waiting.is_alive()
         gone.close()
     server.wait_for("gemcli_answers_running", 0)
