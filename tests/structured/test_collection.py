@@ -106,4 +106,4 @@ def test_every_answer_of_a_real_model_validates(
         early += generation.finish_reason == "length"
         errors = list(validator(schema).iter_errors(json.loads(text)))
         assert not errors, f"{name}: {text}"
-    assert early < WANTED / 2
+    assert early < 0.75 * WANTED  # so short a limit ends many early, and they are whole nevertheless
