@@ -59,9 +59,8 @@ def cluster(environment: dict[str, str]) -> Iterator[str]:
 def batch(folder: Path, environment: dict[str, str], out: str, *words: str) -> tuple[int, str]:
     done = subprocess.run(
         [
-            sys.executable, "-m", "gemcli", "batch", "Which?", "in", "-m", "model", "--max-tokens", "8",
-            "--temperature", "1",
-            "--out", out, *words,
+            sys.executable, "-m", "gemcli", "batch", "Which?", "in", "-m", str(folder / "model"),
+            "--max-tokens", "8", "--temperature", "1", "--out", out, *words,
         ],
         cwd=folder,
         env=environment,
