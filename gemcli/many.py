@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from gemcli.assistant import answer
-from gemcli.events import Event, Init, Result, Token
+from gemcli.events import Event, Init, Note, Progress, Result, Warning
 from gemcli.loading import Loaded
 from gemcli.request import Request
 
@@ -33,8 +33,8 @@ def load_many(
     """
     from model.engine.batching import batched
 
-    loaded, name = Loaded(), ""
-    short = replace(
+    loaded = Loaded()
+    hello = replace(
         request,
         question="Hi",
         files=(),
@@ -45,21 +45,29 @@ def load_many(
         system="",
         schema=None,
         cite="no",
+        logprobs=None,
         max_tokens=1,
-        keep=False,
-        started=perf_counter(),
     )
-    with closing(answer(short, loaded)) as events:
+    name = _say(hello, loaded, show)
+    assert loaded.model is not None, "an answer leaves its model behind"
+    loaded.shared = True
+    loaded.model = batched(loaded.model, slots=slots, queue=queue)
+    _say(replace(hello, max_tokens=4), loaded, show)  # what many share is compiled before they come
+    return loaded, name
+
+
+def _say(request: Request, loaded: Loaded, show: Callable[[Event], None]) -> str:
+    """Have a request answered for its own sake; returns what the answer calls its model."""
+    name = ""
+    with closing(answer(replace(request, started=perf_counter()), loaded)) as events:
         for event in events:
             if isinstance(event, Init):
                 name = event.model
             elif isinstance(event, Result):
                 name = str(event.data["model"])
-            if not isinstance(event, Init | Result | Token):
+            elif isinstance(event, Progress | Note | Warning):
                 show(event)
-    assert loaded.model is not None, "an answer leaves its model behind"
-    loaded.model = batched(loaded.model, slots=slots, queue=queue)
-    return loaded, name
+    return name
 
 
 @dataclass(slots=True)

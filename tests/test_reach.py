@@ -56,6 +56,7 @@ def test_the_message_has_both_lengths() -> None:
     assert "4,096" in said
 
 
+@pytest.mark.slow
 def test_stretched_as_transformers_does() -> None:
     from transformers import LlamaConfig
     from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from starlette.requests import ClientDisconnect, Request
 
 from gemcli.server.desk import Gone
 from gemcli.server.faults import Fault
 from gemcli.server.limits import Limits
+
+LINGER_S = 2.0
+"""Seconds for which a body that is refused is read on, so that its client hears why."""
 
 
 async def blocks(request: Request, limits: Limits, most: int) -> AsyncIterator[bytes]:
@@ -28,13 +32,16 @@ async def blocks(request: Request, limits: Limits, most: int) -> AsyncIterator[b
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise Fault(415, "a packed body is not taken: send it without Content-Encoding")
     declared = request.headers.get("content-length", "")
+    stream = request.stream()
     if declared.isdecimal() and int(declared) > most:
+        if "expect" not in request.headers:  # who asks first has sent nothing yet
+            await _drain(stream)
         raise _too_large(most)
     began, came = time.monotonic(), 0
-    stream = request.stream()
     while True:
         try:
-            block = await asyncio.wait_for(anext(stream), limits.body_s)
+            async with asyncio.timeout(limits.body_s):
+                block = await anext(stream)
         except StopAsyncIteration:
             return
         except ClientDisconnect:
@@ -43,6 +50,7 @@ async def blocks(request: Request, limits: Limits, most: int) -> AsyncIterator[b
             raise _too_slow() from None
         came += len(block)
         if came > most:
+            await _drain(stream)
             raise _too_large(most)
         spent = time.monotonic() - began - limits.body_s
         if spent > 0 and came < spent * limits.rate:
@@ -58,6 +66,14 @@ async def take(request: Request, limits: Limits) -> bytes:
         Fault, Gone: as `blocks`.
     """
     return b"".join([block async for block in blocks(request, limits, limits.body_bytes)])
+
+
+async def _drain(stream: AsyncIterator[bytes]) -> None:
+    """Throw away what still comes, for a while: many clients only listen when they have sent everything."""
+    with suppress(TimeoutError, ClientDisconnect):
+        async with asyncio.timeout(LINGER_S):
+            async for _ in stream:
+                pass
 
 
 def _too_large(most: int) -> Fault:

@@ -110,7 +110,9 @@ class Guard:
             if message["type"] == "http.response.start":
                 status = message["status"]
             try:
-                await asyncio.wait_for(send(message), self._send_s)
+                # Not `wait_for`, which in Python 3.11 forgets that it was cancelled where `send` ends just then.
+                async with asyncio.timeout(self._send_s):
+                    await send(message)
             except TimeoutError:
                 raise Gone from None
 

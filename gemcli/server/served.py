@@ -5,16 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from gemcli.assistant import answer
 from gemcli.client import daemon
-from gemcli.events import Event, Init, Note, Progress, Result, Warning
+from gemcli.events import Event
 from gemcli.ingest.source import Source
 from gemcli.loading import Loaded
+from gemcli.many import load_many
 from gemcli.parts import Document
 from gemcli.request import Request, prepare
 from gemcli.server.conversation import Conversation
@@ -182,30 +182,9 @@ class Served:
 
     def _load(self, spec: str | None, show: Callable[[Event], None]) -> Loaded:
         from gemcli.hub.resolve import is_path
-        from model.engine.batching import batched
 
-        loaded = Loaded()
-        hello = replace(self.base, question="Hi", system="", max_tokens=1, model=spec)
-        name = _say(hello, loaded, show)
-        assert loaded.model is not None, "an answer leaves its model behind"
-        loaded.shared = True
-        loaded.model = batched(loaded.model, slots=self.slots, queue=self.queue)
-        _say(replace(hello, max_tokens=4), loaded, show)  # what many share is compiled before they come
+        loaded, name = load_many(replace(self.base, model=spec), show, slots=self.slots, queue=self.queue)
         self._told = self._told or name
         self.name = self.name or (Path(name).stem if is_path(name) else name)
         self._at_hand = self.name if spec == self.base.model else name
         return loaded
-
-
-def _say(request: Request, loaded: Loaded, show: Callable[[Event], None]) -> str:
-    """Have a request answered for its own sake; returns what the answer calls its model."""
-    name = ""
-    with closing(answer(replace(request, started=time.perf_counter()), loaded)) as events:
-        for event in events:
-            if isinstance(event, Init):
-                name = event.model
-            elif isinstance(event, Result):
-                name = str(event.data["model"])
-            elif isinstance(event, Progress | Note | Warning):
-                show(event)
-    return name

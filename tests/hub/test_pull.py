@@ -284,6 +284,7 @@ def test_a_pull_ended_in_the_middle_of_a_hub_download_resumes(
     hub.pause_s = 30
     process = start(entry)
     wait_until(lambda: store.partial_bytes(entry) == 20 << 20)
+    time.sleep(0.2)  # for what was written to be accounted for as well
     process.send_signal(number)
     assert process.wait(20) == (130 if number == signal.SIGINT else -signal.SIGKILL)
     hub.pause_s = 0

@@ -62,19 +62,21 @@ def test_32_clients_each_get_their_own_answer(looking: Serving) -> None:
 
 
 def test_an_answer_ends_when_its_client_goes_away(looking: Serving) -> None:
+    """Whatever is being sent just then: one in ten was not noticed once."""
     before = looking.metric('gemcli_answers_total{finish="cancelled"}')
-    raw = endless(looking)
-    assert looking.metric("gemcli_answers_running") == 1
-    raw.close()
-    looking.wait_for("gemcli_answers_running", 0)
-    assert looking.metric('gemcli_answers_total{finish="cancelled"}') == before + 1
+    for _ in range(30):
+        raw = endless(looking)
+        assert looking.metric("gemcli_answers_running") == 1
+        raw.close()
+        looking.wait_for("gemcli_answers_running", 0)
+    assert looking.metric('gemcli_answers_total{finish="cancelled"}') == before + 30
     connection = http.client.HTTPConnection("127.0.0.1", looking.port, timeout=60)
     body = json.dumps({"messages": QUESTION, "max_tokens": LONG, "temperature": 1})
     connection.request("POST", "/v1/chat/completions", body)
     looking.wait_for("gemcli_answers_running", 1)
     connection.close()
     looking.wait_for("gemcli_answers_running", 0)
-    assert looking.metric('gemcli_answers_total{finish="cancelled"}') == before + 2
+    assert looking.metric('gemcli_answers_total{finish="cancelled"}') == before + 31
 
 
 def test_whoever_comes_when_too_many_wait_is_told_to_come_later(serve: Any, seeing: Path) -> None:
