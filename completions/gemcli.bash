@@ -80,7 +80,7 @@ _gemcli() {
                 --context) _gemcli_none; return ;;
                 --overflow) COMPREPLY=($(compgen -W "auto error select map head tail" -- "$cur")); return ;;
                 --image-tokens) _gemcli_none; return ;;
-                --kv-bits) COMPREPLY=($(compgen -W "16" -- "$cur")); return ;;
+                --kv-bits) COMPREPLY=($(compgen -W "16 8" -- "$cur")); return ;;
                 --attention) COMPREPLY=($(compgen -W "auto dense extended sparse" -- "$cur")); return ;;
                 --max-tokens) _gemcli_none; return ;;
                 --temperature) _gemcli_none; return ;;
@@ -116,7 +116,7 @@ _gemcli() {
                 --context) _gemcli_none; return ;;
                 --overflow) COMPREPLY=($(compgen -W "auto error select map head tail" -- "$cur")); return ;;
                 --image-tokens) _gemcli_none; return ;;
-                --kv-bits) COMPREPLY=($(compgen -W "16" -- "$cur")); return ;;
+                --kv-bits) COMPREPLY=($(compgen -W "16 8" -- "$cur")); return ;;
                 --attention) COMPREPLY=($(compgen -W "auto dense extended sparse" -- "$cur")); return ;;
                 --max-tokens) _gemcli_none; return ;;
                 --temperature) _gemcli_none; return ;;
@@ -151,7 +151,7 @@ _gemcli() {
                 --context) _gemcli_none; return ;;
                 --overflow) COMPREPLY=($(compgen -W "auto error select map head tail" -- "$cur")); return ;;
                 --image-tokens) _gemcli_none; return ;;
-                --kv-bits) COMPREPLY=($(compgen -W "16" -- "$cur")); return ;;
+                --kv-bits) COMPREPLY=($(compgen -W "16 8" -- "$cur")); return ;;
                 --attention) COMPREPLY=($(compgen -W "auto dense extended sparse" -- "$cur")); return ;;
                 --max-tokens) _gemcli_none; return ;;
                 --temperature) _gemcli_none; return ;;
@@ -181,7 +181,7 @@ _gemcli() {
                 --context) _gemcli_none; return ;;
                 --overflow) COMPREPLY=($(compgen -W "auto error select map head tail" -- "$cur")); return ;;
                 --image-tokens) _gemcli_none; return ;;
-                --kv-bits) COMPREPLY=($(compgen -W "16" -- "$cur")); return ;;
+                --kv-bits) COMPREPLY=($(compgen -W "16 8" -- "$cur")); return ;;
                 --attention) COMPREPLY=($(compgen -W "auto dense extended sparse" -- "$cur")); return ;;
                 --max-tokens) _gemcli_none; return ;;
             esac
@@ -210,7 +210,7 @@ _gemcli() {
                 --context) _gemcli_none; return ;;
                 --overflow) COMPREPLY=($(compgen -W "auto error select map head tail" -- "$cur")); return ;;
                 --image-tokens) _gemcli_none; return ;;
-                --kv-bits) COMPREPLY=($(compgen -W "16" -- "$cur")); return ;;
+                --kv-bits) COMPREPLY=($(compgen -W "16 8" -- "$cur")); return ;;
                 --attention) COMPREPLY=($(compgen -W "auto dense extended sparse" -- "$cur")); return ;;
                 --max-tokens) _gemcli_none; return ;;
                 --temperature) _gemcli_none; return ;;
@@ -458,7 +458,7 @@ _gemcli() {
                 --resume) return ;;
                 --plot) _gemcli_none; return ;;
                 --attention) COMPREPLY=($(compgen -W "auto dense extended sparse" -- "$cur")); return ;;
-                --kv-bits) COMPREPLY=($(compgen -W "16" -- "$cur")); return ;;
+                --kv-bits) COMPREPLY=($(compgen -W "16 8" -- "$cur")); return ;;
                 -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
                 --device) COMPREPLY=($(compgen -W "auto cpu gpu tpu" -- "$cur")); return ;;
             esac
@@ -472,7 +472,7 @@ _gemcli() {
                 --peer) COMPREPLY=($(compgen -W "llama.cpp transformers" -- "$cur")); return ;;
                 --plot) _gemcli_none; return ;;
                 --attention) COMPREPLY=($(compgen -W "auto dense extended sparse" -- "$cur")); return ;;
-                --kv-bits) COMPREPLY=($(compgen -W "16" -- "$cur")); return ;;
+                --kv-bits) COMPREPLY=($(compgen -W "16 8" -- "$cur")); return ;;
                 -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
                 --device) COMPREPLY=($(compgen -W "auto cpu gpu tpu" -- "$cur")); return ;;
             esac

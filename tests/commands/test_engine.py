@@ -40,6 +40,16 @@ def test_the_answer_ends_before_a_stop_text_and_at_the_limit(cli, parrot):
     assert (cut["answer"], cut["finish_reason"], cut["warnings"]) == ("Yes", "length", [])
 
 
+def test_it_remembers_in_8_bits(cli, parrot):
+    """From the flag to the cache: the plan is of half the bytes (and a scale a row), the answer the same."""
+    sizes = {}
+    for bits in ("16", "8"):
+        answer = cli.real("Is it gold?", "-m", str(parrot), "--kv-bits", bits, "--json").json()
+        assert (answer["answer"], answer["error"]) == (ANSWER, None)
+        sizes[bits] = answer["plan"]["kv_bytes"]
+    assert sizes["8"] < sizes["16"]
+
+
 def test_too_long_for_the_window(cli, parrot):
     cli.file("long.md", "It is gold. " * 60)
     cli.real("Is it gold?", "long.md", "-m", str(parrot)).failed(4, "reads 512", "too many")

@@ -107,7 +107,7 @@ def test_the_instruction(asked):
         (["--context", "5"], ["--context", "16 or more"]),
         (["--device", "quantum"], ["--device", "'auto', 'cpu', 'gpu', 'tpu'"]),
         (["--overflow", "cut"], ["--overflow", "'auto', 'error', 'select'"]),
-        (["--kv-bits", "8"], ["--kv-bits", "'16'"]),
+        (["--kv-bits", "4"], ["--kv-bits", "'16', '8'"]),
         (["-o", "yaml"], ["'text', 'json', 'stream-json'"]),
         (["--frobnicate"], ["--frobnicate"]),
         (["--temperature"], ["--temperature"]),

@@ -43,10 +43,10 @@ ImageTokens = Annotated[
 ]
 
 KvBits = Annotated[
-    Literal["16"],
+    Literal["16", "8"],
     typer.Option(
         "--kv-bits",
-        metavar="16",
+        metavar="16|8",
         envvar="GEMCLI_KV_BITS",
         help="Bits of a value in the model's memory of the text.",
     ),
