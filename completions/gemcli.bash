@@ -252,14 +252,14 @@ _gemcli() {
                 --patience) _gemcli_none; return ;;
                 --max-body) _gemcli_none; return ;;
                 --allow-origin) _gemcli_none; return ;;
+                -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
                 --context) _gemcli_none; return ;;
                 --overflow) COMPREPLY=($(compgen -W "auto error select map head tail" -- "$cur")); return ;;
                 --image-tokens) _gemcli_none; return ;;
                 --max-tokens) _gemcli_none; return ;;
                 --device) COMPREPLY=($(compgen -W "auto cpu gpu tpu" -- "$cur")); return ;;
-                -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
             esac
-            flags='-m --model --listen --port --socket --keep-alive --api-key-file --no-key --parallel --queue --timeout --grace --patience --max-body --any-model --allow-urls --allow-origin --ocr --no-cache --context --overflow --image-tokens --max-tokens --device --offline -o --output-format --json -q --quiet --debug -h --help'
+            flags='-m --model --listen --port --socket --keep-alive --api-key-file --no-key --parallel --queue --timeout --grace --patience --max-body --any-model --allow-urls --allow-origin --ocr --no-cache -o --output-format --json -q --quiet --context --overflow --image-tokens --max-tokens --device --offline --debug -h --help'
             _gemcli_none
             ;;
         pull)
@@ -434,17 +434,17 @@ _gemcli() {
         'bench answers')
             case "$prev" in
                 --folder) _gemcli_none; return ;;
+                --plot) _gemcli_none; return ;;
                 -m | --model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m gemma-4-e2b gemma-4-e4b gemma-4-12b gemma-4-26b-a4b gemma-4-31b gemma-3-1b gemma-3-4b gemma-3-12b gemma-3-27b gemma-2-2b gemma-2-9b gemma-2-27b gemma-2b gemma-7b recurrentgemma-2b recurrentgemma-9b smollm2-360m smollm2-1.7b qwen2.5-0.5b qwen2.5-1.5b qwen2.5-7b $(_gemcli_names models)" -- "$cur")); return ;;
                 -s | --system) _gemcli_none; return ;;
                 --pages) _gemcli_none; return ;;
+                -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
                 --context) _gemcli_none; return ;;
                 --overflow) COMPREPLY=($(compgen -W "auto error select map head tail" -- "$cur")); return ;;
                 --max-tokens) _gemcli_none; return ;;
-                --plot) _gemcli_none; return ;;
-                -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
                 --device) COMPREPLY=($(compgen -W "auto cpu gpu tpu" -- "$cur")); return ;;
             esac
-            flags='--folder -m --model -s --system --pages --context --overflow --max-tokens --no-cache --plot -o --output-format --json -q --quiet -v --verbose --device --offline --debug -h --help'
+            flags='--folder --plot -m --model -s --system --pages --no-cache -o --output-format --json -q --quiet -v --verbose --context --overflow --max-tokens --device --offline --debug -h --help'
             ;;
         'bench needle')
             case "$prev" in
@@ -454,15 +454,15 @@ _gemcli() {
                 --trials) _gemcli_none; return ;;
                 --kind) COMPREPLY=($(compgen -W "single multi-key multi-value image audio" -- "$cur")); return ;;
                 --clip) _gemcli_none; return ;;
-                --seed) _gemcli_none; return ;;
                 --resume) return ;;
                 --plot) _gemcli_none; return ;;
-                --attention) COMPREPLY=($(compgen -W "auto dense extended sparse" -- "$cur")); return ;;
-                --kv-bits) COMPREPLY=($(compgen -W "16 8" -- "$cur")); return ;;
                 -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+                --kv-bits) COMPREPLY=($(compgen -W "16 8" -- "$cur")); return ;;
+                --attention) COMPREPLY=($(compgen -W "auto dense extended sparse" -- "$cur")); return ;;
+                --seed) _gemcli_none; return ;;
                 --device) COMPREPLY=($(compgen -W "auto cpu gpu tpu" -- "$cur")); return ;;
             esac
-            flags='-m --model --lengths --depths --trials --kind --clip --seed --resume --plot --attention --kv-bits --through-cache -o --output-format --json -q --quiet -v --verbose --device --offline --debug -h --help'
+            flags='-m --model --lengths --depths --trials --kind --clip --resume --plot --through-cache -o --output-format --json -q --quiet -v --verbose --kv-bits --attention --seed --device --offline --debug -h --help'
             ;;
         'bench nll')
             case "$prev" in
@@ -471,12 +471,12 @@ _gemcli() {
                 --windows) _gemcli_none; return ;;
                 --peer) COMPREPLY=($(compgen -W "llama.cpp transformers" -- "$cur")); return ;;
                 --plot) _gemcli_none; return ;;
-                --attention) COMPREPLY=($(compgen -W "auto dense extended sparse" -- "$cur")); return ;;
-                --kv-bits) COMPREPLY=($(compgen -W "16 8" -- "$cur")); return ;;
                 -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+                --kv-bits) COMPREPLY=($(compgen -W "16 8" -- "$cur")); return ;;
+                --attention) COMPREPLY=($(compgen -W "auto dense extended sparse" -- "$cur")); return ;;
                 --device) COMPREPLY=($(compgen -W "auto cpu gpu tpu" -- "$cur")); return ;;
             esac
-            flags='-m --model --tokens --windows --peer --plot --attention --kv-bits -o --output-format --json -q --quiet -v --verbose --device --offline --debug -h --help'
+            flags='-m --model --tokens --windows --peer --plot -o --output-format --json -q --quiet -v --verbose --kv-bits --attention --device --offline --debug -h --help'
             ;;
         doctor)
             case "$prev" in

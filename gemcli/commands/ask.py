@@ -33,7 +33,7 @@ def ask(
     cannot be read, 4 it does not fit, 5 model missing or damaged, 6 out of memory, 130 interrupted, 141 the
     reader of stdout went away.
     """
-    session = begin(ctx, flags["output_format"], flags["json"], flags["debug"])
+    session = begin(ctx, flags)
 
     from gemcli.assistant import answer
     from gemcli.hub.notes import notes_to

@@ -70,7 +70,7 @@ def batch(
     twice.  Without it the records go to stdout.  A file that cannot be read gets a record with its error,
     the others are answered, and the exit code is 3.
     """
-    session = begin(ctx, flags["output_format"], flags["json"], flags["debug"])
+    session = begin(ctx, flags)
 
     from gemcli.batch.entries import of_files, of_lines
     from gemcli.batch.journal import Journal

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gemcli.commands import options
 from gemcli.commands.bench_needle import needle
 from gemcli.commands.bench_nll import Peer, nll
+from gemcli.commands.flags import Flags, as_request, reporting
 from gemcli.commands.session import begin
 
 if TYPE_CHECKING:
     from gemcli.bench.ceiling import Ceiling
     from gemcli.bench.speed import Match, Result
     from gemcli.hub.resolve import Resolved
+    from gemcli.request import Request
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Measure models on this machine.")
 
@@ -30,8 +31,10 @@ def top() -> None:
 
 
 @app.command()
+@reporting("quiet", "verbose", "device", "offline")
 def speed(
     ctx: typer.Context,
+    flags: Flags,
     model: Annotated[
         list[str] | None,
         typer.Option(
@@ -61,13 +64,6 @@ def speed(
         ),
     ] = None,
     plot: Plot = None,
-    output_format: options.ReportFormat = "text",
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
-    device: options.Device = "auto",
-    offline: options.Offline = False,
-    debug: options.Debug = False,
 ) -> None:
     """Measure prefill, decoding and memory, beside other engines in the same run.
 
@@ -76,7 +72,7 @@ def speed(
     and of 16-bit keys and values that each token needs; "of best" compares them with a matrix product and a
     read of memory, measured first.
     """
-    session = begin(ctx, output_format, json, debug)
+    session = begin(ctx, flags)
 
     from gemcli.bench import speed as bench
     from gemcli.bench import table
@@ -93,12 +89,12 @@ def speed(
     engines = [OURS, *peers]
     specs = model or [os.environ.get("GEMCLI_MODEL") or None]
     rows: list[dict[str, Any]] = []
-    with open_ui(quiet=quiet, verbose=verbose) as show:
-        found = [resolve(spec, offline=offline, on_event=show) for spec in dict.fromkeys(specs)]
+    with open_ui(quiet=flags["quiet"], verbose=flags["verbose"]) as show:
+        found = [resolve(spec, offline=flags["offline"], on_event=show) for spec in dict.fromkeys(specs)]
         matches = _matches(found, text, prompt_tokens, tokens, runs)
         total = 1 + sum(match.steps(len(engines)) for match in matches)
         show(Progress("measure", 0, total, "steps", "this machine"))
-        best = ceiling(device)
+        best = ceiling(flags["device"])
         done = 1
         show(Progress("measure", done, total, "steps", "this machine"))
         for each, match in zip(found, matches, strict=True):
@@ -108,11 +104,17 @@ def speed(
                 done += 1
                 show(Progress("measure", done, total, "steps", f"{match.model}, {engine}, {step}"))
 
-            results = bench.compare(match, engines, bench.starter(each.path, match.context, device), report)
+            results = bench.compare(
+                match, engines, bench.starter(each.path, match.context, flags["device"]), report
+            )
             rows += _rows(each.path, match, results, best)
             for doubt in bench.doubts(match, results):
                 show(Warning(doubt))
-    said = {"machine": bench.machine(engines, best, device), "rows": rows, "ratios": bench.ratios(rows)}
+    said = {
+        "machine": bench.machine(engines, best, flags["device"]),
+        "rows": rows,
+        "ratios": bench.ratios(rows),
+    }
     if plot:
         draw_speed(said, plot)
     if session.output != "text":
@@ -123,8 +125,22 @@ def speed(
 
 
 @app.command()
+@reporting(
+    "model",
+    "system",
+    "pages",
+    "no_cache",
+    "quiet",
+    "verbose",
+    "context",
+    "overflow",
+    "max_tokens",
+    "device",
+    "offline",
+)
 def answers(
     ctx: typer.Context,
+    flags: Flags,
     questions: Annotated[
         Path, typer.Argument(metavar="QUESTIONS.jsonl", help="A question with its files and answer a line.")
     ],
@@ -134,21 +150,7 @@ def answers(
             "--folder", metavar="DIR", help="Where the files are.  [default: beside QUESTIONS.jsonl]"
         ),
     ] = None,
-    model: options.Model = None,
-    system: options.System = None,
-    pages: options.Pages = None,
-    context: options.Context = None,
-    overflow: options.Overflow = "auto",
-    max_tokens: options.MaxTokens = None,
-    no_cache: options.NoCache = False,
     plot: Plot = None,
-    output_format: options.ReportFormat = "text",
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
-    device: options.Device = "auto",
-    offline: options.Offline = False,
-    debug: options.Debug = False,
 ) -> None:
     """Count right answers to questions about files.
 
@@ -156,7 +158,7 @@ def answers(
     the answer matches every expression whatever its case; or it has "absent": true, right when the answer
     says that it is not in the documents, and nothing else.
     """
-    session = begin(ctx, output_format, json, debug)
+    session = begin(ctx, flags)
 
     from functools import partial
     from time import perf_counter
@@ -168,7 +170,6 @@ def answers(
     from gemcli.events import Progress
     from gemcli.hub.resolve import resolve
     from gemcli.loading import Loaded
-    from gemcli.request import Request
     from gemcli.ui import emit_json, emit_table, emit_text, open_ui
 
     check_plot(plot)
@@ -176,23 +177,10 @@ def answers(
     rows: list[dict[str, Any]] = []
 
     def request(question: bench.Question) -> Request:
-        return Request(
-            question=question.text,
-            files=question.files,
-            stdin="never",
-            model=model,
-            system=system,
-            pages=pages,
-            keep=not no_cache,
-            context=context,
-            overflow=overflow,
-            max_tokens=max_tokens,
-            device=device,
-            offline=offline,
-        )
+        return as_request(flags, question.text, question.files, started=perf_counter(), stdin_is_free=False)
 
-    with open_ui(quiet=quiet, verbose=verbose) as show:
-        name = resolve(model, offline=offline, on_event=show).name
+    with open_ui(quiet=flags["quiet"], verbose=flags["verbose"]) as show:
+        name = resolve(flags["model"], offline=flags["offline"], on_event=show).name
         began = perf_counter()
         show(Progress("measure", 0, len(asked), "questions", name))
         for row in bench.run(asked, partial(answer, loaded=Loaded()), request, show):

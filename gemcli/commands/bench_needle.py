@@ -11,6 +11,7 @@ import typer
 
 from gemcli.bench import sizes
 from gemcli.commands import options
+from gemcli.commands.flags import Flags, reporting
 from gemcli.commands.session import begin
 
 if TYPE_CHECKING:
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
 _SHOWN = 5  # missed needles
 
 
+@reporting("quiet", "verbose", "kv_bits", "attention", "seed", "device", "offline")
 def needle(
     ctx: typer.Context,
+    flags: Flags,
     files: Annotated[
         list[str] | None,
         typer.Argument(metavar="FILES", help="The text to hide in.  [default: Python's help]"),
@@ -59,7 +62,6 @@ def needle(
         list[str] | None,
         typer.Option("--clip", metavar="FILE=WORDS", help="A recording, and words said in it. Repeatable."),
     ] = None,
-    seed: options.Seed = 0,
     resume: Annotated[
         Path | None,
         typer.Option(
@@ -69,8 +71,6 @@ def needle(
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE.png", help="Draw the heat map.")
     ] = None,
-    attention: options.Attention = "auto",
-    kv_bits: options.KvBits = "16",
     through_cache: Annotated[
         bool,
         typer.Option(
@@ -78,20 +78,13 @@ def needle(
             help="Answer again from what is kept of each prompt on disk, and compare.",
         ),
     ] = False,
-    output_format: options.ReportFormat = "text",
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
-    device: options.Device = "auto",
-    offline: options.Offline = False,
-    debug: options.Debug = False,
 ) -> None:
     """Hide pass keys in a long text and count how many a model finds.
 
     Every prompt has exactly so many tokens.  What prompts share is read once, so many depths and trials cost
     little more than one.  Several kinds and runs may share a --resume file.
     """
-    session = begin(ctx, output_format, json, debug)
+    session = begin(ctx, flags)
 
     from gemcli.bench import needle as bench
     from gemcli.bench.haystack import haystack
@@ -109,24 +102,31 @@ def needle(
 
     check_plot(plot)
     clips = _clips(clip or [])
-    with open_ui(quiet=quiet, verbose=verbose) as show, ExitStack() as stack:
-        found = resolve(model, offline=offline, on_event=show)
+    with open_ui(quiet=flags["quiet"], verbose=flags["verbose"]) as show, ExitStack() as stack:
+        found = resolve(model, offline=flags["offline"], on_event=show)
         card = describe(found.path)
         check(card, found.name, kind, clips)
         room = bench.ROOM[kind]
         given = sizes.read_sizes(lengths) if lengths else sizes.usual_sizes(card.window, room)
         longest = given[-1] + room
-        how = check_reach(found.name, card, longest, attention, show)
+        how = check_reach(found.name, card, longest, flags["attention"], show)
         hay = haystack(card.tokenizer, files or [], show)
         loaded: list[Model] = []  # once something is to be read
 
         def ready() -> Model:
             if not loaded:
                 shelf = stack.enter_context(own_shelf(through_cache, found.name))
-                bits = int(kv_bits)
+                bits = int(flags["kv_bits"])
                 loaded.append(
                     get_ready(
-                        found.name, card, longest, device, show, attention=how, kv_bits=bits, shelf=shelf
+                        found.name,
+                        card,
+                        longest,
+                        flags["device"],
+                        show,
+                        attention=how,
+                        kv_bits=bits,
+                        shelf=shelf,
                     )
                 )
             return loaded[0]
@@ -137,8 +137,8 @@ def needle(
             "model": identity(found.path),
             "text": hay.digest(given[-1]),
             "kind": kind,
-            "seed": seed,
-            "kv_bits": kv_bits,
+            "seed": flags["seed"],
+            "kv_bits": flags["kv_bits"],
             "attention": [how, None if how == "dense" else max(longest, card.window)],
             "through_cache": through_cache,
             "clips": [[each.said, identity(Path(each.path))] for each in clips],
@@ -146,7 +146,7 @@ def needle(
         kept = Rows(resume, bench.fingerprint(about)) if resume else None
         rows = [row for row in kept.rows if bench.trial_of(row) in wanted] if kept else []
         done = {bench.trial_of(row) for row in rows}
-        steps = bench.walk([each for each in wanted if each not in done], kind, seed, clips, prompts)
+        steps = bench.walk([each for each in wanted if each not in done], kind, flags["seed"], clips, prompts)
         if hay.size is not None and hay.size < given[-1]:
             show(Note(f"{hay.name} has {hay.size:,} tokens, and is repeated to fill {given[-1]:,}"))
         if done:
@@ -168,7 +168,7 @@ def needle(
             "model": found.name,
             "attention": how,
             "kind": kind,
-            "kv_bits": int(kv_bits),
+            "kv_bits": int(flags["kv_bits"]),
             "text": hay.name,
             "cells": cells,
             "recall": bench.recall(cells),

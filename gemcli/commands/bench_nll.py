@@ -10,6 +10,7 @@ import typer
 
 from gemcli.bench import sizes
 from gemcli.commands import options
+from gemcli.commands.flags import Flags, reporting
 from gemcli.commands.session import begin
 
 if TYPE_CHECKING:
@@ -29,8 +30,10 @@ class Peer(StrEnum):
     TRANSFORMERS = "transformers"
 
 
+@reporting("quiet", "verbose", "kv_bits", "attention", "device", "offline")
 def nll(
     ctx: typer.Context,
+    flags: Flags,
     files: Annotated[
         list[str] | None,
         typer.Argument(metavar="FILES", help="The text to predict.  [default: Python's help]"),
@@ -61,15 +64,6 @@ def nll(
         ),
     ] = None,
     plot: Annotated[Path | None, typer.Option("--plot", metavar="FILE.png", help="Draw the curve.")] = None,
-    attention: options.Attention = "auto",
-    kv_bits: options.KvBits = "16",
-    output_format: options.ReportFormat = "text",
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
-    device: options.Device = "auto",
-    offline: options.Offline = False,
-    debug: options.Debug = False,
 ) -> None:
     """Measure how well a model predicts a long text, by how much it has read of it.
 
@@ -77,7 +71,7 @@ def nll(
     it.  With --windows each piece of the text stands at every position once, so that hard and easy passages
     weigh alike everywhere; --peer is measured on the first reading.
     """
-    session = begin(ctx, output_format, json, debug)
+    session = begin(ctx, flags)
 
     from gemcli.bench import nll as bench
     from gemcli.bench.haystack import haystack
@@ -94,23 +88,31 @@ def nll(
     check_plot(plot)
     peers = [each.value for each in dict.fromkeys(peer or [])]
     require(peers)
-    with open_ui(quiet=quiet, verbose=verbose) as show:
-        found = resolve(model, offline=offline, on_event=show)
+    with open_ui(quiet=flags["quiet"], verbose=flags["verbose"]) as show:
+        found = resolve(model, offline=flags["offline"], on_event=show)
         card = describe(found.path)
         tokenizer = card.tokenizer
         start = [tokenizer.bos_id] if tokenizer.add_bos and tokenizer.bos_id is not None else []
         wanted = sizes.read_size(tokens) if tokens else None
-        how = check_reach(found.name, card, len(start) + (wanted or 0), attention, show)
+        how = check_reach(found.name, card, len(start) + (wanted or 0), flags["attention"], show)
         hay = haystack(tokenizer, files or [], show)
         ids = hay.once(wanted, card.window - len(start))
         if len(ids) < 2 or windows > len(ids):
             raise UsageError(f"{hay.name} has {len(ids):,} tokens, which is too short", "Name longer files.")
         read = bench.readings(ids, windows, start)
-        loaded = get_ready(found.name, card, len(read[0]), device, show, attention=how, kv_bits=int(kv_bits))
+        loaded = get_ready(
+            found.name,
+            card,
+            len(read[0]),
+            flags["device"],
+            show,
+            attention=how,
+            kv_bits=int(flags["kv_bits"]),
+        )
         ours = _measure(loaded, read, found.name, show)
         said = bench.report(ours, model=found.name, text=hay.name) | {
             "attention": how,
-            "kv_bits": int(kv_bits),
+            "kv_bits": int(flags["kv_bits"]),
         }
         if not said["falls"]:
             show(Warning("the curve does not fall everywhere: more --windows even out the text"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gemcli.commands import options
+from gemcli.commands.flags import Flags, reporting
 from gemcli.commands.session import begin
 
 if TYPE_CHECKING:
@@ -31,14 +31,13 @@ OfModel = Annotated[
 
 
 @app.command("list")
+@reporting()
 def list_(
     ctx: typer.Context,
-    output_format: options.ReportFormat = "text",
-    json: options.Json = False,
-    debug: options.Debug = False,
+    flags: Flags,
 ) -> None:
     """List the documents that were read and need not be read again, what was used last first."""
-    begin(ctx, output_format, json, debug)
+    begin(ctx, flags)
 
     from gemcli import cached
     from gemcli.hub.size import size_text
@@ -82,16 +81,15 @@ def list_(
 
 
 @app.command()
+@reporting()
 def show(
     ctx: typer.Context,
+    flags: Flags,
     what: What = None,
     model: OfModel = None,
-    output_format: options.ReportFormat = "text",
-    json: options.Json = False,
-    debug: options.Debug = False,
 ) -> None:
     """Show the files that are kept of documents, and what they hold."""
-    begin(ctx, output_format, json, debug)
+    begin(ctx, flags)
 
     from gemcli import cached
     from gemcli.hub.size import size_text
@@ -135,8 +133,10 @@ def show(
 
 
 @app.command()
+@reporting()
 def prune(
     ctx: typer.Context,
+    flags: Flags,
     older_than: Annotated[
         str | None,
         typer.Option(
@@ -145,16 +145,13 @@ def prune(
             help="What was not used for so long: 12h, 30d, 2w, or since 2026-01-31.",
         ),
     ] = None,
-    output_format: options.ReportFormat = "text",
-    json: options.Json = False,
-    debug: options.Debug = False,
 ) -> None:
     """Delete what was not used for longest until the rest is within the limit.
 
     The limit is cache_size in the configuration file, or the variable GEMCLI_CACHE_SIZE (10GB, 500MB, 0);
     without it a tenth of the free disk, 10 GB at most.
     """
-    begin(ctx, output_format, json, debug)
+    begin(ctx, flags)
 
     from gemcli import cached
     from gemcli.age import moment
@@ -170,8 +167,10 @@ def prune(
 
 
 @app.command()
+@reporting()
 def rm(
     ctx: typer.Context,
+    flags: Flags,
     what: What = None,
     model: OfModel = None,
     every: Annotated[
@@ -181,12 +180,9 @@ def rm(
         ),
     ] = False,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
-    output_format: options.ReportFormat = "text",
-    json: options.Json = False,
-    debug: options.Debug = False,
 ) -> None:
     """Delete what is kept of documents, of a model, or of everything."""
-    begin(ctx, output_format, json, debug)
+    begin(ctx, flags)
 
     from gemcli import cached
     from gemcli.errors import UsageError

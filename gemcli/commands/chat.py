@@ -33,7 +33,7 @@ def chat(
     of stdin is a question, and the answers go to stdout with a blank line between them; the exit code is the
     last answer's.  `gemcli chat -c` goes on with the newest conversation.
     """
-    session = begin(ctx, flags["output_format"], flags["json"], flags["debug"])
+    session = begin(ctx, flags)
 
     from gemcli.chat.conversation import Conversation
     from gemcli.chat.loop import Loop

@@ -7,18 +7,17 @@ from typing import Any
 
 import typer
 
-from gemcli.commands import options
+from gemcli.commands.flags import Flags, reporting
 from gemcli.commands.session import begin
 
 
+@reporting()
 def doctor(
     ctx: typer.Context,
-    output_format: options.ReportFormat = "text",
-    json: options.Json = False,
-    debug: options.Debug = False,
+    flags: Flags,
 ) -> None:
     """Report devices, versions, memory, models and folders, and what to do about what is amiss."""
-    session = begin(ctx, output_format, json, debug)
+    session = begin(ctx, flags)
 
     from gemcli.checkup import checkup
     from gemcli.ui import emit_json, emit_text, show_warning

@@ -1,4 +1,4 @@
-"""The flags that all commands share which ask a model something: declared once, made into a request."""
+"""The flags that commands share: declared once, and those of asking made into a request."""
 
 from __future__ import annotations
 
@@ -68,6 +68,8 @@ SHARED: dict[str, tuple[Any, Any]] = {
 }
 """Annotation and default of each, in the order of the help."""
 
+_REPORTED = ("output_format", "json", "debug")
+
 
 def shared(*, without: Sequence[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the shared flags in the place of its parameter ``flags``, which gets their values.
@@ -75,7 +77,22 @@ def shared(*, without: Sequence[str] = ()) -> Callable[[Callable[..., None]], Ca
     Args:
         without: those that make no sense for the command; their defaults are passed on.
     """
-    taken = {name: each for name, each in SHARED.items() if name not in without}
+    return _taking({name: each for name, each in SHARED.items() if name not in without})
+
+
+def reporting(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command that answers nothing the flags of a report, and of the shared ones those named.
+
+    Its parameter ``flags`` gets their values, and the defaults of the others.
+    """
+    unknown = set(names) - set(SHARED)
+    assert not unknown, f"no shared flags are called {unknown}"
+    table = SHARED | {"output_format": (options.ReportFormat, "text")}
+    return _taking({name: each for name, each in table.items() if name in (*_REPORTED, *names)})
+
+
+def _taking(taken: Mapping[str, tuple[Any, Any]]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Put flags behind a command's own; one that it declares itself is none of ``flags``."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = [
@@ -83,10 +100,13 @@ def shared(*, without: Sequence[str] = ()) -> Callable[[Callable[..., None]], Ca
             for each in inspect.signature(command, eval_str=True).parameters.values()
             if each.name != "flags"
         ]
+        defaults = {name: default for name, (_, default) in SHARED.items()}
+        for each in own:
+            defaults.pop(each.name, None)
 
         @functools.wraps(command)
         def called(**given: Any) -> None:
-            flags = {name: given.pop(name, default) for name, (_, default) in SHARED.items()}
+            flags = {name: given.pop(name, default) for name, default in defaults.items()}
             command(**given, flags=flags)
 
         added = [
@@ -117,12 +137,12 @@ def as_request(
         UsageError: flags that make no sense.
         InputError: an example names no file.
     """
-    schema = None
     from gemcli.ingest.arguments import split_example
     from gemcli.request import Request
 
     if "" in (flags["stop"] or ()):
         raise UsageError("--stop needs a text: an empty one would end every answer before it begins")
+    schema = None
     if flags["schema"] is not None:
         from gemcli.structured.schema import read_schema
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gemcli.commands import options
+from gemcli.commands.flags import Flags, reporting
 from gemcli.commands.session import begin
 
 if TYPE_CHECKING:
@@ -30,15 +30,14 @@ _AROUND = 30  # characters on each side of what was found
 
 
 @app.command("list")
+@reporting()
 def list_(
     ctx: typer.Context,
+    flags: Flags,
     number: Most = 20,
-    output_format: options.ReportFormat = "text",
-    json: options.Json = False,
-    debug: options.Debug = False,
 ) -> None:
     """List conversations, the newest first; `gemcli ask --cid ID` goes on with one."""
-    begin(ctx, output_format, json, debug)
+    begin(ctx, flags)
 
     from gemcli.history.look import headings
     from gemcli.ui import emit_json, emit_table, say, show_warning
@@ -58,8 +57,10 @@ def list_(
 
 
 @app.command()
+@reporting()
 def show(
     ctx: typer.Context,
+    flags: Flags,
     conversation: Annotated[
         str | None,
         typer.Argument(
@@ -68,12 +69,9 @@ def show(
             show_default=False,
         ),
     ] = None,
-    output_format: options.ReportFormat = "text",
-    json: options.Json = False,
-    debug: options.Debug = False,
 ) -> None:
     """Show a conversation: every question with its files and its answer."""
-    begin(ctx, output_format, json, debug)
+    begin(ctx, flags)
 
     from gemcli.errors import UsageError
     from gemcli.history import look
@@ -96,8 +94,10 @@ def show(
 
 
 @app.command()
+@reporting()
 def search(
     ctx: typer.Context,
+    flags: Flags,
     words: Annotated[
         list[str],
         typer.Argument(
@@ -105,15 +105,12 @@ def search(
         ),
     ],
     number: Most = 20,
-    output_format: options.ReportFormat = "text",
-    json: options.Json = False,
-    debug: options.Debug = False,
 ) -> None:
     """Find questions and answers by their words, or the beginnings of them, the best first.
 
     Exit code 1 where nothing is found.
     """
-    begin(ctx, output_format, json, debug)
+    begin(ctx, flags)
 
     from gemcli.history import look
     from gemcli.ui import emit_json, emit_table, say, show_warning
@@ -139,8 +136,10 @@ def search(
 
 
 @app.command()
+@reporting()
 def rm(
     ctx: typer.Context,
+    flags: Flags,
     conversations: Annotated[
         list[str] | None,
         typer.Argument(
@@ -157,12 +156,9 @@ def rm(
         ),
     ] = None,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
-    output_format: options.ReportFormat = "text",
-    json: options.Json = False,
-    debug: options.Debug = False,
 ) -> None:
     """Delete conversations, with the documents, pictures and sounds that only they hold."""
-    begin(ctx, output_format, json, debug)
+    begin(ctx, flags)
 
     from gemcli.age import moment
     from gemcli.errors import UsageError

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gemcli.commands import options
+from gemcli.commands.flags import Flags, reporting
 from gemcli.commands.session import begin
 
 if TYPE_CHECKING:
@@ -18,14 +18,13 @@ app = typer.Typer(help="List, show and delete models.", no_args_is_help=True, ri
 
 
 @app.command("list")
+@reporting()
 def list_(
     ctx: typer.Context,
-    output_format: options.ReportFormat = "text",
-    json: options.Json = False,
-    debug: options.Debug = False,
+    flags: Flags,
 ) -> None:
     """List the models that are known by name and those that are installed."""
-    begin(ctx, output_format, json, debug)
+    begin(ctx, flags)
 
     from gemcli.hub.listing import rows as listed
     from gemcli.hub.size import size_text
@@ -53,29 +52,25 @@ def list_(
 
 
 @app.command()
+@reporting("quiet", "verbose", "offline")
 def show(
     ctx: typer.Context,
+    flags: Flags,
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="A model's name, hf:OWNER/REPO[:QUANT], or the path to one.")
     ],
     verify: Annotated[bool, typer.Option("--verify", help="Hash the file again.")] = False,
-    output_format: options.ReportFormat = "text",
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
-    offline: options.Offline = False,
-    debug: options.Debug = False,
 ) -> None:
     """Show a model's files, sources and licence, what it is made of, and the context that fits here."""
-    begin(ctx, output_format, json, debug)
+    begin(ctx, flags)
 
     from gemcli.hub import anatomy, listing
     from gemcli.hub.size import size_text
     from gemcli.ui import emit_json, emit_text
 
-    facts, model = listing.facts(name, offline)
+    facts, model = listing.facts(name, flags["offline"])
     if verify:
-        facts["verified"] = _verify(name, model, quiet, verbose)
+        facts["verified"] = _verify(name, model, flags["quiet"], flags["verbose"])
     made = _anatomy(facts, name)
     if ctx.obj.output == "json":
         emit_json({"schema_version": 1, **facts, **made})
@@ -96,16 +91,15 @@ def show(
 
 
 @app.command()
+@reporting()
 def rm(
     ctx: typer.Context,
+    flags: Flags,
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names from `gemcli models list`.")],
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
-    output_format: options.ReportFormat = "text",
-    json: options.Json = False,
-    debug: options.Debug = False,
 ) -> None:
     """Delete models from this machine, with what unfinished downloads have left of them."""
-    begin(ctx, output_format, json, debug)
+    begin(ctx, flags)
 
     from gemcli.errors import UsageError
     from gemcli.hub import store

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from gemcli import worker
-from gemcli.commands import options, words
-from gemcli.commands.follow import warn
+from gemcli.commands import words
+from gemcli.commands.flags import Flags, as_request, files_of, reporting
 from gemcli.commands.session import begin
 from gemcli.errors import UsageError
 from gemcli.plural import counted
@@ -20,81 +20,59 @@ FULL, EMPTY = "█", "░"
 _NUMBERS = 25  # columns of the tokens, their share, and the gaps
 
 
+@reporting(
+    "model",
+    "system",
+    "attach",
+    "files_from",
+    "null",
+    "pages",
+    "pdf",
+    "start",
+    "end",
+    "fps",
+    "max_frames",
+    "no_audio",
+    "ocr",
+    "archive",
+    "keep_going",
+    "no_cache",
+    "quiet",
+    "verbose",
+    "context",
+    "overflow",
+    "image_tokens",
+    "kv_bits",
+    "attention",
+    "max_tokens",
+    "offline",
+)
 def plan(
     ctx: typer.Context,
+    flags: Flags,
     arguments: Annotated[
         list[str] | None, typer.Argument(metavar="QUESTION | FILES", hidden=True, show_default=False)
     ] = None,
-    model: options.Model = None,
-    system: options.System = None,
-    attach: options.Attach = None,
-    files_from: options.FilesFrom = None,
-    null: options.Null = False,
-    pages: options.Pages = None,
-    pdf: options.Pdf = "auto",
-    start: options.Start = None,
-    end: options.End = None,
-    fps: options.Fps = None,
-    max_frames: options.MaxFrames = None,
-    no_audio: options.NoAudio = False,
-    ocr: options.Ocr = False,
-    archive: options.Archive = False,
-    keep_going: options.KeepGoing = False,
-    no_cache: options.NoCache = False,
-    output_format: options.ReportFormat = "text",
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
-    context: options.Context = None,
-    overflow: options.Overflow = "auto",
-    image_tokens: options.ImageTokens = None,
-    kv_bits: options.KvBits = "16",
-    attention: options.Attention = "auto",
-    max_tokens: options.MaxTokens = None,
-    offline: options.Offline = False,
-    debug: options.Debug = False,
 ) -> None:
     """Show what files cost in tokens, memory and time, and whether they fit.
 
     Loads no weights.  FILES and flags are those of ask, and a QUESTION is counted when there is one: the
     total is exactly what ask would send.  Exit code 0, whether it fits or not.
     """
-    session = begin(ctx, output_format, json, debug)
+    session = begin(ctx, flags)
     question, files = words.split_plan(arguments or [])
-    files += attach or []
+    files = files_of(flags, files)
 
-    from gemcli.ingest.file_list import read_list
-    from gemcli.request import Request, prepare
+    from gemcli.request import prepare
     from gemcli.ui import emit_json, open_ui
 
-    if files_from:
-        files += read_list(files_from, nul=null, on_event=warn)
-
-    request = Request(
-        question=question or "",
-        files=tuple(files),
-        stdin="never" if files_from == "-" else "auto",
-        model=model,
-        system=system,
-        pages=pages,
-        wants=options.as_wants(pdf, start, end, fps, max_frames, no_audio, archive, offline),
-        ocr=ocr,
-        keep_going=keep_going,
-        keep=not no_cache,
-        context=context,
-        overflow=overflow,
-        image_tokens=image_tokens,
-        max_tokens=max_tokens,
-        kv_bits=int(kv_bits),
-        attention=attention,
-        offline=offline,
-    )
+    request = as_request(flags, question or "", files, started=session.started, stdin_is_free=True)
     found: dict[str, Any] = {}
 
     def work(emit: worker.Emit) -> None:
-        found.update(prepare(request, emit, may_pull=False).plan(int(kv_bits), given=True))
+        found.update(prepare(request, emit, may_pull=False).plan(request.kv_bits, given=True))
 
-    with open_ui(quiet=quiet, verbose=verbose) as ui:
+    with open_ui(quiet=flags["quiet"], verbose=flags["verbose"]) as ui:
         for event in worker.stream(work):
             ui(event)
     if not found["documents"] and not question:

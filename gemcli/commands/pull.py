@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gemcli.commands import options
+from gemcli.commands.flags import Flags, reporting
 from gemcli.commands.session import begin
 
 if TYPE_CHECKING:
@@ -15,24 +15,20 @@ if TYPE_CHECKING:
     from gemcli.hub.pull import OnEvent
 
 
+@reporting("quiet", "verbose", "offline")
 def pull(
     ctx: typer.Context,
+    flags: Flags,
     names: Annotated[
         list[str],
         typer.Argument(metavar="NAME...", help="A name from `gemcli models list`, or hf:OWNER/REPO[:QUANT]."),
     ],
-    output_format: options.ReportFormat = "text",
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
-    offline: options.Offline = False,
-    debug: options.Debug = False,
 ) -> None:
     """Download models, going on where an earlier download stopped; verify and repair those that are here.
 
     The path of each file goes to stdout.
     """
-    session = begin(ctx, output_format, json, debug)
+    session = begin(ctx, flags)
 
     from gemcli.hub.aliases import meant
     from gemcli.hub.notes import notes_to
@@ -43,8 +39,11 @@ def pull(
         _check(name)
     rows = []
     for name in wanted:
-        with open_ui(quiet=quiet, verbose=verbose) as show, notes_to(show.say if verbose else None):
-            rows.append(_bring(name, offline, show))
+        with (
+            open_ui(quiet=flags["quiet"], verbose=flags["verbose"]) as show,
+            notes_to(show.say if flags["verbose"] else None),
+        ):
+            rows.append(_bring(name, flags["offline"], show))
         if session.output == "text":
             emit_text(rows[-1]["path"])
     if session.output == "json":

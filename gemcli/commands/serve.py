@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from gemcli.commands import options
+from gemcli.commands.flags import Flags, as_request, reporting
 from gemcli.commands.session import begin
 from gemcli.errors import GemcliError, UsageError
 
@@ -134,8 +135,12 @@ AllowOrigin = Annotated[
 ]
 
 
+@reporting(
+    "ocr", "no_cache", "quiet", "context", "overflow", "image_tokens", "max_tokens", "device", "offline"
+)
 def serve(
     ctx: typer.Context,
+    flags: Flags,
     model: options.Model = None,
     listen: Listen = "127.0.0.1",
     port: Port = 8080,
@@ -152,18 +157,6 @@ def serve(
     any_model: AnyModel = False,
     allow_urls: AllowUrls = False,
     allow_origin: AllowOrigin = None,
-    ocr: options.Ocr = False,
-    no_cache: options.NoCache = False,
-    context: options.Context = None,
-    overflow: options.Overflow = "auto",
-    image_tokens: options.ImageTokens = None,
-    max_tokens: options.MaxTokens = None,
-    device: options.Device = "auto",
-    offline: options.Offline = False,
-    output_format: options.ReportFormat = "text",
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-    debug: options.Debug = False,
 ) -> None:
     """Serve the model to programs: OpenAI's API at http://127.0.0.1:8080/v1.
 
@@ -172,12 +165,11 @@ def serve(
 
     gemcli serve -m qwen2.5-coder-1.5b --port 8080
     """
-    session = begin(ctx, output_format, json, debug)
+    session = begin(ctx, flags)
 
     from dataclasses import replace
 
     from gemcli.client.daemon import socket_path
-    from gemcli.request import Request
     from gemcli.settings import make_private
     from gemcli.ui import emit_json, open_ui, say, show_warning
 
@@ -185,22 +177,12 @@ def serve(
     from gemcli.server.limits import Limits
     from gemcli.server.run import Server, Settings, read_keys
 
-    base = Request(
-        question="",
-        stdin="never",
-        model=model,
-        ocr=ocr,
-        keep=not no_cache,
-        context=context,
-        overflow=overflow,
-        image_tokens=image_tokens,
-        device=device,
-        offline=offline,
-    )
+    asked = {**flags, "model": model, "max_tokens": None}  # how long an answer is, the request says
+    base = as_request(asked, "", (), started=session.started, stdin_is_free=False)
     limits = replace(
         Limits(),
         queue=queue,
-        max_tokens=max_tokens,
+        max_tokens=flags["max_tokens"],
         body_bytes=max_body << 20,
         answer_s=timeout,
         grace_s=grace,
@@ -222,7 +204,7 @@ def serve(
         may_fetch=allow_urls,
         keep_alive_s=keep_alive_s,
         parallel=parallel,
-        debug=debug,
+        debug=flags["debug"],
     )
     if not settings.is_local and not settings.keys and not no_key:
         raise UsageError(
@@ -235,15 +217,15 @@ def serve(
             ready = {"url": server.address, "model": server.model, "parallel": slots}
             emit_json({"schema_version": 1, **ready})
             session.printed = True
-        if not quiet:
+        if not flags["quiet"]:
             say(f"{server.model} is served at {server.address}, {slots} at a time; Ctrl-C ends it")
 
     with Server(settings) as server:
-        with open_ui(quiet=quiet) as ui:
+        with open_ui(quiet=flags["quiet"]) as ui:
             slots = server.load(ui)
         if not settings.is_local and not settings.keys:
             show_warning(f"whoever reaches {server.address} may ask: there is no key")
-        server.run(slots, started=started, log=_unheard if quiet else say, say=say)
+        server.run(slots, started=started, log=_unheard if flags["quiet"] else say, say=say)
 
 
 def _is_usual(ctx: typer.Context) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import typer
@@ -33,9 +34,9 @@ class Session:
     told: bool = False
 
 
-def begin(ctx: typer.Context, output_format: Output, json: bool, debug: bool) -> Session:
+def begin(ctx: typer.Context, flags: Mapping[str, Any]) -> Session:
     """The session of the command that begins, which learns of the flags that every command has."""
     session: Session = ctx.obj
-    session.debug |= debug
-    session.output = "json" if json else output_format
+    session.debug |= flags["debug"]
+    session.output = "json" if flags["json"] else flags["output_format"]
     return session

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gemcli.commands import options
+from gemcli.commands.flags import Flags, reporting
 from gemcli.commands.session import begin
 
 if TYPE_CHECKING:
@@ -20,14 +20,13 @@ Name = Annotated[str, typer.Argument(metavar="TEMPLATE", help="A name from `gemc
 
 
 @app.command("list")
+@reporting()
 def list_(
     ctx: typer.Context,
-    output_format: options.ReportFormat = "text",
-    json: options.Json = False,
-    debug: options.Debug = False,
+    flags: Flags,
 ) -> None:
     """List the templates that came with gemcli and your own; `gemcli ask -t NAME FILES` uses one."""
-    begin(ctx, output_format, json, debug)
+    begin(ctx, flags)
 
     from gemcli.errors import UsageError
     from gemcli.templates import store
@@ -60,15 +59,14 @@ def list_(
 
 
 @app.command()
+@reporting()
 def show(
     ctx: typer.Context,
+    flags: Flags,
     name: Name,
-    output_format: options.ReportFormat = "text",
-    json: options.Json = False,
-    debug: options.Debug = False,
 ) -> None:
     """Show a template as YAML, to be changed and saved: `gemcli templates save NEW < FILE`."""
-    begin(ctx, output_format, json, debug)
+    begin(ctx, flags)
 
     from gemcli.templates import store
     from gemcli.ui import emit_json, emit_text
@@ -81,8 +79,10 @@ def show(
 
 
 @app.command()
+@reporting()
 def save(
     ctx: typer.Context,
+    flags: Flags,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Letters, digits and . _ -")],
     file: Annotated[
         str | None,
@@ -119,15 +119,12 @@ def save(
     force: Annotated[
         bool, typer.Option("-f", "--force", help="Overwrite your template of that name.")
     ] = False,
-    output_format: options.ReportFormat = "text",
-    json: options.Json = False,
-    debug: options.Debug = False,
 ) -> None:
     """Save a template of your own, out of flags, a file or stdin.
 
     gemcli templates save pirate --prompt 'Explain $input like a pirate, in $lines lines.' --default lines=3
     """
-    begin(ctx, output_format, json, debug)
+    begin(ctx, flags)
 
     from gemcli.commands.preset import check_options
     from gemcli.commands.tree import command_tree
@@ -162,16 +159,15 @@ def save(
 
 
 @app.command()
+@reporting()
 def rm(
     ctx: typer.Context,
+    flags: Flags,
     names: Annotated[list[str], typer.Argument(metavar="TEMPLATE...", help="Names of your own templates.")],
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
-    output_format: options.ReportFormat = "text",
-    json: options.Json = False,
-    debug: options.Debug = False,
 ) -> None:
     """Delete templates of your own."""
-    begin(ctx, output_format, json, debug)
+    begin(ctx, flags)
 
     from gemcli.errors import UsageError
     from gemcli.templates import store

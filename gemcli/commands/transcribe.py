@@ -10,15 +10,17 @@ import typer
 
 from gemcli import worker
 from gemcli.commands import options
-from gemcli.commands.follow import warn
+from gemcli.commands.flags import Flags, files_of, reporting
 from gemcli.commands.session import begin
 
 Format = Literal["txt", "srt", "vtt", "json"]
 Names = Literal["whisper-base", "whisper-tiny.en", "base", "tiny.en"]
 
 
+@reporting("files_from", "null", "start", "end", "keep_going", "no_cache", "quiet", "verbose", "offline")
 def transcribe(
     ctx: typer.Context,
+    flags: Flags,
     files: Annotated[
         list[str] | None, typer.Argument(metavar="FILE", hidden=True, show_default=False)
     ] = None,
@@ -57,18 +59,6 @@ def transcribe(
             "--language", metavar="CODE", envvar="GEMCLI_LANGUAGE", help="Such as de.  [default: heard]"
         ),
     ] = None,
-    files_from: options.FilesFrom = None,
-    null: options.Null = False,
-    start: options.Start = None,
-    end: options.End = None,
-    keep_going: options.KeepGoing = False,
-    no_cache: options.NoCache = False,
-    output_format: options.ReportFormat = "text",
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
-    offline: options.Offline = False,
-    debug: options.Debug = False,
 ) -> None:
     """Write down what is said in recordings and videos.
 
@@ -76,26 +66,23 @@ def transcribe(
     the name before each, several as subtitles go into a folder (--out).  An interrupted transcription goes on
     where it stopped.
     """
-    session = begin(ctx, output_format, json, debug)
+    session = begin(ctx, flags)
     if session.output != "text":
         form = "json"
     if form == "json" and out is None:
         session.output = "json"
 
     from gemcli.bridge.transcript import Task, sounds
-    from gemcli.ingest.file_list import read_list
     from gemcli.ui import emit_json, emit_text, open_ui
 
-    names = list(files or [])
-    if files_from:
-        names += read_list(files_from, nul=null, on_event=warn)
+    names = files_of(flags, files or ())
     task = Task(
         names,
-        "never" if files_from == "-" else "auto",
-        options.as_wants(start=start, end=end, offline=offline),
+        "never" if flags["files_from"] == "-" else "auto",
+        options.as_wants(start=flags["start"], end=flags["end"], offline=flags["offline"]),
         form,
         None if out is None else Path(out).expanduser(),
-        keep_going,
+        flags["keep_going"],
     )
 
     def work(emit: worker.Emit) -> None:
@@ -103,16 +90,18 @@ def transcribe(
         from gemcli.hub.resolve import resolve_speech
         from gemcli.keep import Keep
 
-        name = resolve_speech(model, offline=offline, on_event=emit).name
+        name = resolve_speech(model, offline=flags["offline"], on_event=emit).name
         documents = task.read(emit)
         total = sum(part.seconds for each in documents for part in sounds(each))
-        keep = Keep("speech", on=not no_cache)
-        sound = Sound(keep, emit, total, offline=offline, model=name, language=language and language.lower())
+        keep = Keep("speech", on=not flags["no_cache"])
+        sound = Sound(
+            keep, emit, total, offline=flags["offline"], model=name, language=language and language.lower()
+        )
         sound.ready()
         task.run(documents, sound, emit)
 
     with (
-        open_ui(raw=True, quiet=quiet, verbose=verbose) as ui,
+        open_ui(raw=True, quiet=flags["quiet"], verbose=flags["verbose"]) as ui,
         closing(worker.stream(work)) as events,
     ):
         for event in events:
