@@ -76,6 +76,7 @@ class Link:
         self._silent_s = silent_s
         self._key = key
         self._connection = _connection(address, connect_s)
+        self._socket: socket.socket | None = None
 
     def __enter__(self) -> Link:
         return self
@@ -84,7 +85,10 @@ class Link:
         self.close()
 
     def close(self) -> None:
-        """End the connection, whatever it does."""
+        """End the connection, whatever it does, also while another thread waits for what comes."""
+        if self._socket is not None:
+            with suppress(OSError):  # it is closed already
+                self._socket.shutdown(socket.SHUT_RDWR)  # or closing would wait for that thread
         self._connection.close()
 
     def get(self, path: str) -> dict[str, Any]:
@@ -133,7 +137,8 @@ class Link:
         try:
             if connection.sock is None:
                 connection.connect()
-                _at(connection).settimeout(self._silent_s)
+                self._socket = _at(connection)
+                self._socket.settimeout(self._silent_s)
             with suppress(BrokenPipeError, ConnectionResetError):  # it may have refused before it read all
                 connection.request(method, self._address.base + path, body, every)
             response = connection.getresponse()
