@@ -78,14 +78,20 @@ class Server:
         self._served = Served(settings.base, any_model=settings.any_model, slots=settings.parallel)
         unix = settings.socket
         self._listening = bind_unix(unix) if unix else bind(settings.host, settings.port)
+        self._name = unix
 
     def __enter__(self) -> Server:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._unname()
         self._listening.close()
-        if self._settings.socket:
-            self._settings.socket.unlink(missing_ok=True)
+
+    def _unname(self) -> None:
+        """Take the socket's name away, as long as it is ours: once we do not listen, others may take it."""
+        if self._name is not None:
+            self._name.unlink(missing_ok=True)
+            self._name = None
 
     @property
     def address(self) -> str:
@@ -134,6 +140,7 @@ class Server:
                 traceback.print_exception(error, file=sys.stderr)
 
         def stopping() -> None:
+            self._unname()
             if gate.running:
                 say(f"stopping: {counted(gate.running, 'answer')} may take {limits.grace_s:g} s to end")
 

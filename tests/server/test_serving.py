@@ -148,6 +148,31 @@ def test_a_unix_socket_is_this_users_alone(serve: Any, parrot: Path, tmp_path: P
     assert not path.exists()
 
 
+def test_a_server_that_ends_leaves_the_name_to_the_next_one(serve: Any, seeing: Path, tmp_path: Path) -> None:
+    """While it gives its running answers time to end, another one begins in its place."""
+    path = tmp_path / "s.sock"
+    first = serve(seeing, "--socket", str(path))
+    body = json.dumps({"messages": QUESTION, "max_tokens": LONG, "stream": True, "temperature": 1}).encode()
+    with socket.socket(socket.AF_UNIX) as raw:
+        raw.connect(str(path))
+        raw.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n")
+        raw.sendall(f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        assert raw.recv(15) == b"HTTP/1.1 200 OK"
+        threading.Thread(target=_drain, args=(raw,), daemon=True).start()
+        first.process.terminate()
+        while "stopping" not in first.stderr:
+            time.sleep(0.02)
+        serve(seeing, "--socket", str(path))
+        raw.shutdown(socket.SHUT_RDWR)
+    assert first.process.wait(20) == 0
+    assert path.is_socket(), "it is the other one's"
+
+
+def _drain(raw: socket.socket) -> None:
+    while raw.recv(65536):
+        pass
+
+
 def test_the_network_is_not_let_in_without_a_key(tmp_path: Path, parrot: Path) -> None:
     said = failed(tmp_path, "-m", str(parrot), "--listen", "0.0.0.0")
     assert "--api-key-file" in said
