@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gemcli.bench.needle_prompt import Layout, Prompts
@@ -69,6 +70,10 @@ class Reader(Protocol):
             progress: called with tokens read and to be read.
         """
         ...
+
+
+Peer = Callable[["NDArray[np.int32]"], tuple[str, float]]
+"""Prompt → another engine's answer, and the seconds that it took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +150,11 @@ def walk(
 
 
 def run(
-    steps: Sequence[Step], prompts: Prompts, read: Reader, progress: Progress
+    steps: Sequence[Step],
+    prompts: Prompts,
+    read: Reader,
+    progress: Progress,
+    peers: Mapping[str, Peer] = MappingProxyType({}),
 ) -> Iterator[dict[str, Any]]:
     """Put every question; a row for each, as it is answered.
 
@@ -154,6 +163,7 @@ def run(
         prompts: the same as there.
         read: the model.
         progress: called with tokens read and to be read.
+        peers: by name; asked after the model, with the same ids.
     """
     done, total = 0, sum(step.fresh for step in steps)
     for step in steps:
@@ -187,7 +197,19 @@ def run(
                 "identical": answer.again == answer.text,
                 "cached_tokens": answer.cached_tokens,
             }
+        if peers:
+            row["peers"] = {name: _beside(peer, ids, step.task, answer.text) for name, peer in peers.items()}
         yield row
+
+
+def _beside(peer: Peer, ids: NDArray[np.int32], asked: Task, ours: str) -> dict[str, Any]:
+    text, seconds = peer(ids)
+    return {
+        "answer": text,
+        "correct": asked.is_right(text),
+        "identical": text == ours,
+        "seconds": round(seconds, 3),
+    }
 
 
 def cells(rows: Sequence[Mapping[str, Any]], wanted: Sequence[Trial]) -> list[dict[str, Any]]:
@@ -214,6 +236,23 @@ def through_cache(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     again = [each["through_cache"] for each in rows]
     return {"trials": len(again)} | {
         what: sum(each[what] for each in again) for what in ("correct", "identical", "cached_tokens")
+    }
+
+
+def of_peers(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """How other engines fared with the same prompts, by name."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        for name, said in row.get("peers", {}).items():
+            found.setdefault(name, []).append(said)
+    return {
+        name: {
+            "trials": len(said),
+            "correct": sum(each["correct"] for each in said),
+            "identical": sum(each["identical"] for each in said),
+            "seconds": round(sum(each["seconds"] for each in said), 3),
+        }
+        for name, said in found.items()
     }
 
 

@@ -1,4 +1,7 @@
-"""The other end of `gemcli.bench.contender`: starts an engine's process, asks it to run, ends it."""
+"""An engine in a process of its own: started, asked by lines of JSON, and ended.
+
+The other end is `gemcli.bench.contender` or `gemcli.bench.needle_peer`.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,10 @@ PATIENCE_S = 5.0
 _KILLED = -9  # by the system, when memory runs out; nobody else sends this
 
 
-class Contender:
+class Child:
     """An engine in its own process; a context manager, inside which it is loaded.
+
+    It writes a line when it is ready, and then one for each that it gets.
 
     Args:
         engine: its name, for messages.
@@ -30,7 +35,7 @@ class Contender:
 
     def __init__(self, engine: str, command: Sequence[str]) -> None:
         self.engine = engine
-        self.ready = Ready(0.0)
+        self.ready: dict[str, Any] = {}
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `__exit__`
         self._process = subprocess.Popen(
             command,
@@ -45,7 +50,7 @@ class Contender:
 
     def __enter__(self) -> Self:
         try:
-            self.ready = Ready(**self._reply())
+            self.ready = self._reply()
         except BaseException:
             self._end(0)
             raise
@@ -56,8 +61,8 @@ class Contender:
     ) -> None:
         self._end(PATIENCE_S if error is None else 0)
 
-    def run(self, ids: Sequence[int], tokens: int) -> Timing:
-        """One run, see `gemcli.bench.engines.Engine`.
+    def ask(self, **what: Any) -> dict[str, Any]:
+        """What it replies to an object.
 
         Raises:
             GemcliError: the engine failed.
@@ -65,9 +70,9 @@ class Contender:
         """
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):  # it died; `_reply` says how
-            self._process.stdin.write(json.dumps({"ids": list(ids), "tokens": tokens}) + "\n")
+            self._process.stdin.write(json.dumps(what) + "\n")
             self._process.stdin.flush()
-        return Timing(**self._reply())
+        return self._reply()
 
     def _reply(self) -> dict[str, Any]:
         assert self._process.stdout is not None
@@ -97,6 +102,19 @@ class Contender:
             self._process.wait()
         self._process.stdout.close()
         self._errors.close()
+
+
+class Contender(Child):
+    """An engine whose runs are timed."""
+
+    @property
+    def load_s(self) -> float:
+        """Seconds until it was ready."""
+        return Ready(**self.ready).load_s
+
+    def run(self, ids: Sequence[int], tokens: int) -> Timing:
+        """One run, see `gemcli.bench.engines.Engine`; raises as `ask`."""
+        return Timing(**self.ask(ids=list(ids), tokens=tokens))
 
 
 def module_command(module: str, *arguments: str) -> list[str]:

@@ -123,7 +123,7 @@ def compare(match: Match, engines: Sequence[str], start: Start, report: Report) 
             for engine, contender in running.items():
                 timings[engine].append(contender.run(match.ids, match.tokens))
                 report(engine, f"run {number}")
-        return [Result(engine, running[engine].ready.load_s, timings[engine]) for engine in engines]
+        return [Result(engine, running[engine].load_s, timings[engine]) for engine in engines]
 
 
 def row(match: Match, result: Result, flops: int, read: int, ceiling: Ceiling) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 
 
 _SHOWN = 5  # missed needles
+
+
+class NeedlePeer(StrEnum):
+    """Engines that are asked the same prompts."""
+
+    LLAMA_CPP = "llama.cpp"
 
 
 @reporting("quiet", "verbose", "kv_bits", "attention", "seed", "device", "offline")
@@ -71,6 +78,10 @@ def needle(
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE.png", help="Draw the heat map.")
     ] = None,
+    peer: Annotated[
+        list[NeedlePeer] | None,
+        typer.Option("--peer", metavar="llama.cpp", help="Ask it the same prompts too."),
+    ] = None,
     through_cache: Annotated[
         bool,
         typer.Option(
@@ -90,10 +101,14 @@ def needle(
     from gemcli.bench.haystack import haystack
     from gemcli.bench.loaded import check_reach, get_ready, identity
     from gemcli.bench.needle_insert import check, inserter
+    from gemcli.bench.needle_peer import peer_of
     from gemcli.bench.needle_prompt import Prompts
     from gemcli.bench.needle_reader import own_shelf, reader
+    from gemcli.bench.needle_text import SENSES
     from gemcli.bench.plot import check_plot, draw_needle
     from gemcli.bench.resume import Rows
+    from gemcli.bench.speed import require
+    from gemcli.errors import UsageError
     from gemcli.events import Note, Progress
     from gemcli.hub.resolve import resolve
     from gemcli.ui import emit_json, emit_text, open_ui
@@ -101,6 +116,10 @@ def needle(
     from model.card import describe
 
     check_plot(plot)
+    peers = [each.value for each in dict.fromkeys(peer or [])]
+    require(peers)
+    if peers and kind in SENSES:
+        raise UsageError(f"--peer is asked about text, and --kind {kind} is none", "Leave one of them out.")
     clips = _clips(clip or [])
     with open_ui(quiet=flags["quiet"], verbose=flags["verbose"]) as show, ExitStack() as stack:
         found = resolve(model, offline=flags["offline"], on_event=show)
@@ -142,6 +161,7 @@ def needle(
             "attention": [how, None if how == "dense" else max(longest, card.window)],
             "through_cache": through_cache,
             "clips": [[each.said, identity(Path(each.path))] for each in clips],
+            "peers": peers,
         }
         kept = Rows(resume, bench.fingerprint(about)) if resume else None
         rows = [row for row in kept.rows if bench.trial_of(row) in wanted] if kept else []
@@ -158,6 +178,7 @@ def needle(
                 prompts,
                 read,
                 lambda done, total: show(Progress("measure", done, total, "tokens", found.name)),
+                {name: stack.enter_context(peer_of(name, card, longest, room)) for name in peers},
             ):
                 rows.append(row)
                 if kept:
@@ -176,6 +197,8 @@ def needle(
         }
         if through_cache:
             said["through_cache"] = bench.through_cache(rows)
+        if peers:
+            said["peers"] = bench.of_peers(rows)
         if plot:
             draw_needle(said, plot)
     if session.output != "text":
@@ -207,6 +230,11 @@ def _summary(said: dict[str, Any]) -> list[str]:
             f"through the cache: {again['identical']} of {again['trials']} answers are the same, "
             f"{again['correct']} right; {again['cached_tokens']:,} tokens were not computed again"
         )
+    lines += [
+        f"{name}, the same prompts: {each['correct']} of {each['trials']} right, {each['identical']} answers "
+        f"the same, {each['seconds']:,.0f} s"
+        for name, each in said.get("peers", {}).items()
+    ]
     return [
         *lines,
         f"{said['model']}, {said['kind']}, {said['attention']} attention: {right} of {all_of_them} right, "

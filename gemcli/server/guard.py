@@ -110,7 +110,7 @@ class Guard:
             if message["type"] == "http.response.start":
                 status = message["status"]
             try:
-                # Not `wait_for`, which in Python 3.11 forgets that it was cancelled where `send` ends just then.
+                # Not `wait_for`: in Python 3.11 it forgets that it was cancelled where `send` ends just then.
                 async with asyncio.timeout(self._send_s):
                     await send(message)
             except TimeoutError:

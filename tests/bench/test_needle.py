@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import clips
@@ -268,10 +270,10 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "gemcli", "bench", "needle", *arguments]
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, env: Mapping[str, str] = MappingProxyType({})) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command(*arguments),
-        env=environment() | {"TERM": "dumb"},
+        env=environment() | {"TERM": "dumb"} | env,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -382,6 +384,33 @@ def test_pictures_and_recordings_are_hidden_from_models_that_sense_them(tmp_path
     report = json.loads(done.stdout)
     assert report["kind"] == kind
     assert [each["trials"] for each in report["cells"]] == [2, 2, 2]
+
+
+def test_a_peer_is_asked_the_same(parrot: Path, tmp_path: Path) -> None:
+    """A library of that name, which repeats the prompt's numbers and ends after the first, stands for it."""
+    (tmp_path / "llama_cpp.py").write_text(
+        "class Llama:\n"
+        "    def __init__(self, path, n_ctx, **options):\n"
+        "        self.room = n_ctx\n"
+        "    def generate(self, ids, temp, repeat_penalty):\n"
+        "        assert temp == 0 and len(ids) < self.room\n"
+        "        text = bytes(each for each in ids if each < 256)\n"
+        "        import re\n"
+        "        yield from re.search(rb'key is (.....)', text)[1]\n"
+        f"        yield {tiny.END}\n"
+        "        raise RuntimeError('nothing is asked for behind the end')\n"
+    )
+    done = run(
+        "-m", str(parrot), "--lengths", "320,450", "--depths", "0.5", "--peer", "llama.cpp", "--json",
+        env={"PYTHONPATH": f"{tmp_path}{os.pathsep}{environment()['PYTHONPATH']}"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    said = report["peers"]["llama.cpp"]
+    assert (said["trials"], said["correct"], said["identical"], report["recall"]) == (2, 2, 0, 0.0)
+    assert [row["peers"]["llama.cpp"]["answer"] for row in report["answers"]] == [
+        row["expected"][0] for row in report["answers"]
+    ]
 
 
 @pytest.mark.slow

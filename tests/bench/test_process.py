@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from gemcli.bench import process
-from gemcli.bench.contender import Ready
 from gemcli.bench.process import Contender, environment, module_command
 from gemcli.errors import GemcliError, OutOfMemoryError
 
@@ -46,7 +45,7 @@ def gone(number: int) -> bool:
 
 def test_it_is_loaded_inside_the_block_and_runs_when_asked() -> None:
     with contender(SERVES) as engine:
-        assert engine.ready == Ready(0.25)
+        assert engine.load_s == 0.25
         for count in (3, 5):
             timing = engine.run(range(count), 2)
             assert (timing.first_token_s, timing.decode_s, timing.peak_bytes) == (count, 2, None)

@@ -9,7 +9,7 @@ import pytest
 
 from gemcli.bench import speed
 from gemcli.bench.ceiling import Ceiling
-from gemcli.bench.contender import Ready, Timing
+from gemcli.bench.contender import Timing
 from gemcli.bench.speed import Match, Result
 from gemcli.errors import GemcliError, UsageError
 
@@ -31,7 +31,7 @@ class Fake:
 
     def __init__(self, engine: str, log: list[str], fails_at: int | None = None) -> None:
         self.engine = engine
-        self.ready = Ready(0.5)
+        self.load_s = 0.5
         self._log = log
         self._fails_at = fails_at
         self._runs = 0
