@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import datetime
-import sys
-import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gemcli.commands.deleting import Yes, ask_first, moment_of
 from gemcli.commands.flags import Flags, reporting
 from gemcli.commands.session import begin
 
@@ -154,16 +153,8 @@ def prune(
     begin(ctx, flags)
 
     from gemcli import cached
-    from gemcli.age import moment
-    from gemcli.errors import UsageError
 
-    before = None
-    if older_than is not None:
-        try:
-            before = moment(older_than, time.time())
-        except ValueError as error:
-            raise UsageError(f"--older-than: {error}") from None
-    _freed(ctx, cached.prune(before))
+    _freed(ctx, cached.prune(None if older_than is None else moment_of(older_than)))
 
 
 @app.command()
@@ -179,7 +170,7 @@ def rm(
             "--all", help="All that is kept of files: also their text, what was read and heard in them."
         ),
     ] = False,
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Delete what is kept of documents, of a model, or of everything."""
     begin(ctx, flags)
@@ -187,21 +178,14 @@ def rm(
     from gemcli import cached
     from gemcli.errors import UsageError
     from gemcli.plural import counted
-    from gemcli.ui import confirm, say
 
     if bool(what or model) == every:
         raise UsageError("what is to be deleted?", "Name documents or ids, or give --model NAME, or --all.")
     rows = [] if every else cached.find(what or (), model)
     if not yes and (rows or every):
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise UsageError("nothing is deleted unasked, and there is no terminal to ask on", "Add --yes.")
         named = ", ".join(_documents(each) for each in rows[:3])
         rest = f" and {counted(len(rows) - 3, 'other')}" if len(rows) > 3 else ""
-        if not confirm(
-            "Delete all that is kept of files?" if every else f"Delete what is kept of {named}{rest}?"
-        ):
-            say("nothing is deleted")
-            raise typer.Exit(1)
+        ask_first("Delete all that is kept of files?" if every else f"Delete what is kept of {named}{rest}?")
     _freed(ctx, cached.remove_all() if every else cached.remove(rows))
 
 

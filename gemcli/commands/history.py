@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import datetime
-import sys
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gemcli.commands.deleting import Yes, ask_first, moment_of
 from gemcli.commands.flags import Flags, reporting
 from gemcli.commands.session import begin
 
@@ -155,16 +154,15 @@ def rm(
             help="What did not go on for so long: 12h, 30d, 2w, or since 2026-01-31.",
         ),
     ] = None,
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Delete conversations, with the documents, pictures and sounds that only they hold."""
     begin(ctx, flags)
 
-    from gemcli.age import moment
     from gemcli.errors import UsageError
     from gemcli.history import look, store
     from gemcli.plural import counted
-    from gemcli.ui import confirm, emit_json, say, show_warning
+    from gemcli.ui import emit_json, say, show_warning
 
     if bool(conversations) + every + (older_than is not None) != 1:
         raise UsageError(
@@ -175,19 +173,12 @@ def rm(
     else:
         found = look.headings(show_warning)
         if older_than is not None:
-            try:
-                before = moment(older_than, time.time())
-            except ValueError as error:
-                raise UsageError(f"--older-than: {error}") from None
-            found = [each for each in found if each.last < before]
+            end = moment_of(older_than)
+            found = [each for each in found if each.last < end]
         ids = [each.id for each in found]
     many = counted(len(ids), "conversation")
     if ids and not yes:
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise UsageError("nothing is deleted unasked, and there is no terminal to ask on", "Add --yes.")
-        if not confirm(f"Delete {many} for good?"):
-            say("nothing is deleted")
-            raise typer.Exit(1)
+        ask_first(f"Delete {many} for good?")
     store.remove(ids, show_warning)
     if ctx.obj.output == "json":
         emit_json({"schema_version": 1, "removed": ids})

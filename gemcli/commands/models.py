@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gemcli.commands.deleting import Yes, ask_first
 from gemcli.commands.flags import Flags, reporting
 from gemcli.commands.session import begin
 
@@ -96,24 +96,19 @@ def rm(
     ctx: typer.Context,
     flags: Flags,
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names from `gemcli models list`.")],
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Delete models from this machine, with what unfinished downloads have left of them."""
     begin(ctx, flags)
 
-    from gemcli.errors import UsageError
     from gemcli.hub import store
     from gemcli.hub.listing import stored_name
     from gemcli.hub.size import size_text
-    from gemcli.ui import confirm, emit_json, say
+    from gemcli.ui import emit_json, say
 
     wanted = [stored_name(name) for name in dict.fromkeys(names)]
     if not yes:
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise UsageError("nothing is deleted unasked, and there is no terminal to ask on", "Add --yes.")
-        if not confirm(f"Delete {', '.join(wanted)}?"):
-            say("nothing is deleted")
-            raise typer.Exit(1)
+        ask_first(f"Delete {', '.join(wanted)}?")
     rows = [{"name": name, "freed_bytes": _laid_out(name) + store.remove(name)} for name in wanted]
     if ctx.obj.output == "json":
         emit_json({"schema_version": 1, "removed": rows})

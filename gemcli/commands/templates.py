@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gemcli.commands.deleting import Yes, ask_first
 from gemcli.commands.flags import Flags, reporting
 from gemcli.commands.session import begin
 
@@ -164,24 +165,19 @@ def rm(
     ctx: typer.Context,
     flags: Flags,
     names: Annotated[list[str], typer.Argument(metavar="TEMPLATE...", help="Names of your own templates.")],
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Delete templates of your own."""
     begin(ctx, flags)
 
-    from gemcli.errors import UsageError
     from gemcli.templates import store
-    from gemcli.ui import confirm, emit_json, say
+    from gemcli.ui import emit_json, say
 
     wanted = list(dict.fromkeys(names))
     for name in wanted:
         store.check_own(name)
     if not yes:
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise UsageError("nothing is deleted unasked, and there is no terminal to ask on", "Add --yes.")
-        if not confirm(f"Delete {', '.join(wanted)}?"):
-            say("nothing is deleted")
-            raise typer.Exit(1)
+        ask_first(f"Delete {', '.join(wanted)}?")
     for name in wanted:
         store.remove(name)
     if ctx.obj.output == "json":

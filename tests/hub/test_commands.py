@@ -13,7 +13,7 @@ import pytest
 import typer
 from typer.main import get_group
 
-from gemcli.commands import models
+from gemcli.commands import deleting, models
 from gemcli.commands.pull import pull
 from gemcli.commands.session import Session
 from gemcli.errors import GemcliError, ModelUnavailableError, UsageError
@@ -270,7 +270,7 @@ def test_rm_asks_only_on_a_terminal(shell: Shell, tiny: Entry, monkeypatch: pyte
     with pytest.raises(UsageError, match="nothing is deleted unasked") as caught:
         shell("models", "rm", "tiny")
     assert caught.value.hint == "Add --yes."
-    monkeypatch.setattr(models, "sys", SimpleNamespace(stdin=Terminal(), stderr=Terminal()))
+    monkeypatch.setattr(deleting, "sys", SimpleNamespace(stdin=Terminal(), stderr=Terminal()))
     asked = []
     monkeypatch.setattr("gemcli.ui.confirm", lambda question: bool(asked.append(question)))
     with pytest.raises(typer.Exit) as refused:
