@@ -456,13 +456,14 @@ _gemcli() {
                 --clip) _gemcli_none; return ;;
                 --resume) return ;;
                 --plot) _gemcli_none; return ;;
+                --peer) COMPREPLY=($(compgen -W "llama.cpp" -- "$cur")); return ;;
                 -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
                 --kv-bits) COMPREPLY=($(compgen -W "16 8" -- "$cur")); return ;;
                 --attention) COMPREPLY=($(compgen -W "auto dense extended sparse" -- "$cur")); return ;;
                 --seed) _gemcli_none; return ;;
                 --device) COMPREPLY=($(compgen -W "auto cpu gpu tpu" -- "$cur")); return ;;
             esac
-            flags='-m --model --lengths --depths --trials --kind --clip --resume --plot --through-cache -o --output-format --json -q --quiet -v --verbose --kv-bits --attention --seed --device --offline --debug -h --help'
+            flags='-m --model --lengths --depths --trials --kind --clip --resume --plot --peer --through-cache -o --output-format --json -q --quiet -v --verbose --kv-bits --attention --seed --device --offline --debug -h --help'
             ;;
         'bench nll')
             case "$prev" in

@@ -561,6 +561,7 @@ complete -c gemcli -n '__gemcli_in "bench needle"' -l kind -x -a 'single multi-k
 complete -c gemcli -n '__gemcli_in "bench needle"' -l clip -x -d 'A recording, and words said in it'
 complete -c gemcli -n '__gemcli_in "bench needle"' -l resume -r -F -d 'Add every answer to FILE, and ask nothing that it has'
 complete -c gemcli -n '__gemcli_in "bench needle"' -l plot -x -d 'Draw the heat map'
+complete -c gemcli -n '__gemcli_in "bench needle"' -l peer -x -a 'llama.cpp' -d 'Ask it the same prompts too'
 complete -c gemcli -n '__gemcli_in "bench needle"' -l through-cache -d 'Answer again from what is kept of each prompt on disk, and compare'
 complete -c gemcli -n '__gemcli_in "bench needle"' -s o -l output-format -x -a 'text json' -d 'Text, or one JSON object'
 complete -c gemcli -n '__gemcli_in "bench needle"' -l json -d 'The same as -o json'
