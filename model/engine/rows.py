@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Sequence as Listing
 
 import jax.numpy as jnp
@@ -16,11 +17,14 @@ from model.sampling.constraint import all_tokens, only
 _COLUMNS = 8  # pages in a row of the table of pages, or four times as many, and so on
 
 
-def batch_of(active: Listing[Sequence], vocab: int, nobody: int) -> together.Batch:
+def batch_of(
+    active: Listing[Sequence], masks: Mapping[Sequence, np.ndarray], vocab: int, nobody: int
+) -> together.Batch:
     """What the device has to know of these sequences.
 
     Args:
         active: at least one.
+        masks: uint32 [ceil(V / 32)], what those may say next that are held to something.
         vocab: V.
         nobody: the row of the pool for what has no sequence.
     """
@@ -39,7 +43,7 @@ def batch_of(active: Listing[Sequence], vocab: int, nobody: int) -> together.Bat
     )
     top_k, seeds = np.zeros(size, np.int32), np.zeros((size, 2), np.uint32)
     masked = any(each.request.suppress or not each.free for each in active)
-    masks = np.tile(all_tokens(vocab), (size, 1)) if masked else None
+    allowed = np.tile(all_tokens(vocab), (size, 1)) if masked else None
     for row, each in enumerate(active):
         request, sampling = each.request, each.request.sampling
         rows[row], pages[row, : len(each.known.pages)] = each.row, each.known.pages
@@ -50,11 +54,11 @@ def batch_of(active: Listing[Sequence], vocab: int, nobody: int) -> together.Bat
         top_p[row], min_p[row] = sampling.top_p, sampling.min_p
         seed = sampling.seed % (1 << 64)
         seeds[row] = seed >> 32, seed & 0xFFFFFFFF
-        if masks is not None:
-            if request.constraint is not None and len(each.feed) == 1:
-                masks[row] = request.constraint.mask()
+        if allowed is not None:
+            if each in masks:
+                allowed[row] = masks[each]
             if request.suppress:
-                masks[row] &= ~only(request.suppress, vocab)
+                allowed[row] &= ~only(request.suppress, vocab)
     return together.Batch(
         Seats(jnp.asarray(rows), jnp.asarray(pages)),
         jnp.asarray(tokens),
@@ -67,5 +71,5 @@ def batch_of(active: Listing[Sequence], vocab: int, nobody: int) -> together.Bat
         jnp.asarray(top_p),
         jnp.asarray(min_p),
         jnp.asarray(seeds),
-        None if masks is None else jnp.asarray(masks),
+        None if allowed is None else jnp.asarray(allowed),
     )

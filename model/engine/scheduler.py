@@ -239,6 +239,7 @@ class Scheduler:
         for sequence in list(self._active):
             if sequence in self._active:
                 self._make_room(sequence, steps)
+        masks = self._masks()
         active = list(self._active)
         if not active:
             return
@@ -248,7 +249,7 @@ class Scheduler:
             self._engine.params,
             self._engine.ropes,
             self._holding.pool(),
-            batch_of(active, self._engine.decoder.config.vocab, self._slots),
+            batch_of(active, masks, self._engine.decoder.config.vocab, self._slots),
             np.int32(steps),
             scored=weighed,
         )
@@ -258,6 +259,18 @@ class Scheduler:
             self._steps = int(min(max(_SECONDS / max(seconds, 1e-6), 1), together.MOST_STEPS, 2 * steps))
         for row, sequence in enumerate(active):
             self._took(sequence, tokens[: taken[row], row].tolist(), scores, row)
+
+    def _masks(self) -> dict[Sequence, np.ndarray]:
+        """What the next token of each may be that is held to something; one of which that fails ends alone."""
+        masks: dict[Sequence, np.ndarray] = {}
+        for sequence in list(self._active):
+            constraint = sequence.request.constraint
+            if constraint is not None and len(sequence.feed) == 1:
+                try:
+                    masks[sequence] = constraint.mask()
+                except Exception as error:
+                    self._end(sequence, error)
+        return masks
 
     def _took(self, sequence: Sequence, chosen: list[int], scores: Array | None, row: int) -> None:
         """A call has chosen these tokens of a sequence, at least one; `scores` are f32 [B, V]."""

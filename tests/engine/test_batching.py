@@ -206,7 +206,7 @@ class Chosen:
     """A constraint: these tokens in turn, of which some must come without being asked for."""
 
     script: list[tuple[int, ...]]
-    failing: bool = False
+    failing: str = ""  # the method that fails
     taken: list[int] = field(default_factory=list)
     hurried: bool = False
 
@@ -219,6 +219,8 @@ class Chosen:
         return len(self.taken) == len(self.script)
 
     def mask(self) -> np.ndarray:
+        if self.failing == "mask" and len(self.taken) == 2:
+            raise ConstraintError("nothing may follow")
         return only(self.script[len(self.taken)], tiny.VOCAB)
 
     def forced(self) -> list[int]:
@@ -230,7 +232,7 @@ class Chosen:
         return forced
 
     def take(self, token: int, room: int) -> int:
-        if self.failing and len(self.taken) == 2:
+        if self.failing == "take" and len(self.taken) == 2:
             raise ConstraintError("nothing may follow")
         assert token in self.script[len(self.taken)]
         self.taken.append(token)
@@ -252,10 +254,11 @@ def test_constraints_hold_beside_free_answers(llama: Engine, batcher: Batcher) -
     assert got == [said(llama, ids, constraint=Chosen(script)) for script in scripts]
 
 
-def test_an_error_in_one_leaves_the_others(llama: Engine, batcher: Batcher) -> None:
+@pytest.mark.parametrize("failing", ["take", "mask"])
+def test_an_error_in_one_leaves_the_others(llama: Engine, batcher: Batcher, failing: str) -> None:
     with ThreadPoolExecutor(2) as threads:
         good = threads.submit(said, batcher, [1, 2, 3], 40)
-        bad = threads.submit(said, batcher, [4], constraint=Chosen([(1, 2)] * 5, failing=True))
+        bad = threads.submit(said, batcher, [4], constraint=Chosen([(1, 2)] * 5, failing=failing))
         with pytest.raises(ConstraintError, match="nothing may follow"):
             bad.result()
         assert good.result() == said(llama, [1, 2, 3], 40)
