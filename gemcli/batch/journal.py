@@ -1,21 +1,18 @@
-"""The file that a batch's records are appended to, whole lines only, so that a batch that was killed goes on.
-
-A line is written with one call and ends with a line break; what a kill has torn is the last line without one.
-"""
+"""The file that a batch's records are appended to, line by line, so that a batch that was killed goes on."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
 from gemcli.errors import GemcliError, UsageError
+from gemcli.json_lines import append, lines
 
 _BEGINS = b'{"source": '  # how every record begins
-_BLOCK = 1 << 20
 
 
 class Journal:
@@ -53,11 +50,8 @@ class Journal:
         Raises:
             GemcliError: the file cannot be written any more.
         """
-        line = encode(record)
         try:
-            written = os.write(self._file.fileno(), line)
-            while written < len(line):  # a disk that is nearly full
-                written += os.write(self._file.fileno(), line[written:])
+            append(self._file, record)
         except OSError as error:
             raise GemcliError(
                 f"cannot write {self.path}: {error.strerror or error}",
@@ -75,7 +69,7 @@ class Journal:
     def _read(self, again: bool) -> None:
         end = 0
         failed = False
-        for line, begin in self._lines():
+        for line, begin in lines(self._file):
             if not line.endswith(b"\n"):
                 self._drop(line, begin)
                 break
@@ -89,18 +83,6 @@ class Journal:
             self.done.setdefault(record["key"], {})[record["source"]] = record
         if failed:
             self._keep_good(end)
-
-    def _lines(self) -> Iterator[tuple[bytes, int]]:
-        """Every line, the last one perhaps without a line break, and where it begins."""
-        self._file.seek(0)
-        rest, at = b"", 0
-        while block := self._file.read(_BLOCK):
-            *lines, rest = (rest + block).split(b"\n")
-            for line in lines:
-                yield line + b"\n", at
-                at += len(line) + 1
-        if rest:
-            yield rest, at
 
     def _record(self, line: bytes) -> Mapping[str, Any] | None:
         if not line.strip(b"\r\n \0"):
@@ -127,7 +109,7 @@ class Journal:
         draft = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
         try:
             with draft.open("xb") as file:
-                for line, begin in self._lines():
+                for line, begin in lines(self._file):
                     if begin < end and (record := self._record(line)) and record["status"] != "error":
                         file.write(line)
                 file.flush()
@@ -146,11 +128,6 @@ class Journal:
             f"{self.path} holds something else than the records of a batch",
             "Name another file with --out: nothing was changed in this one.",
         )
-
-
-def encode(record: Mapping[str, Any]) -> bytes:
-    """A record as its line."""
-    return json.dumps(record, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 
 
 def _lock(file: BinaryIO, path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gemcli.errors import GemcliError, InputError
+from gemcli.json_lines import append, lines
 
 
 class Rows:
@@ -28,22 +29,21 @@ class Rows:
         self._path = path
         self._run = run
         self.rows: list[dict[str, Any]] = []
+        self._torn: int | None = None  # where a torn line begins
         try:
-            data = path.read_bytes()
+            with path.open("rb") as file:
+                found = list(lines(file))
         except FileNotFoundError:
-            data = b""
+            found = []
         except OSError as error:
             raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-        lines = data.splitlines(keepends=True)
-        if lines and not lines[-1].endswith(b"\n"):
-            self._torn = len(lines.pop())
-        else:
-            self._torn = 0
-        for number, line in enumerate(lines, 1):
+        for number, (line, begin) in enumerate(found, 1):
+            if not line.endswith(b"\n"):
+                self._torn = begin
+                break
             row = self._row(line, number)
             if row.pop("run") == run:
                 self.rows.append(row)
-        self._whole = len(data) - self._torn
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Write a row, whole.
@@ -51,14 +51,12 @@ class Rows:
         Raises:
             GemcliError: it cannot be written.
         """
-        line = json.dumps({"run": self._run, **row}, ensure_ascii=False) + "\n"
         try:
-            with self._path.open("ab") as file:
-                if self._torn:
-                    file.truncate(self._whole)
-                    self._torn = 0
-                file.write(line.encode())
-                file.flush()
+            with self._path.open("ab", buffering=0) as file:
+                if self._torn is not None:
+                    file.truncate(self._torn)
+                    self._torn = None
+                append(file, {"run": self._run, **row})
                 os.fsync(file.fileno())
         except OSError as error:
             raise GemcliError(f"cannot write {self._path}: {error.strerror or error}") from error

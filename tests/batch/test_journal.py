@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gemcli.batch.journal import Journal, encode
+from gemcli.batch.journal import Journal
 from gemcli.errors import GemcliError, UsageError
+from gemcli.json_lines import encode
 
 
 def record(source: str, key: str = "k", status: str = "ok", answer: str = "yes") -> dict[str, Any]:
