@@ -22,7 +22,8 @@ from gemcli.chat.fence import MORE, PROMPT, is_open, unfenced
 from gemcli.chat.loop import Dropped
 from gemcli.chat.words import WORDS
 from gemcli.errors import GemcliError
-from gemcli.settings import data_dir, make_private
+from gemcli.history.leftovers import typed_lines
+from gemcli.settings import make_private
 
 
 class Editor:
@@ -91,7 +92,8 @@ def _keys() -> KeyBindings:
 def _history() -> History:
     """The kept one; where it cannot be written, one that ends with the program."""
     try:
-        path = make_private(data_dir()) / "chat-lines"
+        path = typed_lines()
+        make_private(path.parent)
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         with path.open("r+b"):

@@ -145,7 +145,12 @@ def rm(
             metavar="[CONVERSATION]...", help="Ids, or beginnings or ends of them.", show_default=False
         ),
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="The whole history.")] = False,
+    every: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="The whole history, also what was damaged of it, and lines typed in chats."
+        ),
+    ] = False,
     older_than: Annotated[
         str | None,
         typer.Option(
@@ -160,7 +165,7 @@ def rm(
     begin(ctx, flags)
 
     from gemcli.errors import UsageError
-    from gemcli.history import look, store
+    from gemcli.history import leftovers, look, store
     from gemcli.plural import counted
     from gemcli.ui import emit_json, say, show_warning
 
@@ -176,14 +181,17 @@ def rm(
             end = moment_of(older_than)
             found = [each for each in found if each.last < end]
         ids = [each.id for each in found]
-    many = counted(len(ids), "conversation")
-    if ids and not yes:
-        ask_first(f"Delete {many} for good?")
-    store.remove(ids, show_warning)
+    others = leftovers.leftovers() if every else []
+    if (ids or others) and not yes:
+        files = "".join(f", {path.name}" for path in others)
+        ask_first(f"Delete {counted(len(ids), 'conversation')}{files} for good?")
+    removed = store.remove(ids, show_warning)
+    leftovers.remove(others)
     if ctx.obj.output == "json":
-        emit_json({"schema_version": 1, "removed": ids})
+        files = [str(path) for path in others]
+        emit_json({"schema_version": 1, "removed": removed, "files": files})
     else:
-        say(f"{many} {'is' if len(ids) == 1 else 'are'} deleted")
+        say(f"{counted(len(removed), 'conversation')} {'is' if len(removed) == 1 else 'are'} deleted")
 
 
 def _heading(each: Heading) -> dict[str, Any]:

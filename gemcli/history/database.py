@@ -24,6 +24,9 @@ Warn = Callable[[str], None]
 PATIENCE_S = 5.0
 """How long a writer waits for others, each of which holds the database for some milliseconds."""
 
+DAMAGED = "damaged-"
+"""How the names of databases begin that are kept aside."""
+
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _TAKEN = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
@@ -128,11 +131,11 @@ def _set_aside(warn: Warn, *, certain: bool) -> None:
         if not certain and _is_sound():
             return
         stamp = time.strftime("%Y%m%d-%H%M%S")
-        aside = path().with_name(f"damaged-{stamp}.db")
+        aside = path().with_name(f"{DAMAGED}{stamp}.db")
         number = 1
         while aside.exists():
             number += 1
-            aside = path().with_name(f"damaged-{stamp}-{number}.db")
+            aside = path().with_name(f"{DAMAGED}{stamp}-{number}.db")
         try:
             path().replace(aside)
         except OSError as error:

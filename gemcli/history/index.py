@@ -48,6 +48,8 @@ def forget(connection: sqlite3.Connection, conversation: str) -> None:
     except sqlite3.OperationalError as error:
         if "no such module" not in str(error):
             raise
+    except sqlite3.DatabaseError:
+        connection.execute(f"DROP TABLE {_NAME}")  # damaged: made anew with the next search
 
 
 def _indexed(connection: sqlite3.Connection, terms: list[str], most: int) -> list[int]:

@@ -64,26 +64,37 @@ def take_back(conversation: str, question: str, warn: Warn, *, behind: int = 0) 
     work(task, warn)
 
 
-def remove(ids: Sequence[str], warn: Warn) -> None:
-    """Remove conversations with all that only they hold; nothing of them stays in the files."""
+def remove(ids: Sequence[str], warn: Warn) -> list[str]:
+    """Remove conversations with all that only they hold; nothing of them stays in the files.
 
-    def task(connection: sqlite3.Connection) -> None:
+    Returns the ids of those that were there and are gone: none of a history that turns out to be damaged and
+    is kept aside.
+
+    Raises:
+        GemcliError: the database cannot be used.
+    """
+
+    def task(connection: sqlite3.Connection) -> list[str]:
         connection.execute("PRAGMA secure_delete = ON")
-        transaction(connection, lambda: _delete(connection, ids))
+        gone = transaction(connection, lambda: _delete(connection, ids))
         with suppress(sqlite3.Error):  # while others read, their log holds what was removed a little longer
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return gone
 
-    work(task, warn)
+    return work(task, warn) or []
 
 
-def _delete(connection: sqlite3.Connection, ids: Sequence[str]) -> None:
+def _delete(connection: sqlite3.Connection, ids: Sequence[str]) -> list[str]:
+    removed = []
     for id in ids:
         index.forget(connection, id)
-        connection.execute("DELETE FROM conversations WHERE id = ?", (id,))
+        if connection.execute("DELETE FROM conversations WHERE id = ?", (id,)).rowcount:
+            removed.append(id)
     connection.execute("DELETE FROM documents WHERE hash NOT IN (SELECT document FROM shown)")
     gone = connection.execute("SELECT file FROM media WHERE file NOT IN (SELECT file FROM held)").fetchall()
     connection.executemany("DELETE FROM media WHERE file = ?", gone)
     media.remove([name for (name,) in gone])
+    return removed
 
 
 def _insert(

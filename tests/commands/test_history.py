@@ -249,6 +249,25 @@ def test_removing(cli, talk, history, inside):
     inside("history", "show").failed(2, "the history is empty")
 
 
+def test_the_whole_history_is_all_of_it(cli, talk, history, inside):
+    talk("What?")
+    kept = [cli.home / "history" / "damaged-20260101-000000.db", cli.home / "chat-lines"]
+    for path in kept:
+        path.write_text("What?")
+    with sqlite3.connect(cli.home / "history" / "history.db") as database:
+        (id,) = database.execute("SELECT id FROM conversations").fetchone()
+    database.close()
+    assert history("rm", "-y", id)["files"] == []
+    assert all(path.exists() for path in kept)
+    inside("history", "rm", "--all").failed(2, "nothing is deleted unasked")
+    assert history("rm", "--all", "-y") == {
+        "schema_version": 1,
+        "removed": [],
+        "files": [str(path) for path in kept],
+    }
+    assert not any(path.exists() for path in kept)
+
+
 def test_many_answers_at_once_are_all_kept(cli, history):
     asked = [cli.start("ask", "-m", str(cli.model), f"Number {each}?", script={}) for each in range(4)]
     for process in asked:

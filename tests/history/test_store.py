@@ -194,3 +194,23 @@ def test_a_damaged_index_is_made_anew(told):
     assert [each.conversation for each in look.search("apple", told)] == ["a"]
     assert [each.conversation for each in look.search("appl", told)] == ["a"]
     assert told == []
+
+
+def test_removing_with_a_damaged_index_takes_that_conversation_alone(told):
+    add(told, record("a", answer="sesame"), record("b", answer="apple"))
+    assert len(look.search("apple", told)) == 1
+    database.work(lambda each: each.execute("UPDATE turns_index_data SET block = x'ff00ff'").close(), told)
+    assert store.remove(["a", "none"], told) == ["a"]
+    assert (told, list(database.folder().glob("damaged-*"))) == ([], [])
+    assert [each.id for each in look.headings(told)] == ["b"]
+    assert [each.conversation for each in look.search("apple", told)] == ["b"]
+    left = b"".join(path.read_bytes() for path in database.folder().glob("history.db*"))
+    assert b"sesame" not in left
+
+
+def test_nothing_is_said_to_be_removed_of_a_damaged_one(told):
+    add(told, record("a"))
+    data = database.path().read_bytes()
+    database.path().write_bytes(data[:4096] + b"\xff" * (len(data) - 4096))
+    assert store.remove(["a"], told) == []
+    assert "was damaged" in told[0]
