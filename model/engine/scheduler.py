@@ -261,7 +261,7 @@ class Scheduler:
             self._took(sequence, tokens[: taken[row], row].tolist(), scores, row)
 
     def _masks(self) -> dict[Sequence, np.ndarray]:
-        """What the next token of each may be that is held to something; one of which that fails ends alone."""
+        """What each may say next that is held to something; one whose rule fails ends alone."""
         masks: dict[Sequence, np.ndarray] = {}
         for sequence in list(self._active):
             constraint = sequence.request.constraint
