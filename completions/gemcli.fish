@@ -473,7 +473,7 @@ complete -c gemcli -n '__gemcli_in "history search"' -l json -d 'The same as -o 
 complete -c gemcli -n '__gemcli_in "history search"' -l debug -d 'Show a traceback when something fails'
 complete -c gemcli -n '__gemcli_in "history search"' -s h -l help -d 'Show what there is to know, and exit'
 complete -c gemcli -n '__gemcli_in "history rm"' -f -a '(__gemcli_names conversations)'
-complete -c gemcli -n '__gemcli_in "history rm"' -l all -d 'The whole history'
+complete -c gemcli -n '__gemcli_in "history rm"' -l all -d 'The whole history, also what was damaged of it, and lines typed in chats'
 complete -c gemcli -n '__gemcli_in "history rm"' -l older-than -x -d 'What did not go on for so long: 12h, 30d, 2w, or since 2026-01-31'
 complete -c gemcli -n '__gemcli_in "history rm"' -s y -l yes -d 'Do not ask'
 complete -c gemcli -n '__gemcli_in "history rm"' -s o -l output-format -x -a 'text json' -d 'Text, or one JSON object'
