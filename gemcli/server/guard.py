@@ -52,7 +52,7 @@ class Rules:
         if self.hosts is not None and _name(host) not in self.hosts:
             raise Fault(403, f"this server is not called {host[:200]!r}", code="forbidden_host")
         origin = headers.get("origin")
-        if origin is not None and origin not in self.origins and urlsplit(origin).netloc != host:
+        if origin is not None and origin not in self.origins and _place(origin) != host:
             raise Fault(403, f"pages of {origin[:200]!r} may not ask this server", code="forbidden_origin")
         if self.keys and scope["path"] not in _OPEN and not self._opens(headers):
             raise Fault(
@@ -156,6 +156,14 @@ async def send_fault(found: Fault, send: Send) -> None:
 def digest(key: str) -> bytes:
     """What is kept of a key, and compared: all are as long."""
     return hashlib.sha256(key.encode()).digest()
+
+
+def _place(origin: str) -> str | None:
+    """The host, with its port, that the pages of an origin come from; None where it names none."""
+    try:
+        return urlsplit(origin).netloc or None
+    except ValueError:
+        return None
 
 
 def _name(host: str) -> str:
