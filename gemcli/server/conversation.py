@@ -74,7 +74,7 @@ def read(request: Fields, attachments: Attachments) -> Conversation:
     turns: list[Said] = []
     for message in messages:
         role = message.text("role")
-        if role in ("tool", "function") or message.has("tool_calls") or message.has("function_call"):
+        if role in ("tool", "function") or message.items("tool_calls") or message.has("function_call"):
             raise bad("this server calls no tools", message.where, code="unsupported")
         if role not in _ROLES:
             raise bad(f"{message.path('role')} must be one of {', '.join(_ROLES)}", message.path("role"))

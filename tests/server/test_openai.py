@@ -95,9 +95,10 @@ def test_what_would_change_the_answer_is_refused(
 
 
 def test_what_changes_nothing_is_taken(parroting: Serving) -> None:
+    said = {"role": "assistant", "content": "Yes.", "tool_calls": [], "refusal": None}
     made = parroting.openai().chat.completions.create(
         model="parrot",
-        messages=QUESTION,
+        messages=[*QUESTION, said, *QUESTION],
         n=1,
         tools=[],
         frequency_penalty=0,
