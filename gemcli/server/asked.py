@@ -101,14 +101,15 @@ def sampled(request: Fields, most: int | None) -> dict[str, Any]:
     temperature = request.number("temperature", 0, 100)
     top_p = request.number("top_p", 0, 1)
     seed = request.integer("seed", -(1 << 63), (1 << 64) - 1)
+    if seed is None and temperature:
+        seed = secrets.randbits(64)  # whoever asks twice wants two answers
     return {
         "max_tokens": wanted if most is None else min(most, wanted or most),
         "temperature": 0.0 if temperature is None else temperature,
         "top_p": 1.0 if top_p is None else max(top_p, 1e-9),
         "top_k": max(0, request.integer("top_k", -1) or 0),
         "min_p": request.number("min_p", 0, 1) or 0.0,
-        # Whoever asks twice without one wants two answers.
-        "seed": secrets.randbits(64) if seed is None else seed % (1 << 64),
+        "seed": (seed or 0) % (1 << 64),
         "stop": _stops(request),
         "logprobs": (top or 0) if request.flag("logprobs") else None,
     }
