@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,28 +10,9 @@ from typing import Any
 import pytest
 import tiny
 
-from gemcli.bench.process import environment
+from tests.bench.conftest import need, run
 
 CHAIN = [*range(256), tiny.START]
-
-
-@pytest.fixture(scope="module")
-def parrot(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny model with a window of 512."""
-    return tiny.write_parrot(tmp_path_factory.mktemp("parrot") / "parrot.gguf", CHAIN)
-
-
-def bench(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run it to its end; GEMCLI_HOME is this test's own."""
-    return subprocess.run(
-        [sys.executable, "-m", "gemcli", "bench", "speed", *arguments],
-        env=environment() | variables,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
 
 
 def check(row: dict[str, Any], engine: str, model: str, prompt: int) -> None:
@@ -50,8 +28,10 @@ def test_two_models_in_one_report(parrot: Path, tmp_path: Path) -> None:
     other.write_bytes(parrot.read_bytes())
     text = tmp_path / "text.txt"
     text.write_text("No stop token ends it. " * 20)
-    done = bench("-m", str(parrot), "-m", str(other), "--prompt-tokens", "40", "--tokens", "4", "--runs", "2",
-                 "--text", str(text), "-o", "json", "-v")  # fmt: skip
+    done = run(
+        "speed", "-m", str(parrot), "-m", str(other), "--prompt-tokens", "40", "--tokens", "4",
+        "--runs", "2", "--text", str(text), "-o", "json", "-v",
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert set(report) == {"machine", "rows", "ratios"}
@@ -65,7 +45,9 @@ def test_two_models_in_one_report(parrot: Path, tmp_path: Path) -> None:
 
 
 def test_a_table_for_people(parrot: Path) -> None:
-    done = bench("--prompt-tokens", "16", "--tokens", "2", "--runs", "1", GEMCLI_MODEL=str(parrot))
+    done = run(
+        "speed", "--prompt-tokens", "16", "--tokens", "2", "--runs", "1", env={"GEMCLI_MODEL": str(parrot)}
+    )
     assert done.returncode == 0, done.stderr
     header, row, blank, best = done.stdout.splitlines()
     assert header.split()[:3] == ["model", "engine", "prefill"]
@@ -88,7 +70,7 @@ def test_a_table_for_people(parrot: Path) -> None:
     ],
 )
 def test_what_cannot_be_measured(parrot: Path, arguments: list[str], code: int, said: str) -> None:
-    done = bench(*(arguments if "-m" in arguments else ["-m", str(parrot), *arguments]))
+    done = run("speed", *(arguments if "-m" in arguments else ["-m", str(parrot), *arguments]))
     assert done.returncode == code, done.stderr
     assert said in done.stderr
     assert done.stdout == ""
@@ -98,7 +80,7 @@ def test_what_cannot_be_measured(parrot: Path, arguments: list[str], code: int, 
 def test_a_text_too_short(parrot: Path, tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     text.write_text("short")
-    done = bench("-m", str(parrot), "--prompt-tokens", "50", "--text", str(text))
+    done = run("speed", "-m", str(parrot), "--prompt-tokens", "50", "--text", str(text))
     assert done.returncode == 2
     assert "the text has 5 tokens, and the prompt is to have 50" in done.stderr
 
@@ -106,7 +88,7 @@ def test_a_text_too_short(parrot: Path, tmp_path: Path) -> None:
 @pytest.mark.weights
 def test_a_real_model(weights: Callable[[str], Path]) -> None:
     path = str(weights("smollm2-135m"))
-    done = bench("-m", path, "--prompt-tokens", "64", "--tokens", "4", "--runs", "1", "-o", "json")
+    done = run("speed", "-m", path, "--prompt-tokens", "64", "--tokens", "4", "--runs", "1", "-o", "json")
     assert done.returncode == 0, done.stderr
     (row,) = json.loads(done.stdout)["rows"]
     check(row, "gemcli", path, 64)
@@ -120,18 +102,10 @@ def test_a_real_model(weights: Callable[[str], Path]) -> None:
 @pytest.mark.weights
 @pytest.mark.parametrize("peer", ["llama.cpp", "transformers"])
 def test_a_peer(weights: Callable[[str], Path], peer: str) -> None:
-    from gemcli.bench.speed import require
-    from gemcli.errors import UsageError
-
-    try:
-        require([peer])
-    except UsageError as error:
-        if os.environ.get("CI") == "true" and peer == "transformers":
-            raise
-        pytest.skip(error.message)
+    need(peer)
     path = str(weights("smollm2-135m"))
-    done = bench(
-        "-m", path, "--peer", peer, "--prompt-tokens", "64", "--tokens", "4", "--runs", "1", "--json"
+    done = run(
+        "speed", "-m", path, "--peer", peer, "--prompt-tokens", "64", "--tokens", "4", "--runs", "1", "--json"
     )
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)

@@ -9,10 +9,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import clips
@@ -31,15 +30,10 @@ from gemcli.errors import UsageError
 from model.card import ModelCard, describe
 from model.prompt import Soft
 from model.tokenizer.template import ChatTemplate
+from tests.bench.conftest import run
 
 CLIPS = (Clip("a.wav", "harbour"), Clip("b.wav", "north wind"))
 LINES = "".join(f"This is line {number} of a text about nothing.\n" for number in range(100))
-
-
-@pytest.fixture(scope="module")
-def parrot(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny model with a window of 512 and a token for each byte."""
-    return tiny.write_parrot(tmp_path_factory.mktemp("parrot") / "parrot.gguf", [*range(256), tiny.START])
 
 
 @pytest.fixture(scope="module")
@@ -266,27 +260,11 @@ def test_a_picture_shows_its_number() -> None:
 # --- the command -------------------------------------------------------------------------------------------
 
 
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "gemcli", "bench", "needle", *arguments]
-
-
-def run(*arguments: str, env: Mapping[str, str] = MappingProxyType({})) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*arguments),
-        env=environment() | {"TERM": "dumb"} | env,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-
-
 def test_the_report(parrot: Path, tmp_path: Path) -> None:
     hay, kept, plot = tmp_path / "hay.txt", tmp_path / "rows.jsonl", tmp_path / "map.png"
     hay.write_text(LINES[:300])
     words = [str(hay), "-m", str(parrot), "--lengths", "320,450", "--depths", "0,1", "--resume", str(kept)]
-    done = run(*words, "-o", "json", "--plot", str(plot))
+    done = run("needle", *words, "-o", "json", "--plot", str(plot))
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert {"model", "attention", "cells", "recall"} <= set(report)
@@ -302,7 +280,7 @@ def test_the_report(parrot: Path, tmp_path: Path) -> None:
     # What the model says after the template's last token does not depend on the text.
     assert len({each["answer"] for each in report["answers"]}) == 1
 
-    again = run(*words)
+    again = run("needle", *words)
     assert again.returncode == 0, again.stderr
     assert "4 of 4 answers are in" in again.stderr
     lines = again.stdout.splitlines()
@@ -316,7 +294,8 @@ def test_a_killed_run_goes_on(parrot: Path, tmp_path: Path) -> None:
     kept = tmp_path / "rows.jsonl"
     words = ["-m", str(parrot), "--lengths", "300,400,470", "--trials", "20", "--resume", str(kept)]
     process = subprocess.Popen(
-        command(*words), env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        [sys.executable, "-m", "gemcli", "bench", "needle", *words],
+        env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )  # fmt: skip
     ends = time.monotonic() + 200
@@ -328,7 +307,7 @@ def test_a_killed_run_goes_on(parrot: Path, tmp_path: Path) -> None:
     count = before.count(b"\n")
     assert 3 <= count < 180
     kept.write_bytes(before + b'{"run": "cut sh')
-    done = run(*words, "--json")
+    done = run("needle", *words, "--json")
     assert done.returncode == 0, done.stderr
     assert f"{count} of 180 answers are in" in done.stderr
     assert kept.read_bytes().startswith(before)
@@ -356,21 +335,9 @@ def refused() -> Iterator[tuple[list[str], int, str]]:
 
 @pytest.mark.parametrize(("arguments", "code", "said"), list(refused()))
 def test_what_cannot_be_measured(
-    parrot: Path, arguments: list[str], code: int, said: str, capfd: pytest.CaptureFixture[str]
+    parrot: Path, arguments: list[str], code: int, said: str, refuses: Callable[[list[str], int, str], None]
 ) -> None:
-    from gemcli.commands.session import Session
-    from gemcli.main import end, execute
-
-    words, session, found = ["bench", "needle", "-m", str(parrot), *arguments], Session(), 0
-    try:
-        execute(words, session)
-    except BaseException as error:
-        found = end(error, words, session)
-    out, err = capfd.readouterr()
-    assert found == code, err
-    assert said in err
-    assert out == ""
-    assert "Traceback" not in err
+    refuses(["needle", "-m", str(parrot), *arguments], code, said)
 
 
 @pytest.mark.slow
@@ -379,7 +346,9 @@ def test_pictures_and_recordings_are_hidden_from_models_that_sense_them(tmp_path
     folder = whole.write(tmp_path / "gemma4", "gemma4")
     clips.recording(tmp_path / "talk.wav", clips.tone(2.0), "pcm_s16le")
     clip = ["--clip", f"{tmp_path / 'talk.wav'}=harbour"] if kind == "audio" else []
-    done = run("-m", str(folder), "--kind", kind, "--lengths", "1K", "--trials", "2", *clip, "--json")
+    done = run(
+        "needle", "-m", str(folder), "--kind", kind, "--lengths", "1K", "--trials", "2", *clip, "--json"
+    )
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert report["kind"] == kind
@@ -401,7 +370,8 @@ def test_a_peer_is_asked_the_same(parrot: Path, tmp_path: Path) -> None:
         "        raise RuntimeError('nothing is asked for behind the end')\n"
     )
     done = run(
-        "-m", str(parrot), "--lengths", "320,450", "--depths", "0.5", "--peer", "llama.cpp", "--json",
+        "needle", "-m", str(parrot), "--lengths", "320,450", "--depths", "0.5",
+        "--peer", "llama.cpp", "--json",
         env={"PYTHONPATH": f"{tmp_path}{os.pathsep}{environment()['PYTHONPATH']}"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -416,6 +386,6 @@ def test_a_peer_is_asked_the_same(parrot: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.weights
 def test_a_real_model_finds_it(weights: Callable[[str], Path]) -> None:
-    done = run("-m", str(weights("gemma-3-270m")), "--lengths", "4K", "--depths", "0.5", "--json")
+    done = run("needle", "-m", str(weights("gemma-3-270m")), "--lengths", "4K", "--depths", "0.5", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["recall"] == 1

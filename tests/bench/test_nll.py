@@ -3,36 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny
 
 from gemcli.bench import nll as bench
-from gemcli.bench.process import environment
-
-
-@pytest.fixture(scope="module")
-def parrot(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny model with a window of 512 and a token for each byte, which expects them in rising order."""
-    return tiny.write_parrot(tmp_path_factory.mktemp("parrot") / "parrot.gguf", [*range(256), tiny.START])
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "gemcli", "bench", "nll", *arguments],
-        env=environment() | {"TERM": "dumb"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=500,
-        check=False,
-    )
+from tests.bench.conftest import need, run
 
 
 @pytest.mark.parametrize(("tokens", "count"), [(12, 4), (100, 7), (5, 5), (9, 1)])
@@ -81,7 +59,7 @@ def test_the_command(parrot: Path, tmp_path: Path) -> None:
     """Its bytes rise but for two places, so that the parrot is wrong there alone."""
     text, plot = tmp_path / "text.txt", tmp_path / "curve.png"
     text.write_text("".join(map(chr, range(32, 127))) * 4)
-    done = run(str(text), "-m", str(parrot), "--windows", "2", "--plot", str(plot), "-o", "json")
+    done = run("nll", str(text), "-m", str(parrot), "--windows", "2", "--plot", str(plot), "-o", "json")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert {"model", "tokens", "nll_per_token", "points", "fit"} <= set(report)
@@ -92,7 +70,7 @@ def test_the_command(parrot: Path, tmp_path: Path) -> None:
     assert 0 < report["nll_per_token"] < 0.5
     assert plot.read_bytes().startswith(b"\x89PNG")
 
-    table = run("-m", str(parrot), "--tokens", "200")
+    table = run("nll", "-m", str(parrot), "--tokens", "200")
     assert table.returncode == 0, table.stderr
     lines = table.stdout.splitlines()
     assert lines[0].split() == ["position", "cumulative", "nll", "fit"]
@@ -121,42 +99,22 @@ def test_what_cannot_be_measured(
     arguments: list[str],
     code: int,
     said: str,
-    capfd: pytest.CaptureFixture[str],
+    refuses: Callable[[list[str], int, str], None],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from gemcli.commands.session import Session
-    from gemcli.main import end, execute
-
     monkeypatch.chdir(tmp_path)
     (tmp_path / "short.txt").write_text("words")
     (tmp_path / "empty.txt").write_text("")
-    words, session, found = ["bench", "nll", "-m", str(parrot), *arguments], Session(), 0
-    try:
-        execute(words, session)
-    except BaseException as error:
-        found = end(error, words, session)
-    out, err = capfd.readouterr()
-    assert found == code, err
-    assert said in err
-    assert out == ""
-    assert "Traceback" not in err
+    refuses(["nll", "-m", str(parrot), *arguments], code, said)
 
 
 @pytest.mark.slow
 @pytest.mark.weights
 @pytest.mark.parametrize("peer", ["llama.cpp", "transformers"])
 def test_the_loss_is_that_of_a_peer(weights: Callable[[str], Path], peer: str) -> None:
-    from gemcli.bench.speed import require
-    from gemcli.errors import UsageError
-
-    try:
-        require([peer])
-    except UsageError as error:
-        if os.environ.get("CI") == "true" and peer == "transformers":
-            raise
-        pytest.skip(error.message)
-    done = run("-m", str(weights("gemma-3-270m")), "--tokens", "2K", "--peer", peer, "--json")
+    need(peer)
+    done = run("nll", "-m", str(weights("gemma-3-270m")), "--tokens", "2K", "--peer", peer, "--json")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert abs(report["peers"][peer]["difference"]) < 0.005
