@@ -7,6 +7,7 @@ belong to the user alone.
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gemcli.errors import GemcliError
-from gemcli.history.migrations import migrate
+from gemcli.history.migrations import is_current, migrate
 from gemcli.settings import data_dir, make_private
 
 T = TypeVar("T")
@@ -28,7 +29,11 @@ DAMAGED = "damaged-"
 """How the names of databases begin that are kept aside."""
 
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_REFUSED = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN)
 _TAKEN = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+_NEEDED = 1 << 18  # bytes on the disk for the smallest change, and the files beside the database
 
 
 def folder() -> Path:
@@ -46,6 +51,7 @@ def work(
     warn: Warn,
     *,
     create: bool = False,
+    look: bool = False,
     patience: float = PATIENCE_S,
 ) -> T | None:
     """Do something with the database; None where there is none and none is to be made.
@@ -57,6 +63,7 @@ def work(
         task: gets a connection in autocommit mode.
         warn: gets one sentence.
         create: make the database where it is missing.
+        look: the task writes nothing that matters: a disk that is full or read-only is no reason to fail.
         patience: seconds to wait for other processes.
 
     Raises:
@@ -68,7 +75,13 @@ def work(
                 return None
             with closing(_open(patience)) as connection:
                 return task(connection)
+        except _Refused as error:
+            if look:
+                return _looked(task, error)
+            raise
         except sqlite3.Error as error:
+            if look and _code(error) in _REFUSED:
+                return _looked(task, _told(error))
             if _code(error) not in _DAMAGED or attempt == 2:
                 raise _told(error) from error
             _set_aside(warn, certain=attempt == 1)
@@ -88,12 +101,34 @@ def transaction(connection: sqlite3.Connection, task: Callable[[], T]) -> T:
     return result
 
 
+class _Refused(GemcliError):
+    """The system does not let us write where the history is."""
+
+
+def _looked(task: Callable[[sqlite3.Connection], T], why: GemcliError) -> T:
+    """Do something with a database that cannot be written, nor any file beside it.
+
+    Raises:
+        GemcliError: `why`, where it cannot be read so either.
+    """
+    log = path().with_name(f"{path().name}-wal")
+    try:
+        if log.exists() and log.stat().st_size:  # the newest is in it, which is read with a file beside it
+            raise why
+        with closing(sqlite3.connect(f"{path().as_uri()}?immutable=1", uri=True)) as connection:
+            if not is_current(connection):
+                raise why
+            return task(connection)
+    except (OSError, sqlite3.Error):
+        raise why from None
+
+
 def _open(patience: float) -> sqlite3.Connection:
     make_private(folder())
     try:
         os.close(os.open(path(), os.O_RDWR | os.O_CREAT, 0o600))  # SQLite's own files take its permissions
     except OSError as error:
-        raise GemcliError(
+        raise _Refused(
             f"cannot open the history {path()}: {error.strerror or error}",
             "Set GEMCLI_HOME to a folder that you may write to, or use --no-log.",
         ) from error
@@ -167,4 +202,13 @@ def _told(error: sqlite3.Error) -> GemcliError:
         return GemcliError(
             f"the history {path()} is locked by another program", "Try again when that has ended."
         )
+    if _code(error) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR) and _is_full():
+        return GemcliError(f"the history {path()} cannot be used: the disk is full", "Free some space.")
     return GemcliError(f"the history {path()} cannot be used: {error}", "Use --no-log to do without it.")
+
+
+def _is_full() -> bool:
+    try:
+        return shutil.disk_usage(folder()).free < _NEEDED
+    except OSError:
+        return False

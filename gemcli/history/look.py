@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from gemcli.history.documents import unpack
 from gemcli.history.values import Heading, Record, Seen
 
 _COLUMNS = "id, conversation, at, kind, question, system, model, options, answer, ending, details, sources"
+_work = partial(work, look=True)
 _MANY = 500  # values in one statement
 
 
@@ -25,7 +27,7 @@ def newest(warn: Warn) -> str | None:
         "AND trim(answer) != '' "
         "ORDER BY at DESC, id DESC LIMIT 1"
     )
-    row = work(lambda connection: connection.execute(query).fetchone(), warn)
+    row = _work(lambda connection: connection.execute(query).fetchone(), warn)
     return row[0] if row else None
 
 
@@ -40,7 +42,7 @@ def find(word: str, warn: Warn) -> str:
         raise UsageError(f"{word!r} is no conversation's id", "`gemcli history list` shows the ids.")
     query = "SELECT id FROM conversations WHERE id GLOB ? ORDER BY length(id), last DESC LIMIT 4"
     for pattern in (f"{wanted}*", f"*{wanted}"):
-        rows = work(lambda connection, each=pattern: connection.execute(query, (each,)).fetchall(), warn)
+        rows = _work(lambda connection, each=pattern: connection.execute(query, (each,)).fetchall(), warn)
         if rows and (wanted,) in rows:
             return wanted
         if rows and len(rows) > 1:
@@ -54,7 +56,7 @@ def find(word: str, warn: Warn) -> str:
 def records(conversation: str, warn: Warn) -> list[Record]:
     """Every turn of a conversation, in order."""
     query = f"SELECT {_COLUMNS} FROM turns WHERE conversation = ? ORDER BY id"
-    rows = work(lambda connection: connection.execute(query, (conversation,)).fetchall(), warn)
+    rows = _work(lambda connection: connection.execute(query, (conversation,)).fetchall(), warn)
     return [_record(row) for row in rows or ()]
 
 
@@ -81,7 +83,7 @@ def shown(turns: Iterable[Record], warn: Warn) -> dict[int, tuple[Seen, ...]]:
         return found
 
     try:
-        return work(task, warn) or {}
+        return _work(task, warn) or {}
     except ValueError as error:
         raise GemcliError(
             "what the history kept of a document is damaged", "Ask in a new conversation."
@@ -106,7 +108,7 @@ def headings(warn: Warn, *, most: int | None = None, ids: Sequence[str] | None =
         "FROM conversations c ORDER BY c.last DESC, c.id DESC LIMIT ?"
     )
     limit = -1 if most is None or ids is not None else most
-    rows = work(lambda connection: connection.execute(query, (limit,)).fetchall(), warn) or []
+    rows = _work(lambda connection: connection.execute(query, (limit,)).fetchall(), warn) or []
     found = [
         Heading(id, begun, last, turns, question or "", model or "", _names(sources or ""), ending or "")
         for id, begun, last, turns, question, model, sources, ending in rows
@@ -127,7 +129,7 @@ def search(words: str, warn: Warn, *, most: int | None = None) -> list[Record]:
             found |= {row[0]: _record(row) for row in rows}
         return [found[id] for id in ids]
 
-    return work(task, warn) or []
+    return _work(task, warn) or []
 
 
 def _record(row: Sequence[Any]) -> Record:

@@ -6,6 +6,7 @@ A step that was released is never edited; what changes is a new step.
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 
 from gemcli.errors import GemcliError
 
@@ -80,7 +81,7 @@ def migrate(connection: sqlite3.Connection) -> None:
     Raises:
         GemcliError: a newer gemcli made them.
     """
-    if _version(connection) == len(STEPS):
+    if is_current(connection):
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -96,8 +97,14 @@ def migrate(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA user_version = {len(STEPS)}")
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        with suppress(sqlite3.Error):  # a full disk has ended it already
+            connection.execute("ROLLBACK")
         raise
+
+
+def is_current(connection: sqlite3.Connection) -> bool:
+    """Whether the tables are those that this gemcli works with."""
+    return _version(connection) == len(STEPS)
 
 
 def statements(script: str) -> list[str]:

@@ -35,7 +35,7 @@ def append(
             packed = [[shelf.pack(connection, seen.document) for seen in shown] for _, shown in turns]
             transaction(connection, lambda: _insert(connection, turns, packed, shelf))
 
-        options = {} if patience is None else {"patience": patience}
+        options: dict[str, Any] = {} if patience is None else {"patience": patience}
         work(task, warn, create=True, **options)
 
 

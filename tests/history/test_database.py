@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -187,3 +188,47 @@ def test_every_statement_of_a_script_is_run():
         "CREATE TABLE a (x);",
         ");",
     ]
+
+
+@pytest.mark.parametrize("refused", ["the file", "the files beside it"])
+def test_a_look_needs_no_disk_that_can_be_written(home, told, monkeypatch, refused):
+    database.work(add, told, create=True)
+    if refused == "the file":
+
+        def fail(*_):
+            raise OSError(30, "Read-only file system")
+
+        monkeypatch.setattr(database.os, "open", fail)
+    else:
+
+        def full(*_, **__):
+            raise sqlite_error(sqlite3.SQLITE_IOERR, "disk I/O error")
+
+        monkeypatch.setattr(database, "_ready", full)
+    assert database.work(count, told, look=True) == 1
+    with pytest.raises(GemcliError, match=r"Read-only file system|disk I/O error"):
+        database.work(add, told)
+    with pytest.raises(GemcliError, match=r"Read-only file system|disk I/O error"):
+        database.work(add, told, look=True)
+    log = database.path().with_name("history.db-wal")
+    log.write_bytes(b"newer")
+    with pytest.raises(GemcliError, match=r"Read-only file system|disk I/O error"):
+        database.work(count, told, look=True)
+    assert told == []
+
+
+def test_a_full_disk_is_told(home, told, monkeypatch):
+    database.work(add, told, create=True)
+    monkeypatch.setattr(database.shutil, "disk_usage", lambda place: shutil._ntuple_diskusage(9, 9, 0))
+
+    def full(connection):
+        raise sqlite_error(sqlite3.SQLITE_FULL, "database or disk is full")
+
+    with pytest.raises(GemcliError, match=r"history\.db cannot be used: the disk is full"):
+        database.work(full, told)
+
+
+def sqlite_error(code, text):
+    error = sqlite3.OperationalError(text)
+    error.sqlite_errorcode = code
+    return error
