@@ -8,15 +8,20 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gemcli.errors import GemcliError, UsageError
 from gemcli.settings import config_dir, make_private
 from gemcli.templates.template import Template, parse, to_json
 
+if TYPE_CHECKING:
+    import yaml
+
 _SHIPPED = Path(__file__).parent / "shipped"
 _SUFFIXES = (".yaml", ".yml")
 _MOST_BYTES = 1_000_000
+_TRUTH = re.compile("(?:true|True|TRUE|false|False|FALSE)$")
+_WHOLE = re.compile("(?:[-+]?(?:0|[1-9][0-9]*)|0x[0-9a-fA-F]+)$")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -97,7 +102,7 @@ def from_yaml(data: bytes, name: str) -> Template:
     if len(data) > _MOST_BYTES:
         raise UsageError(f"the template {name} is larger than {_MOST_BYTES:,} bytes")
     try:
-        value = yaml.safe_load(data.decode("utf-8-sig"))
+        value = yaml.load(data.decode("utf-8-sig"), Loader=_loader())  # one of the safe ones
     except UnicodeDecodeError as error:
         raise UsageError(f"the template {name} is not UTF-8 text (byte {error.start})") from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
@@ -106,6 +111,23 @@ def from_yaml(data: bytes, name: str) -> Template:
         why = getattr(error, "problem", None) or str(error) or "it is nested too deeply"
         raise UsageError(f"the template {name}{line} is not valid YAML: {why}") from error
     return parse(value, name)
+
+
+def _loader() -> type[yaml.SafeLoader]:
+    """YAML as version 1.2 has it, where ``no``, ``2026-01-31``, ``10:30`` and ``007`` are texts."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    older = tuple(f"tag:yaml.org,2002:{kind}" for kind in ("bool", "int", "timestamp"))
+    Loader.yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in each if tag not in older]
+        for first, each in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    Loader.add_implicit_resolver(older[0], _TRUTH, list("tTfF"))
+    Loader.add_implicit_resolver(older[1], _WHOLE, list("-+0123456789"))
+    return Loader
 
 
 def save(template: Template) -> Path:

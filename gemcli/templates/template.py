@@ -131,7 +131,10 @@ def parse(value: object, name: str) -> Template:
         if not isinstance(schema, dict):
             raise _wrong(name, "schema", "a text or a mapping")
         # A JSON Schema's own dollar signs ($ref, $defs) are no blanks.
-        schema = json.dumps(schema, ensure_ascii=False).replace("$", "$$")
+        try:
+            schema = json.dumps(schema, ensure_ascii=False).replace("$", "$$")
+        except (TypeError, ValueError, RecursionError):  # a moment, a set, an alias of what it is in
+            raise _wrong(name, "schema", "what JSON can say") from None
     options = _mapping(value, "options", name)
     defaults = _mapping(value, "defaults", name)
     for key, each in defaults.items():

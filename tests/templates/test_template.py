@@ -25,7 +25,7 @@ def test_everything_that_a_template_may_hold():
     assert found.schema == '{"type": "object", "properties": {"a": {"$$ref": "#/x"}}}'
     assert found.filled(found.schema, {}) == '{"type": "object", "properties": {"a": {"$ref": "#/x"}}}'
     assert found.options == {"max-tokens": 30, "temperature": 0.5, "stop": ["a", "b"], "raw": True}
-    assert found.defaults == {"lines": "3", "polite": "true"}
+    assert found.defaults == {"lines": "3", "polite": "yes"}
     assert not found.asks
     found.check({"who": "pirate"})
     assert found.filled(found.system or "", {"who": "$lines"}) == "You are a $lines.", (
@@ -34,6 +34,28 @@ def test_everything_that_a_template_may_hold():
     asked = found.question({"who": "x", "lines": "2"}, "gold")
     assert asked == "Explain gold in 2 lines for $5 or $6."
     assert store.from_yaml(store.to_yaml(found).encode(), "x") == found
+
+
+def test_words_that_older_yaml_takes_for_something_else():
+    text = """
+    prompt: Is it so?
+    schema: {enum: [yes, no, off, true, 2026-01-31, 10:30, 007, 7, -3, 0x10, 1.5, ~]}
+    options: {start: 10:30, private: yes}
+    defaults: {at: 10:30, answer: no, on: on}
+    """
+    found = store.from_yaml(text.encode(), "x")
+    assert found.schema == (
+        '{"enum": ["yes", "no", "off", true, "2026-01-31", "10:30", "007", 7, -3, 16, 1.5, null]}'
+    )
+    assert found.options == {"start": "10:30", "private": "yes"}
+    assert found.defaults == {"at": "10:30", "answer": "no", "on": "on"}
+    assert store.from_yaml(store.to_yaml(found).encode(), "x") == found
+
+
+@pytest.mark.parametrize("schema", ["&a {x: *a}", "{const: !!timestamp 2026-01-31}", "{1: !!set {a, b}}"])
+def test_a_schema_that_json_cannot_say(schema):
+    with pytest.raises(UsageError, match="'schema' must be what JSON can say"):
+        store.from_yaml(f"schema: {schema}".encode(), "x")
 
 
 @pytest.mark.parametrize(
