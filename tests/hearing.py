@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import checkpoints
 import gguf
 import numpy as np
 
@@ -230,18 +230,6 @@ def _attention(x: np.ndarray, here: Mapping[str, np.ndarray], heads: int, keys: 
 # --- files --------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class InMemory:
-    """A checkpoint of transformers that was never written."""
-
-    tensors: Tensors
-    path: Path = Path("memory")
-
-    def read(self, name: str, rows: slice | None = None) -> np.ndarray:
-        """The tensor, or a slice of its first axis."""
-        return self.tensors[name] if rows is None else self.tensors[name][rows]
-
-
 def mmproj(
     path: Path,
     config: Mapping[str, Any],
@@ -264,23 +252,15 @@ def mmproj(
         "attention.head_count": 0 if raw else audio["num_attention_heads"],
         "attention.layer_norm_epsilon": 1e-5,  # as old converters wrote; it is 1e-6 in the model
     } | {name.replace("__", "."): value for name, value in changes.items()}
-    writer = gguf.GGUFWriter(path, "clip")
-    writer.add_bool("clip.has_audio_encoder", True)
-    for key, value in keys.items():
-        if value is not None:
-            add = {int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}[type(value)]
-            add(f"clip.audio.{key}", value)
-    for name, value in converted(tensors).items():
-        whole = value.ndim == 2 and value.shape[-1] % 32 == 0
-        if whole and kind != gguf.GGMLQuantizationType.F32:
-            writer.add_tensor(name, gguf.quantize(value, kind), raw_dtype=kind)
-        else:
-            writer.add_tensor(name, value)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
+    metadata = {"general.architecture": "clip", "clip.has_audio_encoder": True}
+    return checkpoints.write_gguf(
+        path,
+        metadata | {f"clip.audio.{key}": value for key, value in keys.items() if value is not None},
+        {
+            name: checkpoints.packed(value, kind) if value.ndim == 2 and value.shape[-1] % 32 == 0 else value
+            for name, value in converted(tensors).items()
+        },
+    )
 
 
 def converted(tensors: Tensors) -> Tensors:

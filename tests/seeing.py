@@ -5,11 +5,12 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
+import checkpoints
 import gguf
 import numpy as np
+from checkpoints import InMemory
 
 GOLDEN = Path(__file__).parent / "parity" / "golden"
 
@@ -172,32 +173,13 @@ def values(name: str, shape: tuple[int, ...]) -> np.ndarray:
     return np.asarray(found, np.float32)
 
 
-def checkpoint(name: str) -> Memory:
+def checkpoint(name: str) -> InMemory:
     """A tiny model's vision tensors under the names that transformers saves them by."""
     with np.load(GOLDEN / f"vision-{name}.npz") as golden:
         shapes = dict(zip(golden["names"].tolist(), golden["shapes"].tolist(), strict=True))
-    return Memory(
+    return InMemory(
         {tensor: values(tensor, tuple(map(int, shape.split()))) for tensor, shape in shapes.items()}
     )
-
-
-class Memory:
-    """A checkpoint of arrays."""
-
-    def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
-        self.path = Path("memory")
-        self.arrays = dict(arrays)
-
-    @property
-    def tensors(self) -> dict[str, Any]:
-        return {
-            name: SimpleNamespace(shape=array.shape, nbytes=array.nbytes)
-            for name, array in self.arrays.items()
-        }
-
-    def read(self, name: str, rows: slice | None = None) -> np.ndarray:
-        array = self.arrays[name].astype(np.float32)
-        return array if rows is None else array[rows]
 
 
 # --- mmproj, as conversion/gemma.py of llama.cpp writes it --------------------------------------------------
@@ -312,31 +294,17 @@ def write(
     kind: gguf.GGMLQuantizationType = gguf.GGMLQuantizationType.F32,
 ) -> Path:
     """A GGUF file, in which matrices whose rows are whole blocks are of this type, and all else f32."""
-    writer = gguf.GGUFWriter(path, metadata["general.architecture"])
-    for key, value in metadata.items():
-        if key != "general.architecture":
-            _ADD[type(value)](writer, key, value)
-    for tensor, array in tensors.items():
-        if can_be(array, kind):
-            writer.add_tensor(tensor, gguf.quantize(array, kind), raw_dtype=kind)
-        else:
-            writer.add_tensor(tensor, array)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
+    return checkpoints.write_gguf(
+        path,
+        metadata,
+        {
+            name: checkpoints.packed(array, kind) if can_be(array, kind) else array
+            for name, array in tensors.items()
+        },
+    )
 
 
 def can_be(array: np.ndarray, kind: gguf.GGMLQuantizationType) -> bool:
     """Whether `write` stores it in this type."""
     block, _ = gguf.GGML_QUANT_SIZES[kind]
     return kind != gguf.GGMLQuantizationType.F32 and array.ndim == 2 and array.shape[1] % block == 0
-
-
-_ADD: dict[type, Any] = {
-    int: gguf.GGUFWriter.add_uint32,
-    float: gguf.GGUFWriter.add_float32,
-    str: gguf.GGUFWriter.add_string,
-    bool: gguf.GGUFWriter.add_bool,
-}

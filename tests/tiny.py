@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import checkpoints
 import gguf
 import jax
 import jax.numpy as jnp
@@ -511,29 +512,14 @@ def write_gguf(
     kind: gguf.GGMLQuantizationType = gguf.GGMLQuantizationType.F32,
 ) -> Path:
     """A GGUF file; matrices are of this type, vectors f32."""
-    writer = gguf.GGUFWriter(path, metadata["general.architecture"])
-    for key, value in metadata.items():
-        if key != "general.architecture":
-            _ADD[type(value)](writer, key, value)
-    for name, weight in tensors.items():
-        if weight.ndim > 1 and kind != gguf.GGMLQuantizationType.F32:
-            writer.add_tensor(name, gguf.quantize(weight, kind), raw_dtype=kind)
-        else:
-            writer.add_tensor(name, weight)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
-
-
-_ADD: dict[type, Any] = {
-    int: gguf.GGUFWriter.add_uint32,
-    float: gguf.GGUFWriter.add_float32,
-    str: gguf.GGUFWriter.add_string,
-    bool: gguf.GGUFWriter.add_bool,
-    list: gguf.GGUFWriter.add_array,
-}
+    return checkpoints.write_gguf(
+        path,
+        metadata,
+        {
+            name: checkpoints.packed(weight, kind) if weight.ndim > 1 else weight
+            for name, weight in tensors.items()
+        },
+    )
 
 
 # --- a model that says what the test wants --------------------------------------------------------------

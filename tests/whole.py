@@ -114,7 +114,7 @@ def write_gguf(folder: Path) -> Path:
         "attention.head_count": audio["num_attention_heads"],
         "attention.layer_norm_epsilon": 1e-6,
     }
-    eyes = seeing.mmproj_tensors(seeing.checkpoint("gemma4-clipped").arrays)
+    eyes = seeing.mmproj_tensors(seeing.checkpoint("gemma4-clipped").tensors)
     seeing.write(
         folder / "mmproj-model-F32.gguf",
         seeing.mmproj_metadata("gemma4-clipped")
@@ -194,6 +194,6 @@ def _tensors(
                 drawn * (1.0 if "embed_tokens" in source.name else 1.5 * drawn.shape[-1] ** -0.5),
             )
     eyes = "gemma3" if family == "gemma3" else "gemma4-clipped"
-    yield from seeing.checkpoint(eyes).arrays.items()
+    yield from seeing.checkpoint(eyes).tensors.items()
     if family == "gemma4":
         yield from hearing.weights(described).items()

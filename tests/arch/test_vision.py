@@ -117,7 +117,7 @@ def changed(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def tensors_of(name: str) -> dict[str, Any]:
-    arrays = seeing.mmproj_tensors(seeing.checkpoint(name).arrays)
+    arrays = seeing.mmproj_tensors(seeing.checkpoint(name).tensors)
     return {name: SimpleNamespace(shape=array.shape) for name, array in arrays.items()}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import hearing
 import pytest
+from checkpoints import InMemory
 
 from model.arch.audio import audio_spec_from_hf
 from model.audio.load import load_audio
@@ -25,6 +26,6 @@ def tiny_audio() -> Tiny:
     ) -> tuple[AudioSpec, AudioParams]:
         spec = audio_spec_from_hf(config, reading=reading)
         assert spec is not None
-        return spec, load_audio(hearing.InMemory(hearing.weights(config)), spec)
+        return spec, load_audio(InMemory(hearing.weights(config)), spec)
 
     return make

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from checkpoints import InMemory
 
 from model.arch.audio import audio_spec_from_hf, audio_spec_from_mmproj
 from model.audio.encoder import AudioEncoder
@@ -28,7 +29,7 @@ FEED = f"{hearing.TOWER}layers.1.feed_forward1."
 def from_hf(tensors: hearing.Tensors, config: dict[str, Any] = hearing.CONFIG, **given: Any) -> Any:
     spec = audio_spec_from_hf(config)
     assert spec is not None
-    return load_audio(hearing.InMemory(tensors), spec, **given)
+    return load_audio(InMemory(tensors), spec, **given)
 
 
 @pytest.mark.parametrize("config", [hearing.CONFIG, hearing.UNCLIPPED, hearing.UNIFIED])

@@ -13,6 +13,7 @@ from typing import Any
 import hearing
 import numpy as np
 import pytest
+from checkpoints import InMemory
 
 from model.arch.audio import audio_spec_from_hf, audio_spec_from_mmproj
 from model.arch.hf import config_from_hf
@@ -52,7 +53,7 @@ def golden() -> Arrays:
 def encoder(config: Mapping[str, Any]) -> AudioEncoder:
     spec = audio_spec_from_hf(config)
     assert spec is not None
-    return AudioEncoder(load_audio(hearing.InMemory(hearing.weights(config)), spec), spec, EXACT)
+    return AudioEncoder(load_audio(InMemory(hearing.weights(config)), spec), spec, EXACT)
 
 
 def heard(listener: AudioEncoder, waveform: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import seeing
 import tiny
+from checkpoints import InMemory
 
 from model.arch.vision import vision_spec_from_hf, vision_spec_from_mmproj
 from model.errors import FormatError
@@ -47,7 +48,7 @@ def test_the_tree_is_the_abstract_one(name: str) -> None:
 @pytest.mark.parametrize("name", seeing.NAMES)
 def test_an_mmproj_file_gives_the_same_weights(name: str, tmp_path: Path) -> None:
     spec, checkpoint = spec_of(name), seeing.checkpoint(name)
-    with open_gguf(seeing.write_mmproj(tmp_path / "mmproj.gguf", name, checkpoint.arrays)) as file:
+    with open_gguf(seeing.write_mmproj(tmp_path / "mmproj.gguf", name, checkpoint.tensors)) as file:
         found = vision_spec_from_mmproj(file.metadata, file.tensors)
         assert found is not None
         assert found.encoder == spec.encoder
@@ -68,7 +69,7 @@ def test_both_formats_see_the_same(name: str, tmp_path: Path) -> None:
     spec, checkpoint = spec_of(name), seeing.checkpoint(name)
     patches = prepare(spec, seeing.picture(61, 33), seeing.budget(name))
     soft = Encoder(load_vision(checkpoint, spec), spec, options=tiny.QUICK)(patches)
-    with open_gguf(seeing.write_mmproj(tmp_path / "mmproj.gguf", name, checkpoint.arrays)) as file:
+    with open_gguf(seeing.write_mmproj(tmp_path / "mmproj.gguf", name, checkpoint.tensors)) as file:
         found = vision_spec_from_mmproj(file.metadata, file.tensors)
         assert found is not None
         again = Encoder(load_vision(file, found), spec, options=tiny.QUICK)(patches)
@@ -95,16 +96,16 @@ def test_other_versions_names(name: str, old: str, new: str) -> None:
         tensor.replace("vision_model.", "").replace("vision_tower", "model.vision_tower")
         if name == "gemma3" and not tensor.startswith("model.")
         else tensor: array
-        for tensor, array in checkpoint.arrays.items()
+        for tensor, array in checkpoint.tensors.items()
     }
     renamed = {tensor.replace(old, new, 1): array for tensor, array in plain.items()}
     assert set(renamed) != set(plain)
-    same(load_vision(seeing.Memory(renamed), spec_of(name)), load_vision(checkpoint, spec_of(name)))
+    same(load_vision(InMemory(renamed), spec_of(name)), load_vision(checkpoint, spec_of(name)))
 
 
 def test_the_first_converters_swapped_names(tmp_path: Path) -> None:
     checkpoint = seeing.checkpoint("gemma3")
-    tensors = seeing.mmproj_tensors(checkpoint.arrays)
+    tensors = seeing.mmproj_tensors(checkpoint.tensors)
     swap = {"ffn_up": "ffn_down", "ffn_down": "ffn_up"}
     swapped = {
         ".".join(swap.get(part, part) for part in name.split(".")): array for name, array in tensors.items()
@@ -121,7 +122,7 @@ def test_the_first_converters_swapped_names(tmp_path: Path) -> None:
 )
 def test_smaller_types_are_read(kind: gguf.GGMLQuantizationType, tmp_path: Path) -> None:
     name = "gemma4-standardized"
-    tensors = seeing.mmproj_tensors(seeing.checkpoint(name).arrays)
+    tensors = seeing.mmproj_tensors(seeing.checkpoint(name).tensors)
     rounded = {
         tensor: gguf.dequantize(gguf.quantize(array, kind), kind) if seeing.can_be(array, kind) else array
         for tensor, array in tensors.items()
@@ -148,14 +149,14 @@ def test_matrices_in_half_the_room() -> None:
 
 
 def test_all_problems_are_in_one_error() -> None:
-    arrays = seeing.checkpoint("gemma4-standardized").arrays
+    arrays = seeing.checkpoint("gemma4-standardized").tensors
     missing, wrong = sorted(name for name in arrays if name.endswith("q_proj.linear.weight"))
     del arrays[missing]
     arrays[wrong] = arrays[wrong][:, :5]
     arrays["model.vision_tower.extra.weight"] = np.zeros(3, np.float32)
     arrays["model.language_model.norm.weight"] = np.zeros(3, np.float32)
     with pytest.raises(FormatError) as caught:
-        load_vision(seeing.Memory(arrays), spec_of("gemma4-standardized"))
+        load_vision(InMemory(arrays), spec_of("gemma4-standardized"))
     message = str(caught.value)
     assert message.startswith("memory: ")
     assert f"missing: {missing}" in message
@@ -168,12 +169,12 @@ def test_all_problems_are_in_one_error() -> None:
 def test_what_is_missing_is_called_by_the_files_own_prefix() -> None:
     arrays = {
         name.replace("vision_tower.", "vision_tower.vision_model."): array
-        for name, array in seeing.checkpoint("gemma3").arrays.items()
+        for name, array in seeing.checkpoint("gemma3").tensors.items()
     }
     missing = "vision_tower.vision_model.encoder.layers.1.layer_norm2.bias"
     del arrays[missing]
     with pytest.raises(FormatError) as caught:
-        load_vision(seeing.Memory(arrays), spec_of("gemma3"))
+        load_vision(InMemory(arrays), spec_of("gemma3"))
     assert str(caught.value).splitlines()[1:] == [f"  missing: {missing}"]
 
 
@@ -183,7 +184,7 @@ def test_what_is_not_used_may_be_there() -> None:
         "vision_tower.head.attention.in_proj_weight": np.zeros((2, 2), np.float32),
         "vision_tower.embeddings.position_ids": np.zeros((1, 36), np.float32),
     }
-    same(load_vision(seeing.Memory(checkpoint.arrays | more), spec), load_vision(checkpoint, spec))
+    same(load_vision(InMemory(checkpoint.tensors | more), spec), load_vision(checkpoint, spec))
 
 
 def test_more_layers_than_tensors_are_refused_before_any_is_looked_for() -> None:
@@ -194,17 +195,17 @@ def test_more_layers_than_tensors_are_refused_before_any_is_looked_for() -> None
 
 
 def test_numbers_that_are_not_finite_are_listed() -> None:
-    arrays = seeing.checkpoint("gemma4-clipped").arrays
+    arrays = seeing.checkpoint("gemma4-clipped").tensors
     bound, matrix, norm = (
         next(name for name in sorted(arrays) if name.endswith(end))
         for end in ("input_max", "down_proj.linear.weight", "input_layernorm.weight")
     )
     arrays[bound] = np.array(np.inf, np.float32)
-    load_vision(seeing.Memory(arrays), spec_of("gemma4-clipped"))
+    load_vision(InMemory(arrays), spec_of("gemma4-clipped"))
     arrays[bound] = np.array(np.nan, np.float32)
     arrays[matrix][1, 2] = np.nan
     arrays[norm][0] = np.inf
     with pytest.raises(FormatError) as caught:
-        load_vision(seeing.Memory(arrays), spec_of("gemma4-clipped"))
+        load_vision(InMemory(arrays), spec_of("gemma4-clipped"))
     for name in (bound, matrix, norm):
         assert f"{name} holds numbers that are not finite" in str(caught.value)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import checkpoints
 import gguf
 import jax
 import jax.numpy as jnp
@@ -107,16 +108,8 @@ def test_super_blocks(tmp_path: Path, kind: Kind) -> None:
     spec = LLAMA.layers[0]
     config = replace(LLAMA, width=256, layers=(spec,))
     params = tiny.random_params(config)
-    writer = gguf.GGUFWriter(tmp_path / "m.gguf", "llama")
-    for name, weight in tiny.tensors_of(config, params).items():
-        if name == "token_embd.weight":
-            writer.add_tensor(name, raw, raw_dtype=kind)
-        else:
-            writer.add_tensor(name, weight)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    tensors = tiny.tensors_of(config, params) | {"token_embd.weight": (raw, kind)}
+    checkpoints.write_gguf(tmp_path / "m.gguf", {"general.architecture": "llama"}, tensors)
     want = gguf.dequantize(raw, kind)
     assert want.shape == (tiny.VOCAB, elements)
     assert np.abs(want).max() > 0.01
@@ -173,20 +166,13 @@ def encoded(weight: np.ndarray, kind: Kind, seed: int) -> np.ndarray:
 def write_kinds(path: Path, config: ModelConfig, kind: Kind, **kinds: Kind) -> Path:
     """A file whose matrices are of one type but for some, by the tensor's name with __ for the dots."""
     others = {name.replace("__", "."): each for name, each in kinds.items()}
-    writer = gguf.GGUFWriter(path, config.architecture)
     tensors = tiny.tensors_of(config, tiny.random_params(config))
     assert others.keys() <= tensors.keys()
-    for number, (name, weight) in enumerate(tensors.items()):
-        if weight.ndim == 2:
-            its = others.get(name, kind)
-            writer.add_tensor(name, encoded(weight, its, number), raw_dtype=its)
-        else:
-            writer.add_tensor(name, weight)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
+    given = {
+        name: (encoded(weight, its := others.get(name, kind), number), its) if weight.ndim == 2 else weight
+        for number, (name, weight) in enumerate(tensors.items())
+    }
+    return checkpoints.write_gguf(path, {"general.architecture": config.architecture}, given)
 
 
 def assert_kept(got: Params, want: Params) -> None:
