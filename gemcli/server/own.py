@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -17,6 +18,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
 
 from gemcli import wire
+from gemcli.errors import GemcliError
 from gemcli.events import Error, Event, Result, to_json
 from gemcli.failure import failure
 from gemcli.ingest.source import Source
@@ -26,7 +28,7 @@ from gemcli.server.asked import schema_of
 from gemcli.server.blobs import Blob, Blobs, check_name, lacking
 from gemcli.server.body import blocks, take
 from gemcli.server.desk import Desk, Streamed, attended, pulsed
-from gemcli.server.faults import bad
+from gemcli.server.faults import Fault, bad
 from gemcli.server.fields import Fields, parse
 from gemcli.server.paths import Handler
 from gemcli.server.served import Past
@@ -127,14 +129,24 @@ class Own:
         missing = self._blobs.missing(asked.hashes)
         if missing:
             raise lacking(missing)
-        begin = partial(self._events, model, asked)
-        events = Desk(self._api.gate, self._api.metrics, self._api.limits).events(model, begin)
-        try:  # until it has its turn it can be told to try again
-            first = await attended(request, anext(events))
+        # Who waits long for its turn is told now and then that it is not forgotten; what can be told as a
+        # status is known before the first of these.
+        pulse = pulsed(self._waited(model, asked), self._api.limits.pulse_s)
+        try:
+            first = await attended(request, anext(pulse))
         except BaseException:
-            await events.aclose()
+            await pulse.aclose()
             raise
-        return Streamed(self._lines(first, events, asked.turn), "application/x-ndjson")
+        return Streamed(self._lines(first, pulse, asked.turn), "application/x-ndjson")
+
+    async def _waited(self, model: str, asked: Question) -> AsyncGenerator[Event]:
+        """The events of an answer once it has its turn; its files stay until then."""
+        api = self._api
+        with self._blobs.held(asked.hashes):
+            begin = partial(self._events, model, asked)
+            async with aclosing(Desk(api.gate, api.metrics, api.limits).events(model, begin)) as events:
+                async for event in events:
+                    yield event
 
     def _events(self, model: str, asked: Question, cancelled: threading.Event) -> Generator[Event]:
         with self._blobs.held(asked.hashes) as held:
@@ -159,22 +171,25 @@ class Own:
             request = replace(request, sources=_filled(asked.sources, held), earlier=earlier)
             yield from served.answer(model, request, cancelled)
 
-    async def _lines(self, first: Event, events: AsyncGenerator[Event], turn: bool) -> AsyncGenerator[bytes]:
+    async def _lines(
+        self, first: Event | None, pulse: AsyncGenerator[Event | None], turn: bool
+    ) -> AsyncGenerator[bytes]:
         """The events as lines; an empty line now and then while nothing happens.
 
         `turn`: what the model was shown is told too, for the history of whoever asks.
         """
-        yield _line(first)
-        pulse = pulsed(events, self._api.limits.pulse_s)
         ended = False
         try:
+            yield _line(first)
             async for event in pulse:
                 if isinstance(event, Result):
                     ended = True
                     if turn and event.turn is not None:
                         shown = await asyncio.to_thread(wire.documents_to_json, event.turn.documents)
                         yield json.dumps({"type": "turn", "documents": shown}).encode() + b"\n"
-                yield b"\n" if event is None else _line(event)
+                yield _line(event)
+        except Fault as error:
+            yield _line(Error(GemcliError.exit_code, error.message, None))
         except Exception as error:
             why = failure(error)
             if not why.expected:
@@ -296,5 +311,7 @@ def _filled(sources: Named, held: Mapping[str, Blob]) -> tuple[Source, ...]:
     return tuple(replace(source, path=held[name].path, data=held[name].data) for source, name in sources)
 
 
-def _line(event: Event) -> bytes:
+def _line(event: Event | None) -> bytes:
+    if event is None:
+        return b"\n"
     return json.dumps(to_json(event), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
