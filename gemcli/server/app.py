@@ -97,9 +97,9 @@ class Api:
         self, first: list[Event], events: AsyncGenerator[Event], made: Replies, usage: bool
     ) -> AsyncGenerator[bytes]:
         """The events as OpenAI's stream; what goes wrong from now on is its last piece."""
-        yield replies.sent(made.begin())
         pulse = pulsed(_chained(first, events), self.limits.pulse_s)
         try:
+            yield replies.sent(made.begin())
             async for event in pulse:
                 match event:
                     case None:
@@ -122,6 +122,7 @@ class Api:
             yield replies.sent(found.body())
         finally:
             await pulse.aclose()
+            await events.aclose()  # where the client was gone before the first of them was asked for
 
 
 def _cut(result: dict[str, Any]) -> dict[str, Any]:
