@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,20 @@ def _beside(name: str) -> ModuleType:
         sys.modules[known] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[known])
     return sys.modules[known]
+
+
+@pytest.fixture(scope="session")
+def transformers() -> None:
+    """The reference itself; with ``CI=true`` it must be there."""
+    missing = [each for each in ("torch", "transformers") if importlib.util.find_spec(each) is None]
+    if missing:
+        why = f"{', '.join(missing)} missing; the extra `parity` brings it"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(why)
+
+
+@pytest.fixture(scope="session")
+def make_griffin() -> ModuleType:
+    return _beside("make_griffin")
 
 
 @pytest.fixture(scope="session")

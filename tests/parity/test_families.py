@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -132,13 +130,10 @@ def test_the_same_model_as_gguf(name: str, loaded: tuple[ModelConfig, Params], t
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("transformers")
 def test_the_golden_is_what_the_reference_says(
     name: str, golden: Arrays, families: ModuleType, families_reference: ModuleType, tmp_path: Path
 ) -> None:
-    missing = [each for each in ("torch", "transformers") if importlib.util.find_spec(each) is None]
-    if missing:
-        why = f"{', '.join(missing)} missing; the extra `parity` brings it"
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(why)
     live = families_reference.Reference(families, name, tmp_path)
     assert live.shapes == json.loads(str(golden["shapes"]))
     np.testing.assert_allclose(live.logits(), golden["logits"], rtol=0, atol=CLOSE / 10)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
-import sys
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -117,26 +114,9 @@ def test_quantized_matrices_predict_nearly_the_same(folder: Path, ids: list[int]
 
 
 @pytest.fixture(scope="module")
-def making() -> ModuleType:
-    """make_griffin.py, beside this file."""
-    name = "parity_make_griffin"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, HERE / "make_griffin.py")
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-@pytest.fixture(scope="module")
-def live(making: ModuleType) -> Any:
-    """Other weights, and biases on q, k and v; with ``CI=true`` the reference must be there."""
-    missing = [name for name in ("torch", "transformers") if importlib.util.find_spec(name) is None]
-    if missing:
-        why = f"{', '.join(missing)} missing; the extra `parity` brings it"
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(why)
-    return making.Reference(seed=1, attention_bias=True)
+def live(transformers: None, make_griffin: ModuleType) -> Any:
+    """Other weights, and biases on q, k and v."""
+    return make_griffin.Reference(seed=1, attention_bias=True)
 
 
 @pytest.mark.slow
@@ -148,6 +128,6 @@ def test_other_weights_give_the_references_logits_live(live: Any, ids: list[int]
 
 
 @pytest.mark.slow
-def test_the_golden_is_what_the_reference_says(making: ModuleType, live: Any, golden: Arrays) -> None:
-    theirs = making.Reference().logits(golden["ids"].tolist())
+def test_the_golden_is_what_the_reference_says(make_griffin: ModuleType, live: Any, golden: Arrays) -> None:
+    theirs = make_griffin.Reference().logits(golden["ids"].tolist())
     np.testing.assert_allclose(golden["logits"], theirs, atol=1e-5)

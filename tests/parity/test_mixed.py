@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -130,6 +128,7 @@ def test_prefill_in_chunks_and_then_step_by_step(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("transformers")
 def test_the_golden_is_what_the_reference_says(
     name: str,
     golden: Arrays,
@@ -140,10 +139,6 @@ def test_the_golden_is_what_the_reference_says(
     vision_reference: Callable[[], ModuleType],
     tmp_path: Path,
 ) -> None:
-    missing = [each for each in ("torch", "transformers") if importlib.util.find_spec(each) is None]
-    if missing:
-        why = f"{', '.join(missing)} missing; the extra `parity` brings it"
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(why)
     live = mixed_reference.Reference(mixed, families, families_reference, name, tmp_path)
     assert live.shapes == json.loads(str(golden["shapes"]))
     ids, soft = mixed.ids(name, counter(json.loads(live.config)))

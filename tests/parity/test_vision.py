@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -109,20 +107,9 @@ def test_features_and_soft_tokens_are_the_references(name: str, golden: dict[str
 
 
 @pytest.fixture(scope="module")
-def live() -> ModuleType:
-    """transformers; with ``CI=true`` it must be there."""
-    missing = [package for package in ("torch", "transformers") if importlib.util.find_spec(package) is None]
-    if missing:
-        why = f"{', '.join(missing)} missing; the extra `parity` brings it"
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(why)
-    known = "parity_vision_reference"
-    if known not in sys.modules:
-        spec = importlib.util.spec_from_file_location(known, Path(__file__).with_name("vision_reference.py"))
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[known] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[known])
-    found = sys.modules[known]
+def live(transformers: None, vision_reference: Callable[[], ModuleType]) -> ModuleType:
+    """What the reference says, on one thread."""
+    found = vision_reference()
     found.torch.set_num_threads(1)
     return found
 
