@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from gemcli.batch import records
 from gemcli.batch.entries import Entry
+from gemcli.client.errors import BrokeOffError, ServerBusyError, ServerError
 from gemcli.errors import GemcliError
 from gemcli.events import Event, Progress, Result
 from gemcli.failure import failure
@@ -107,7 +108,7 @@ class Threads:
 
 
 def one(request: Request, job: Job, ask: Ask, cancelled: threading.Event) -> Record | None:
-    """The record of one entry; None when it was cancelled.
+    """The record of one entry; None when it was cancelled.  A server that has too much to do is waited for.
 
     Raises:
         GemcliError, ModelError: what would be the end of every other entry too.
@@ -116,23 +117,31 @@ def one(request: Request, job: Job, ask: Ask, cancelled: threading.Event) -> Rec
     if entry.source is None:
         assert entry.error is not None, "what is not there has a reason"
         return records.failed(entry, job.key, job.sha256, failure(entry.error))
-    result: dict[str, Any] | None = None
     source = replace(entry.source, wants=request.wants)
     asked = replace(request, files=(), sources=(source,), stdin="never", started=perf_counter())
-    try:
-        with closing(ask(asked, cancelled)) as events:
-            for event in events:
-                if isinstance(event, Result):
-                    result = event.data
-    except BaseException as error:
-        if cancelled.is_set() or not isinstance(error, Exception):
-            return None
-        why = failure(error)
-        if why.code in _FATAL and not _is_about(entry, error):
-            raise
-        return records.failed(entry, job.key, job.sha256, why, result)
-    assert result is not None, "an answer ends with its result"
-    return records.answered(entry, job.key, job.sha256, result)
+    broke_off = False
+    while True:
+        result: dict[str, Any] | None = None
+        try:
+            with closing(ask(asked, cancelled)) as events:
+                for event in events:
+                    if isinstance(event, Result):
+                        result = event.data
+        except BaseException as error:
+            if cancelled.is_set() or not isinstance(error, Exception):
+                return None
+            if isinstance(error, ServerBusyError):
+                cancelled.wait(error.retry_s)
+                continue
+            if isinstance(error, BrokeOffError) and not broke_off:
+                broke_off = True  # a server that is gone says so the next time
+                continue
+            why = failure(error)
+            if isinstance(error, ServerError) or (why.code in _FATAL and not _is_about(entry, error)):
+                raise
+            return records.failed(entry, job.key, job.sha256, why, result)
+        assert result is not None, "an answer ends with its result"
+        return records.answered(entry, job.key, job.sha256, result)
 
 
 def _is_about(entry: Entry, error: Exception) -> bool:

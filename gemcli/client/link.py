@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any, NoReturn, Protocol
 
 from gemcli.client.address import Address
+from gemcli.client.errors import BrokeOffError, ServerBusyError, ServerError
 from gemcli.errors import (
     DoesNotFitError,
     GemcliError,
@@ -26,6 +27,7 @@ SILENT_S = 120.0
 
 _LONGEST_LINE = 1 << 28
 _LONGEST_REFUSAL = 1 << 20
+_LONGEST_WAIT_S = 30.0
 
 Broken = (OSError, http.client.HTTPException)
 """What a failing connection raises."""
@@ -63,6 +65,9 @@ class Link:
         key: what opens it; None for none.
         connect_s: seconds until it must have taken the connection.
         silent_s: seconds without a byte after which it counts as gone.
+
+    Raises:
+        UsageError: the key is none that can be sent.
     """
 
     def __init__(
@@ -72,6 +77,8 @@ class Link:
         connect_s: float = CONNECT_S,
         silent_s: float = SILENT_S,
     ) -> None:
+        if key is not None and not (key.isascii() and key.isprintable()):
+            raise UsageError("GEMCLI_API_KEY holds what no key can: several lines, or letters beyond ASCII")
         self._address = address
         self._silent_s = silent_s
         self._key = key
@@ -125,7 +132,7 @@ class Link:
             except ValueError:
                 raise GemcliError(f"{self._address.shown} answers something that is not gemcli's") from None
             except Broken as error:
-                raise self._lost(error) from error
+                raise self._broken(error) from error
 
     def _send(
         self, method: str, path: str, body: Any, headers: Mapping[str, str]
@@ -151,17 +158,24 @@ class Link:
     def _lost(self, error: BaseException) -> GemcliError:
         shown = self._address.shown
         if isinstance(error, ssl.SSLCertVerificationError):
-            return GemcliError(f"the certificate of {shown} is not valid: {error.verify_message}")
+            return ServerError(f"the certificate of {shown} is not valid: {error.verify_message}")
         if isinstance(error, TimeoutError):
-            return GemcliError(
+            return ServerError(
                 f"{shown} does not answer", "Is the server running? `gemcli serve` starts one."
             )
         if isinstance(error, ConnectionRefusedError | FileNotFoundError | socket.gaierror):
             why = getattr(error, "strerror", None) or error
-            return GemcliError(
+            return ServerError(
                 f"no server answers at {shown}: {why}", "`gemcli serve` starts one; --host says where it is."
             )
-        return GemcliError(f"the connection to {shown} broke off: {error or type(error).__name__}")
+        return self._broken(error)
+
+    def _broken(self, error: BaseException) -> GemcliError:
+        if isinstance(error, TimeoutError):
+            return BrokeOffError(f"{self._address.shown} says nothing any more")
+        return BrokeOffError(
+            f"the connection to {self._address.shown} broke off: {error or type(error).__name__}"
+        )
 
     def _refuse(self, response: http.client.HTTPResponse) -> NoReturn:
         try:
@@ -172,12 +186,14 @@ class Link:
             body, message, code = {}, "", None
         shown = self._address.shown
         if not message or (response.status in (404, 405) and code in (None, "not_found")):
-            raise GemcliError(
+            raise ServerError(
                 f"{shown} is no gemcli server, or an older one (it answers {response.status})",
                 "`gemcli serve` of this version understands --host.",
             )
         if response.status == 401:
-            raise GemcliError(f"{shown} does not let us in: {message}", "Set its key in GEMCLI_API_KEY.")
+            raise ServerError(f"{shown} does not let us in: {message}", "Set its key in GEMCLI_API_KEY.")
+        if response.status == 429 or code == "too_many_connections":
+            raise ServerBusyError(f"{shown}: {message}", _seconds(response.headers.get("Retry-After")))
         kind = _KINDS.get(str(code))
         if kind is not None:
             raise kind(f"{shown}: {message}")
@@ -185,6 +201,8 @@ class Link:
 
 
 _KINDS = {
+    "forbidden_host": ServerError,
+    "wrong_protocol": ServerError,
     "unreadable_input": InputError,
     "context_length_exceeded": DoesNotFitError,
     "model_unavailable": ModelUnavailableError,
@@ -192,6 +210,11 @@ _KINDS = {
     "out_of_memory": OutOfMemoryError,
     "usage": UsageError,
 }
+
+
+def _seconds(text: str | None) -> float:
+    """What a ``Retry-After`` says, as far as it is to be believed."""
+    return min(max(float(text), 1.0), _LONGEST_WAIT_S) if text and text.isdecimal() else 1.0
 
 
 def _connection(address: Address, connect_s: float) -> http.client.HTTPConnection:

@@ -12,6 +12,7 @@ from typing import Any
 
 from gemcli import wire, worker
 from gemcli.client.address import Address, parse
+from gemcli.client.errors import BrokeOffError
 from gemcli.client.link import Link, Refused
 from gemcli.errors import GemcliError
 from gemcli.events import Error, Event, Init, Progress, Result, Token, Warning
@@ -163,6 +164,7 @@ class _Run:
             "question": request.question,
             "request": wire.request_to_json(request),
             "sources": _shapes(files),
+            "documents": wire.documents_to_json(request.shown),
             "earlier": earlier,
             "turn": request.log or request.conversation is not None,
         }
@@ -189,7 +191,7 @@ class _Run:
             if isinstance(event, Result | Error):
                 self._over = True
         if not self._over:
-            raise GemcliError(f"{self._address.shown} broke off in the middle of an answer")
+            raise BrokeOffError(f"{self._address.shown} broke off in the middle of an answer")
 
     def _upload(self, files: Sequence[_File], emit: Emit) -> None:
         total, done = sum(each.size for each in files), 0

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from gemcli.batch.entries import Entry, of_files, of_lines
-from gemcli.batch.run import Tally, Threads, run
+from gemcli.batch.run import Ask, Tally, Threads, run
+from gemcli.client.errors import BrokeOffError, ServerBusyError, ServerError
 from gemcli.errors import InputError, ModelUnavailableError, UsageError
 from gemcli.events import Event, Progress, Result
 from gemcli.ingest.source import Source
@@ -69,9 +70,7 @@ def result(answer: str) -> dict[str, Any]:
 REQUEST = Request("What?")
 
 
-def answered(
-    found: list[Entry], model: Model, known: dict[str, Any] | None = None
-) -> tuple[Tally, list[Any]]:
+def answered(found: list[Entry], model: Ask, known: dict[str, Any] | None = None) -> tuple[Tally, list[Any]]:
     written: list[Any] = []
     tally = run(
         found,
@@ -138,13 +137,43 @@ def test_what_fails_fails_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [ModelUnavailableError("no such model"), UsageError("--image-tokens 3 is no choice")]
+    "error",
+    [
+        ModelUnavailableError("no such model"),
+        UsageError("--image-tokens 3 is no choice"),
+        ServerError("no server answers"),
+    ],
 )
 def test_what_concerns_all_ends_the_batch(error: Exception) -> None:
     model = Model({"5.txt": error})
     with pytest.raises(type(error)):
         answered(entries(2000), model)
     assert len(model.asked) < 1000
+
+
+def test_a_busy_server_is_waited_for_and_one_that_broke_off_is_asked_again() -> None:
+    """Neither says anything of the entry; only who breaks off over it twice does."""
+    model = Model()
+    trouble: dict[str, list[Exception]] = {
+        "0.txt": [ServerBusyError("2 requests wait", 0.01)] * 5,
+        "1.txt": [BrokeOffError("the connection broke off")],
+        "2.txt": [BrokeOffError("the connection broke off")] * 2,
+    }
+
+    def ask(request: Request, cancelled: threading.Event) -> Generator[Event]:
+        left = trouble.get(request.sources[0].name)
+        if left:
+            raise left.pop()
+        yield from model(request, cancelled)
+
+    tally, written = answered(entries(4), ask)
+    assert (tally.done, tally.failed) == (3, 1)
+    assert {each["source"]: each["status"] for each in written} == {
+        "0.txt": "ok",
+        "1.txt": "ok",
+        "2.txt": "error",
+        "3.txt": "ok",
+    }
 
 
 def test_an_interrupt_keeps_what_is_written() -> None:

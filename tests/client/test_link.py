@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
@@ -10,7 +11,9 @@ from collections.abc import Iterator
 import pytest
 
 from gemcli.client.address import parse
+from gemcli.client.errors import ServerBusyError, ServerError
 from gemcli.client.link import Link
+from gemcli.errors import UsageError
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n"
 
@@ -21,6 +24,48 @@ def listening() -> Iterator[socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as made:
         made.settimeout(10)
         yield made
+
+
+@pytest.mark.parametrize("key", ["two\nlines", "kéy", "\x1b[2J"])
+def test_a_key_that_cannot_be_sent_is_not_shown(key: str) -> None:
+    with pytest.raises(UsageError, match="GEMCLI_API_KEY") as caught:
+        Link(parse("localhost"), key)
+    assert key not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (429, "queue_full", ServerBusyError),
+        (503, "too_many_connections", ServerBusyError),
+        (401, "invalid_api_key", ServerError),
+        (403, "forbidden_host", ServerError),
+        (404, "not_found", ServerError),
+        (400, "wrong_protocol", ServerError),
+    ],
+)
+def test_what_is_wrong_with_a_server_is_told_from_what_is_wrong_with_a_question(
+    listening: socket.socket, status: int, code: str, kind: type[Exception]
+) -> None:
+    body = json.dumps({"error": {"message": "no", "code": code}}).encode()
+    link = Link(parse(f"127.0.0.1:{listening.getsockname()[1]}"))
+
+    def refuse() -> None:
+        there, _ = listening.accept()
+        with there:
+            there.recv(65536)
+            there.sendall(
+                b"HTTP/1.1 %d No\r\nRetry-After: 7\r\nContent-Length: %d\r\n\r\n" % (status, len(body))
+            )
+            there.sendall(body)
+
+    server = threading.Thread(target=refuse)
+    server.start()
+    with link, pytest.raises(kind) as caught:
+        link.get("/gemcli/v1")
+    server.join()
+    if isinstance(caught.value, ServerBusyError):
+        assert caught.value.retry_s == 7
 
 
 @pytest.mark.parametrize("more", [b"Transfer-Encoding: chunked\r\n\r\n1\r\n\n\r\n", b"\r\n\n"])
