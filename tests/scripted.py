@@ -157,13 +157,27 @@ class Script:
             raise known[self.fail[1]](self.fail[2])
 
 
-class Card:
-    """A model's card, without a file."""
+class Sizes:
+    """The room that a model takes: made up, and easy to reckon with."""
 
     weights_bytes = 1000
+    parameters = 7
+
+    def kv_bytes_per_token(self, bits: int = 16) -> int:
+        return 10 * bits // 8
+
+    def cache_bytes(self, prompt: int, longest: int, bits: int = 16) -> int:
+        return self.kv_bytes_per_token(bits) * (prompt + longest)
+
+    def memory_bytes(self, prompt: int, longest: int, bits: int = 16) -> int:
+        return self.weights_bytes + self.cache_bytes(prompt, longest, bits)
+
+
+class Card(Sizes):
+    """A model's card, without a file."""
+
     architecture = "scripted"
     quantization = "none"
-    parameters = 7
     vision = None
     audio = None
     encoders = None
@@ -179,15 +193,6 @@ class Card:
         self.is_base = script.is_base
         self.tokenizer = ByteTokenizer()
         self.template = Template(plain=script.is_base, can_think=bool(script.thoughts))
-
-    def kv_bytes_per_token(self, bits: int = 16) -> int:
-        return 10 * bits // 8
-
-    def cache_bytes(self, prompt: int, longest: int, bits: int = 16) -> int:
-        return self.kv_bytes_per_token(bits) * (prompt + longest)
-
-    def memory_bytes(self, prompt: int, longest: int, bits: int = 16) -> int:
-        return self.weights_bytes + self.cache_bytes(prompt, longest, bits)
 
 
 class Generation(Iterator[str]):

@@ -95,11 +95,9 @@ def hearing(seconds: int = 30) -> AudioSpec:
     return AudioSpec(RawSpec(), 8, seconds=seconds)
 
 
-class Card:
+class Card(scripted.Sizes):
     """A model of which nothing but the rules is there."""
 
-    weights_bytes = 1000
-    parameters = 7
     is_base = False
 
     def __init__(
@@ -115,15 +113,6 @@ class Card:
         self.tokenizer = tokenizer or Tokenizer()
         self.template = scripted.Template()
         self.window = window
-
-    def kv_bytes_per_token(self, bits: int = 16) -> int:
-        return 10 * bits // 8
-
-    def cache_bytes(self, prompt: int, longest: int, bits: int = 16) -> int:
-        return self.kv_bytes_per_token(bits) * (prompt + longest)
-
-    def memory_bytes(self, prompt: int, longest: int, bits: int = 16) -> int:
-        return self.weights_bytes + self.cache_bytes(prompt, longest, bits)
 
 
 def everything() -> Card:

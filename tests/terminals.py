@@ -1,5 +1,12 @@
-"""A terminal's screen, as the emulator pyte has it, with what today's terminals do besides."""
+"""A terminal: a pseudo-terminal of the kernel, read by the emulator pyte with what is usual today besides."""
 
+import fcntl
+import os
+import pty
+import select
+import struct
+import termios
+import threading
 import unicodedata
 
 import pyte
@@ -62,3 +69,48 @@ class Screen(pyte.HistoryScreen):
     def _text(row) -> str:
         width = max(row, default=-1) + 1
         return "".join(row[x].data for x in range(width)).rstrip()
+
+
+class Pty:
+    """A pseudo-terminal whose output an emulator reads as it comes."""
+
+    def __init__(self, columns: int = 80, rows: int = 24) -> None:
+        self.master, self.slave = pty.openpty()
+        self.screen = Screen(columns, rows)
+        self.bytes = b""
+        self._feed = pyte.ByteStream(self.screen)
+        self._lock = threading.Lock()
+        self._size(columns)
+        self._stop, self._wake = os.pipe()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def resize(self, columns: int) -> None:
+        """Change the width; lines flow anew.  The kernel tells the program."""
+        with self._lock:
+            self.screen.flow(columns)
+            self._size(columns)
+
+    def close(self) -> None:
+        """Read no more, and close it."""
+        os.write(self._wake, b"x")
+        self._reader.join()
+        for descriptor in (self.master, self.slave, self._stop, self._wake):
+            os.close(descriptor)
+
+    def _size(self, columns: int) -> None:
+        size = struct.pack("HHHH", self.screen.lines, columns, 0, 0)
+        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, size)
+
+    def _read(self) -> None:
+        while True:
+            ready, _, _ = select.select([self.master, self._stop], [], [])
+            if self._stop in ready:
+                return
+            try:
+                data = os.read(self.master, 65536)
+            except OSError:
+                return
+            with self._lock:
+                self._feed.feed(data)
+                self.bytes += data

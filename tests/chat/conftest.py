@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import pty
-import select
-import struct
 import subprocess
 import sys
 import termios
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pyte
 import pytest
-from terminals import Screen
+from terminals import Pty
 
 ROOT = Path(__file__).parents[2]
 SCRIPTED = ROOT / "tests" / "scripted.py"
@@ -70,7 +64,7 @@ class Home:
         return done.stdout
 
 
-class Terminal:
+class Terminal(Pty):
     """A terminal with a program on it.
 
     Args:
@@ -91,17 +85,9 @@ class Terminal:
         environment: dict[str, str] | None = None,
         stdout: int | None = None,
     ) -> None:
-        self.master, self.slave = pty.openpty()
-        self.screen = Screen(columns, rows)
+        super().__init__(columns, rows)
         self.screen.write_process_input = lambda data: os.write(self.master, data.encode())
-        self.bytes = b""
-        self._feed = pyte.ByteStream(self.screen)
-        self._lock = threading.Lock()
-        self._size(columns)
         self.before = termios.tcgetattr(self.slave)
-        self._stop, self._wake = os.pipe()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
         self.process = subprocess.Popen(
             [
                 "sh",
@@ -158,12 +144,6 @@ class Terminal:
         with self._lock:
             return "\n".join(self.screen.transcript())
 
-    def resize(self, columns: int) -> None:
-        """Change the width; lines flow anew.  The kernel tells the program."""
-        with self._lock:
-            self.screen.flow(columns)
-            self._size(columns)
-
     def interrupt(self) -> None:
         """Press Ctrl-C."""
         self.type("\x03")
@@ -185,27 +165,7 @@ class Terminal:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        os.write(self._wake, b"x")
-        self._reader.join()
-        for descriptor in (self.master, self.slave, self._stop, self._wake):
-            os.close(descriptor)
-
-    def _size(self, columns: int) -> None:
-        rows = self.screen.lines
-        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    def _read(self) -> None:
-        while True:
-            ready, _, _ = select.select([self.master, self._stop], [], [])
-            if self._stop in ready:
-                return
-            try:
-                data = os.read(self.master, 65536)
-            except OSError:
-                return
-            with self._lock:
-                self.bytes += data
-                self._feed.feed(data)
+        super().close()
 
 
 @pytest.fixture

@@ -1,41 +1,26 @@
 """A terminal for tests: a real pseudo-terminal of the kernel, read by the emulator pyte."""
 
-import fcntl
 import os
-import pty
 import re
-import select
 import signal
-import struct
 import subprocess
 import sys
-import termios
-import threading
 import time
 from pathlib import Path
 
-import pyte
 import pytest
-from terminals import Screen
+from terminals import Pty, Screen
 
 ROOT = Path(__file__).parents[2]
 PRODUCER = Path(__file__).with_name("producer.py")
 
 
-class PseudoTerminal:
-    """A pseudo-terminal whose output an emulator reads as it comes."""
+class PseudoTerminal(Pty):
+    """A pseudo-terminal with a stream of this process's to write to."""
 
     def __init__(self, columns: int = 80, rows: int = 24) -> None:
-        self.master, self.slave = pty.openpty()
-        self.screen = Screen(columns, rows)
-        self.bytes = b""
-        self._feed = pyte.ByteStream(self.screen)
-        self._size(columns, rows)
+        super().__init__(columns, rows)
         self.stream = os.fdopen(os.dup(self.slave), "w", encoding="utf-8", newline="")
-        self._stop, self._wake = os.pipe()
-        self._lock = threading.Lock()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
 
     def sync(self) -> Screen:
         """The screen after everything written so far."""
@@ -54,40 +39,22 @@ class PseudoTerminal:
         return re.sub(rb"\x1b\]sync[0-9a-f]+\x07", b"", self.bytes)
 
     def resize(self, columns: int) -> None:
-        """Change the width on a terminal that flows its lines anew."""
+        """Change the width, once everything is shown."""
         self.sync()
-        with self._lock:
-            self.screen.flow(columns)
-            self._size(columns, self.screen.lines)
+        super().resize(columns)
 
     def type(self, keys: bytes) -> None:
         os.write(self.master, keys)
 
     def close(self) -> None:
-        os.write(self._wake, b"x")
-        self._reader.join()
         self.stream.close()
-        for descriptor in (self.master, self.slave, self._stop, self._wake):
-            os.close(descriptor)
+        super().close()
 
     def __enter__(self) -> "PseudoTerminal":
         return self
 
     def __exit__(self, *failure: object) -> None:
         self.close()
-
-    def _size(self, columns: int, rows: int) -> None:
-        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    def _read(self) -> None:
-        while True:
-            ready, _, _ = select.select([self.master, self._stop], [], [])
-            if self._stop in ready:
-                return
-            data = os.read(self.master, 65536)
-            with self._lock:
-                self._feed.feed(data)
-                self.bytes += data
 
 
 def produce(script: str, **options: object) -> subprocess.Popen:
