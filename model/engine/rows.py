@@ -50,7 +50,7 @@ def batch_of(
         tokens[row], at[row], left[row] = each.feed[0], each.at, max(each.left, 1)
         fresh[row] = each.fresh
         stops[row, : len(request.stops)] = sorted(request.stops)
-        temperature[row], top_k[row] = sampling.temperature, sampling.top_k
+        temperature[row], top_k[row] = sampling.temperature, min(sampling.top_k, vocab)
         top_p[row], min_p[row] = sampling.top_p, sampling.min_p
         seed = sampling.seed % (1 << 64)
         seeds[row] = seed >> 32, seed & 0xFFFFFFFF

@@ -19,6 +19,9 @@ from jax import Array, lax
 _NEVER = -jnp.inf
 
 
+_MOST = (1 << 31) - 1  # more than any model has tokens
+
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How to choose.  Filters apply to the distribution after temperature, in the order of the fields.
@@ -59,7 +62,7 @@ class Sampler:
         seed = sampling.seed % (1 << 64)
         return Sampler(
             jnp.float32(sampling.temperature),
-            jnp.int32(sampling.top_k),
+            jnp.int32(min(sampling.top_k, _MOST)),
             jnp.float32(sampling.top_p),
             jnp.float32(sampling.min_p),
             # All 64 bits: `jax.random.key` would drop the upper half of a number.

@@ -265,6 +265,13 @@ def test_an_error_in_one_leaves_the_others(llama: Engine, batcher: Batcher, fail
     until(lambda: batcher.load.running == 0)
 
 
+def test_as_many_of_the_likeliest_as_anybody_asks_for(llama: Engine, batcher: Batcher) -> None:
+    """A number that no array of the device holds means all of them."""
+    every, many = (Sampling(temperature=1.2, top_k=top_k, seed=5) for top_k in (0, 10**18))
+    assert said(batcher, [1, 2, 3], sampling=many) == said(llama, [1, 2, 3], sampling=every)
+    assert said(llama, [1, 2, 3], sampling=many) == said(llama, [1, 2, 3], sampling=every)
+
+
 def test_numbers_that_are_none_are_told(llama: Engine) -> None:
     params = replace(llama.params, final_norm=jnp.full_like(llama.params.final_norm, jnp.nan))
     decoder = replace(llama.decoder, numerics=Numerics(integer_rows=0))  # integers would be numbers again
