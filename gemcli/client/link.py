@@ -26,7 +26,7 @@ SILENT_S = 120.0
 """Seconds without a byte after which a server counts as gone; a living one says something more often."""
 
 _LONGEST_LINE = 1 << 28
-_LONGEST_REFUSAL = 1 << 20
+_LONGEST_REFUSAL = 1 << 24  # the hashes of all files that one question may have
 _LONGEST_WAIT_S = 30.0
 
 Broken = (OSError, http.client.HTTPException)

@@ -7,13 +7,14 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from gemcli.client.address import parse
 from gemcli.client.errors import ServerBusyError, ServerError
-from gemcli.client.link import Link
-from gemcli.errors import UsageError
+from gemcli.client.link import Link, Refused
+from gemcli.errors import GemcliError, UsageError
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n"
 
@@ -47,8 +48,22 @@ def test_a_key_that_cannot_be_sent_is_not_shown(key: str) -> None:
 def test_what_is_wrong_with_a_server_is_told_from_what_is_wrong_with_a_question(
     listening: socket.socket, status: int, code: str, kind: type[Exception]
 ) -> None:
-    body = json.dumps({"error": {"message": "no", "code": code}}).encode()
-    link = Link(parse(f"127.0.0.1:{listening.getsockname()[1]}"))
+    said = refused(listening, status, {"error": {"message": "no", "code": code}})
+    assert isinstance(said, kind)
+    if isinstance(said, ServerBusyError):
+        assert said.retry_s == 7
+
+
+def test_all_files_that_are_missing_are_heard_of(listening: socket.socket) -> None:
+    missing = [f"{number:064x}" for number in range(100_000)]
+    said = refused(listening, 409, {"error": {"message": "no", "code": "missing_files"}, "missing": missing})
+    assert isinstance(said, Refused)
+    assert said.body["missing"] == missing
+
+
+def refused(listening: socket.socket, status: int, answer: Any) -> Exception:
+    """What a link raises when it is told this."""
+    body = json.dumps(answer).encode()
 
     def refuse() -> None:
         there, _ = listening.accept()
@@ -61,11 +76,14 @@ def test_what_is_wrong_with_a_server_is_told_from_what_is_wrong_with_a_question(
 
     server = threading.Thread(target=refuse)
     server.start()
-    with link, pytest.raises(kind) as caught:
-        link.get("/gemcli/v1")
-    server.join()
-    if isinstance(caught.value, ServerBusyError):
-        assert caught.value.retry_s == 7
+    try:
+        with Link(parse(f"127.0.0.1:{listening.getsockname()[1]}")) as link:
+            link.get("/gemcli/v1")
+    except GemcliError as error:
+        return error
+    finally:
+        server.join()
+    pytest.fail("it was not refused")
 
 
 @pytest.mark.parametrize("more", [b"Transfer-Encoding: chunked\r\n\r\n1\r\n\n\r\n", b"\r\n\n"])
