@@ -14,6 +14,7 @@ from model.audio.spec import AudioSpec, ConformerSpec
 from model.errors import FormatError
 from model.formats.checkpoint import Checkpoint
 from model.formats.ggml import Blocks
+from model.weights.fit import check
 from model.weights.params import ArrayInfo
 
 Kept = Literal["float32", "bfloat16"]
@@ -46,7 +47,8 @@ def load_audio(checkpoint: Checkpoint, spec: AudioSpec, *, matrices: Kept = "flo
         (info, tuple(sources(_dotted(path), info, layout, prefix if layout == "transformers" else "")))
         for path, info in flat
     ]
-    _check(checkpoint, layout, [source for _, found in leaves for source in found])
+    wanted = {source.name: source.stored for _, found in leaves for source in found}
+    check(checkpoint, "audio encoder", wanted, lambda name: belongs(name, layout))
     broken: list[str] = []
     arrays = [_leaf(checkpoint, info, found, matrices, broken) for info, found in leaves]
     if broken:
@@ -59,22 +61,6 @@ def load_audio(checkpoint: Checkpoint, spec: AudioSpec, *, matrices: Kept = "flo
 
 def _dotted(path: tuple[Any, ...]) -> str:
     return ".".join(str(getattr(key, "name", getattr(key, "idx", key))) for key in path)
-
-
-def _check(checkpoint: Checkpoint, layout: Layout, wanted: list[Source]) -> None:
-    tensors, known = checkpoint.tensors, {source.name for source in wanted}
-    problems = [f"missing: {source.name}" for source in wanted if source.name not in tensors]
-    problems += [f"unknown: {name}" for name in tensors if belongs(name, layout) and name not in known]
-    problems += [
-        f"{source.name} has shape {list(tensors[source.name].shape)}, expected {list(source.stored[0])}"
-        for source in wanted
-        if source.name in tensors and tuple(tensors[source.name].shape) not in source.stored
-    ]
-    if problems:
-        raise FormatError(
-            f"{checkpoint.path}: its tensors do not make up the audio encoder it describes:\n  "
-            + "\n  ".join(problems)
-        )
 
 
 def _leaf(

@@ -18,9 +18,12 @@ from model.vision.names import Table, table
 from model.vision.params import VisionParams, abstract
 from model.vision.spec import VisionSpec
 from model.vision.transforms import Transform
+from model.weights.fit import check, refuse
 from model.weights.params import ArrayInfo
 
 Kept = Literal["float32", "bfloat16"]
+
+_WHAT = "vision encoder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +60,13 @@ def load_vision(checkpoint: Checkpoint, spec: VisionSpec, *, matrices: Kept = "f
     known = table(spec, checkpoint.tensors)
     tree = abstract(spec)
     leaves = [_leaf(place, info, known, checkpoint) for place, info in _places(tree)]
-    _refuse(checkpoint, list(_problems(checkpoint, known, leaves)))
+    wanted = {name: (leaf.stored,) for leaf in leaves for name in leaf.names}
+    check(
+        checkpoint, _WHAT, wanted, lambda name: bool(known.ours.match(name) and not known.spare.match(name))
+    )
     broken: list[str] = []
     ready = [_read(checkpoint, leaf, matrices, broken) for leaf in leaves]
-    _refuse(checkpoint, broken)
+    refuse(checkpoint, _WHAT, broken)
     return jax.tree.unflatten(jax.tree.structure(tree, is_leaf=_is_info), ready)
 
 
@@ -90,18 +96,6 @@ def _present(names: list[str], checkpoint: Checkpoint) -> str:
     return next((name for name in names if name in checkpoint.tensors), names[0])
 
 
-def _problems(checkpoint: Checkpoint, known: Table, leaves: list[_Leaf]) -> Iterator[str]:
-    wanted = {name: leaf.stored for leaf in leaves for name in leaf.names}
-    for name, shape in wanted.items():
-        if name not in checkpoint.tensors:
-            yield f"missing: {name}"
-        elif (found := checkpoint.tensors[name].shape) != shape:
-            yield f"{name} has shape {list(found)}, expected {list(shape)}"
-    for name in checkpoint.tensors:
-        if name not in wanted and known.ours.match(name) and not known.spare.match(name):
-            yield f"unknown: {name}"
-
-
 def _read(checkpoint: Checkpoint, leaf: _Leaf, matrices: Kept, broken: list[str]) -> jax.Array:
     kind = jnp.dtype(matrices if leaf.info.kind == "matrix" else "float32")
     whole = np.empty(leaf.info.shape, kind)
@@ -113,11 +107,3 @@ def _read(checkpoint: Checkpoint, leaf: _Leaf, matrices: Kept, broken: list[str]
             broken.append(f"{name} holds numbers that are not finite")
         whole[number if leaf.stacked else ...] = leaf.transform.apply(values)
     return jax.device_put(whole)
-
-
-def _refuse(checkpoint: Checkpoint, problems: list[str]) -> None:
-    if problems:
-        raise FormatError(
-            f"{checkpoint.path}: its tensors do not make up the vision encoder that it describes:\n  "
-            + "\n  ".join(problems)
-        )

@@ -16,12 +16,12 @@ import numpy as np
 from jax.sharding import Mesh
 
 from model.config import ModelConfig
-from model.errors import FormatError
 from model.formats.checkpoint import Checkpoint
 from model.formats.ggml import Blocks, GGMLType
 from model.nn import packed
 from model.weights import names as gguf_names
 from model.weights.arena import new_arena, open_arena, remove_copies
+from model.weights.fit import check, refuse
 from model.weights.forms import Form, Grouped, Packed, Plain, Wide, grouped_form, in_halves
 from model.weights.names import Source
 from model.weights.params import ArrayInfo, LayerParams, Params, abstract, stacks
@@ -89,7 +89,8 @@ def load_params(
     """
     assert mesh is None or precision != "packed", "the kernel's order cannot be divided"
     leaves = list(_leaves(config, naming))
-    _check(file, config, naming, leaves)
+    wanted = {source.name: (source.stored or source.shape,) for leaf in leaves for _, source in leaf.sources}
+    check(file, "model", wanted, lambda name: not naming.is_superfluous(config, name))
     forms = {leaf.name: _form(file, leaf, precision, bits) for leaf in leaves}
     slots = [slot for form in forms.values() for slot in form.slots()]
     identity = _identity(file.path, precision, bits)
@@ -129,29 +130,6 @@ def _leaves(config: ModelConfig, naming: Naming) -> Iterator[_Leaf]:
                     for source in naming.in_layer(config, stack.layer(repeat, place_in_pattern), field.name)
                 )
                 yield _Leaf(f"stacks.{number}.{place_in_pattern}.{field.name}", info, sources)
-
-
-def _check(file: Checkpoint, config: ModelConfig, naming: Naming, leaves: list[_Leaf]) -> None:
-    wanted = {source.name: source.stored or source.shape for leaf in leaves for _, source in leaf.sources}
-    problems = [f"missing: {name}" for name in wanted if name not in file.tensors]
-    problems += [
-        f"unknown: {name}"
-        for name in file.tensors
-        if name not in wanted and not naming.is_superfluous(config, name)
-    ]
-    problems += [
-        f"{name} has shape {list(file.tensors[name].shape)}, expected {list(shape)}"
-        for name, shape in wanted.items()
-        if name in file.tensors and file.tensors[name].shape != shape
-    ]
-    if problems:
-        raise _unfit(file, problems)
-
-
-def _unfit(file: Checkpoint, problems: list[str]) -> FormatError:
-    return FormatError(
-        f"{file.path}: its tensors do not make up the model it describes:\n  " + "\n  ".join(problems)
-    )
 
 
 def _form(file: Checkpoint, leaf: _Leaf, precision: Precision, bits: Bits | None) -> Form:
@@ -223,9 +201,8 @@ def _fill(
             done += size
             if report:
                 report(done, total)
-    if unsound:
-        listed = [job.source.name for job in jobs if job.source.name in unsound]
-        raise _unfit(file, [f"{name} holds numbers that are not finite" for name in dict.fromkeys(listed)])
+    listed = dict.fromkeys(job.source.name for job in jobs if job.source.name in unsound)
+    refuse(file, "model", [f"{name} holds numbers that are not finite" for name in listed])
 
 
 def _jobs(leaf: _Leaf) -> Iterator[_Job]:
