@@ -275,15 +275,15 @@ class _Run:
     def end(self, why: Failure | None = None, *, interrupted: bool = False) -> Iterator[Event]:
         """The result, kept in the history first where it is to be: a warning of that is part of it."""
         result, turn = self.result(why, interrupted=interrupted), self.turn()
+        examples = self._prepared.examples if self._prepared else ()
         if self._request.log and turn is not None:
             from gemcli.history.record import record
 
-            examples = self._prepared.examples if self._prepared else ()
             for message in record(self._request, result, turn, examples):
                 self._warnings.append(message)
                 yield Warning(message)
             result["warnings"] = list(self._warnings)
-        yield Result(result, turn)
+        yield Result(result, turn, examples)
 
     def turn(self) -> Turn | None:
         """The question, its answer as far as it came, and the documents as they were sent."""

@@ -82,11 +82,13 @@ class Error:
 class Result:
     """The end: the contract's answer object (``schema_version`` 1).
 
-    `turn` is what a conversation goes on from; None where no answer began.  It is in no output.
+    `turn` is what a conversation goes on from; None where no answer began.  `examples` are the turns that the
+    model was shown before it as if they had been asked.  Neither is in any output.
     """
 
     data: dict[str, object]
     turn: Turn | None = None
+    examples: tuple[Turn, ...] = ()
 
 
 Event = Init | Progress | Thought | Token | Note | Warning | Error | Result

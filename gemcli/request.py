@@ -43,6 +43,7 @@ class Request:
         question: what is asked; may be empty in a plan.
         files: paths, directories, globs, ``-``.
         sources: inputs that came with their bytes, under names that are labels only; before the files.
+        shown: documents as they were sent before; before both.
         earlier: the conversation before.
         examples: files with the answer that the same question should get about each, shown as turns.
         stdin: ``auto``: without files, what is piped in is the document; ``never``: it was something else.
@@ -86,6 +87,7 @@ class Request:
     question: str
     files: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
+    shown: tuple[Document, ...] = ()
     earlier: tuple[Turn, ...] = ()
     examples: tuple[tuple[str, str], ...] = ()
     stdin: Literal["auto", "never"] = "auto"
@@ -247,7 +249,7 @@ def prepare(request: Request, emit: Emit, *, may_pull: bool = True) -> Prepared:
         max_tokens=request.max_tokens,
         longest=longest(card.config),
     )
-    taken = as_taken(documents, request, model.name, card, limits, emit)
+    taken = as_taken([*request.shown, *documents], request, model.name, card, limits, emit)
     examples = tuple(
         Turn(request.question, answer, as_taken(each, request, model.name, card, limits, emit))
         for each, (_, answer) in zip(shown, request.examples, strict=True)

@@ -27,8 +27,8 @@ PRIVATE = "X-Gemcli-Private"
 
 STAYS = frozenset(
     {
-        "files", "sources", "earlier", "examples", "stdin", "notices", "log", "device", "offline", "started",
-        "kv_bits", "attention", "host", "question", "logprobs",
+        "files", "sources", "shown", "earlier", "examples", "stdin", "notices", "log", "device", "offline",
+        "started", "kv_bits", "attention", "host", "question", "logprobs",
     }
 )  # fmt: skip
 """Fields of a request that mean nothing elsewhere, or travel in another form."""

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter
 from typing import Any
 
 from gemcli import worker
 from gemcli.assistant import answer
-from gemcli.chat.named import names_of, without
+from gemcli.chat.pending import Pending
 from gemcli.chat.said import Said, resumed
 from gemcli.errors import GemcliError, UsageError
-from gemcli.events import Event, Result
+from gemcli.events import Event, Init, Note, Result
+from gemcli.history import store
 from gemcli.ident import new_id
 from gemcli.loading import Loaded, make_ready
 from gemcli.pack.overflow import LEAST
@@ -29,6 +31,21 @@ LIVELY = 0.8
 """Temperature at which an answer is drawn again that would come out the same at 0."""
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A document of the conversation.
+
+    Attributes:
+        name: its name.
+        tokens: how many it has; None where that is not known.
+        comes: it was not shown yet, and comes with the next question.
+    """
+
+    name: str
+    tokens: int | None = None
+    comes: bool = False
+
+
 class Conversation:
     """Asks one question after the other.
 
@@ -38,10 +55,11 @@ class Conversation:
 
     def __init__(self, request: Request) -> None:
         self.base = replace(request, files=(), earlier=(), question="", stdin="never")
-        self.files: list[str] = list(request.files)
+        self.pending = Pending(request.files)
         """What the next question will be shown: not sent yet, or to be read anew for each question."""
         self.said: list[Said] = [resumed(turn) for turn in request.earlier]
         self.id = request.conversation or new_id()
+        self._examples = request.examples
         self._loaded = Loaded(alone=threading.Lock())
         self._again = 0
         self._left: int | None = None
@@ -50,6 +68,11 @@ class Conversation:
     def turns(self) -> tuple[Turn, ...]:
         """What was said, in order."""
         return tuple(each.turn for each in self.said)
+
+    @property
+    def asked(self) -> list[Said]:
+        """The turns that were asked, without the examples."""
+        return [each for each in self.said if not each.is_example]
 
     def warm(self) -> None:
         """Load the model while the person still types; what is wrong with it is told when it is asked."""
@@ -81,11 +104,14 @@ class Conversation:
         """
         if not self.said:
             raise UsageError("nothing was asked yet")
-        files, last = self.files, self.said.pop()
-        self.files = [*last.files, *(each for each in files if each not in last.files)]
+        said, pending, base = list(self.said), self.pending, self.base
+        last = self._without_last()
         before = len(self.said)
         request = replace(self.base, question=last.turn.question)
+        note = ""
         if last.finish != "interrupt":
+            if not self.base.temperature:
+                note = f"drawn at a temperature of {LIVELY}: at 0 the answer would be the same again"
             self._again += 1
             request = replace(
                 request,
@@ -93,11 +119,11 @@ class Conversation:
                 temperature=self.base.temperature or LIVELY,
             )
         try:
-            yield from self._asked(request)
+            yield from self._asked(request, note)
         finally:
             if len(self.said) == before:
-                self.said.append(last)
-                self.files = files
+                self.said, self.pending = said, pending
+                self.base = replace(self.base, examples=base.examples)
             else:
                 self._take_back(last, behind=1)
 
@@ -107,7 +133,7 @@ class Conversation:
         Raises:
             GemcliError, ModelError: a document cannot be read, or there is no model.
         """
-        request = replace(self.base, files=tuple(self.files), earlier=self.turns)
+        request = self._with(self.base)
         found: dict[str, Any] = {}
 
         def work(emit: worker.Emit) -> None:
@@ -118,18 +144,17 @@ class Conversation:
 
     def add(self, files: Sequence[str]) -> None:
         """Show more documents with the next question."""
-        self.files += [each for each in files if each not in self.files]
+        self.pending = self.pending.added(files)
 
-    def documents(self) -> list[tuple[str, int | None]]:
-        """Every document by its name, with its tokens; None for one that was not read yet."""
-        found: dict[str, int | None] = {}
+    def documents(self) -> list[Listed]:
+        """Every document that was shown, or will be with the next question."""
+        found: dict[str, Listed] = {}
         for each in self.said:
             for document in each.turn.documents:
-                found[document.source] = each.tokens.get(document.source)
-        for word in self.files:
-            for name in names_of(word):
-                found.setdefault(name, None)
-        return list(found.items())
+                found[document.source] = Listed(document.source, each.tokens.get(document.source))
+        for name in self.pending.names:
+            found.setdefault(name, Listed(name, comes=True))
+        return list(found.values())
 
     def drop(self, word: str) -> str:
         """Forget a document, by its number in `documents` or its name; returns the name.
@@ -137,24 +162,15 @@ class Conversation:
         Raises:
             UsageError: there is no such document.
         """
-        names = [name for name, _ in self.documents()]
+        names = [each.name for each in self.documents()]
         if word not in names and word.isdecimal() and 0 < int(word) <= len(names):
             word = names[int(word) - 1]
         if word not in names:
             raise UsageError(f"there is no document {word!r} in this conversation", "/files lists them.")
-        self.files = without(self.files, word)
-        self.said = [
-            replace(
-                each,
-                turn=replace(
-                    each.turn,
-                    documents=tuple(one for one in each.turn.documents if one.source != word),
-                ),
-                files=tuple(without(each.files, word)),
-            )
-            for each in self.said
-        ]
+        self.pending = self.pending.without(word)
+        self.said = [each.without(word) for each in self.said]
         self._left = None
+        self._tell(partial(store.drop, self.id, word))
         return word
 
     def undo(self) -> str:
@@ -165,15 +181,15 @@ class Conversation:
         """
         if not self.said:
             raise UsageError("there is nothing to take back")
-        last = self.said.pop()
-        self.files = [*last.files, *(each for each in self.files if each not in last.files)]
+        last = self._without_last()
         self._left = None
         self._take_back(last)
         return last.turn.question
 
     def clear(self) -> None:
         """Begin a new conversation, about nothing."""
-        self.said, self.files = [], []
+        self.said, self.pending = [], Pending()
+        self.base = replace(self.base, examples=self._examples)
         self.id = new_id()
         self._left = None
 
@@ -182,21 +198,30 @@ class Conversation:
         self.base = replace(self.base, **settings)
         self._left = None
 
-    def _asked(self, request: Request) -> Generator[Event]:
-        files = tuple(self.files)
-        request = replace(
-            request,
-            files=files,
-            earlier=self.turns,
-            conversation=self.id,
-            started=perf_counter(),
-        )
+    def _with(self, request: Request) -> Request:
+        """The request with what it is shown, and what was said before."""
+        return replace(request, files=self.pending.files, shown=self.pending.held, earlier=self.turns)
+
+    def _without_last(self) -> Said:
+        """Take the last turn out, with its examples; what it was shown is to be shown again."""
+        last = self.said.pop()
+        self.pending = last.shown.and_then(self.pending)
+        while self.said and self.said[-1].is_example:
+            self.said.pop()
+            self.base = replace(self.base, examples=self._examples)
+        return last
+
+    def _asked(self, request: Request, note: str = "") -> Generator[Event]:
+        """The events of an answer; `note` is said once it is under way."""
+        request = replace(self._with(request), conversation=self.id, started=perf_counter())
         events = answer(request, self._held())
         try:
             for event in events:
                 if isinstance(event, Result):
                     self._add(event, request)
                 yield event
+                if note and isinstance(event, Init):
+                    yield Note(note)
         except KeyboardInterrupt as interrupt:
             yield from self._ended(events, interrupt, request)
             raise
@@ -243,8 +268,12 @@ class Conversation:
         tokens = {each["source"]: each["tokens"] for each in plan.get("documents", ())}
         anew = read["overflow"] in ANEW
         chosen = read["tokens_read"] if anew else 0
-        self.said.append(Said(turn, request.files, tokens, None if finish is None else str(finish), chosen))
-        self.files = list(request.files) if anew else []
+        shown = Pending(request.files, request.shown)
+        self.said += [Said(each, is_example=True) for each in result.examples]
+        self.said.append(Said(turn, shown, tokens, None if finish is None else str(finish), chosen))
+        self.pending = shown if anew else Pending()
+        if result.examples:  # they are part of the conversation now
+            self.base = replace(self.base, examples=())
         if "budget" in plan:
             taken = usage["prompt_tokens"] + usage["completion_tokens"]
             self._left = plan["budget"] + plan["overhead_tokens"] - taken
@@ -254,7 +283,7 @@ class Conversation:
 
         Returns what is said of it.
         """
-        if self._left is None or not self.files:
+        if self._left is None or not self.pending:
             return []
         left, freed = self._left - len(question) // 3, 0
         for index, each in enumerate(self.said):
@@ -262,6 +291,9 @@ class Conversation:
                 break
             if each.chosen:
                 self.said[index] = replace(each, turn=replace(each.turn, documents=()), chosen=0)
+                question = each.turn.question
+                behind = sum(one.turn.question == question for one in self.said[index + 1 :])
+                self._tell(partial(store.leave_out, self.id, question, behind=behind))
                 left += each.chosen
                 freed += 1
         if not freed:
@@ -272,9 +304,10 @@ class Conversation:
         ]
 
     def _take_back(self, said: Said, behind: int = 0) -> None:
+        self._tell(partial(store.take_back, self.id, said.turn.question, behind=behind))
+
+    def _tell(self, change: Callable[..., None]) -> None:
         """Tell the history, which `-c` goes on from; where that fails, it goes on from too much."""
         if self.base.log:
-            from gemcli.history.store import take_back
-
             with suppress(GemcliError, OSError):
-                take_back(self.id, said.turn.question, lambda message: None, behind=behind)
+                change(warn=lambda message: None)

@@ -138,9 +138,9 @@ class _Words(Completer):
             for found in self._paths.get_completions(Document(rest, len(rest)), complete_event):
                 yield Completion(found.text + _slash(found), 0, found.display)
         elif name == "drop":
-            for source, _ in self._conversation.documents():
-                if source.startswith(rest):
-                    yield Completion(source, -len(rest))
+            for each in self._conversation.documents():
+                if each.name.startswith(rest):
+                    yield Completion(each.name, -len(rest))
         elif name == "model":
             from gemcli.hub.store import installed
 

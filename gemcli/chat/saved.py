@@ -17,7 +17,7 @@ def save(conversation: Conversation, path: Path) -> None:
     Raises:
         OSError: it cannot be written, or the file is there already.
     """
-    turns = [_turn(each) for each in conversation.said]
+    turns = [_turn(each) for each in conversation.asked]
     text = _json(conversation.id, turns) if path.suffix.lower() == ".json" else _markdown(turns)
     with path.open("x", encoding="utf-8", errors="replace") as file:
         file.write(text)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gemcli.chat.conversation import Conversation
+from gemcli.chat.conversation import Conversation, Listed
 from gemcli.errors import GemcliError, UsageError
 from gemcli.events import Event
 from gemcli.plural import counted
@@ -109,19 +109,24 @@ def _files(stage: Stage, _: str) -> str:
     found = stage.conversation.documents()
     if not found:
         return "there are no documents; /add FILE shows one"
-    names = [clean_line(name, terminal=True) for name, _ in found]
+    names = [clean_line(each.name, terminal=True) for each in found]
     width = max(map(cells, names))
     return "\n".join(
-        f"{number:>3}  {name}{' ' * (width - cells(name))}  "
-        + ("comes with the next question" if tokens is None else f"{tokens:>9,} tokens")
-        for number, (name, (_, tokens)) in enumerate(zip(names, found, strict=True), 1)
+        f"{number:>3}  {name}{' ' * (width - cells(name))}  " + _state(each)
+        for number, (name, each) in enumerate(zip(names, found, strict=True), 1)
     )
+
+
+def _state(document: Listed) -> str:
+    if document.comes:
+        return "comes with the next question"
+    return "was shown" if document.tokens is None else f"{document.tokens:>9,} tokens"
 
 
 def _plan(stage: Stage, _: str) -> str:
     found = stage.work(stage.conversation.plan())
     total, window, new = found["total_tokens"], found["window"], found["documents"]
-    said = len(stage.conversation.said)
+    said = len(stage.conversation.asked)
     lines = [f"{total:>9,}  of the {window:,} tokens of {found['model']} ({total / window:.0%})"]
     lines.append(f"{found['overhead_tokens']:>9,}  instructions and {counted(said, 'turn')}")
     lines += [f"{each['tokens']:>9,}  {each['source']}" for each in new]
@@ -166,7 +171,7 @@ def _save(stage: Stage, rest: str) -> str:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise GemcliError(f"cannot write {rest}: {reason}") from error
-    return f"{counted(len(stage.conversation.said), 'turn')} saved in {rest}"
+    return f"{counted(len(stage.conversation.asked), 'turn')} saved in {rest}"
 
 
 def _retry(stage: Stage, _: str) -> str:

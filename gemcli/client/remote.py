@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from collections.abc import Callable, Generator, Sequence
@@ -14,7 +15,7 @@ from gemcli import wire, worker
 from gemcli.client.address import Address, parse
 from gemcli.client.errors import BrokeOffError
 from gemcli.client.link import Link, Refused
-from gemcli.errors import GemcliError
+from gemcli.errors import GemcliError, InputError
 from gemcli.events import Error, Event, Init, Progress, Result, Token, Warning
 from gemcli.failure import failure
 from gemcli.ident import new_id
@@ -200,7 +201,13 @@ class _Run:
             emit(Progress("ingest", done, total, "bytes", each.source.name))
             report = partial(_report, emit, done, total, each.source.name)
             with each.source.open() as stream:
-                self.link.put(f"/gemcli/v1/blobs/{each.sha256}", _Told(stream, report), each.size, headers)
+                body = _Told(stream, each, report)
+                try:
+                    self.link.put(f"/gemcli/v1/blobs/{each.sha256}", body, each.size, headers)
+                except Refused as refused:
+                    if refused.code != "wrong_hash":
+                        raise
+                    raise InputError(f"{each.source.name} changed while it was sent", "Ask again.") from None
             done += each.size
 
 
@@ -209,16 +216,23 @@ def _report(emit: Emit, before: int, total: int, name: str, done: int) -> None:
 
 
 class _Told:
-    """A stream that tells how far it was read."""
+    """The first bytes of a file, as many as were announced; it tells how far it was read."""
 
-    def __init__(self, stream: Any, report: Callable[[int], None]) -> None:
+    def __init__(self, stream: Any, file: _File, report: Callable[[int], None]) -> None:
         self._stream = stream
+        self._file = file
         self._report = report
         self._done = 0
 
-    def read(self, size: int = -1) -> bytes:
-        """The next bytes."""
-        block = self._stream.read(_BLOCK if size < 0 else max(size, _BLOCK))
+    def read(self, _: int = -1) -> bytes:
+        """The next bytes.
+
+        Raises:
+            InputError: there are fewer than there were.
+        """
+        block = self._stream.read(min(_BLOCK, self._file.size - self._done))
+        if not block and self._done < self._file.size:
+            raise InputError(f"{self._file.source.name} became shorter while it was sent", "Ask again.")
         self._done += len(block)
         self._report(self._done)
         return block
@@ -241,9 +255,22 @@ def _hashed(source: Source) -> _File:
     assert source.path is not None, "what is no file was taken into memory"
     try:
         size = source.path.stat().st_size
+        sha256 = source.sha256()
+        if source.path.stat().st_size != size:  # somebody writes it: what was there at first is sent
+            sha256 = _beginning(source, size)
     except OSError as error:
         raise unreadable(source.name, error) from error
-    return _File(source, source.sha256(), size)
+    return _File(source, sha256, size)
+
+
+def _beginning(source: Source, size: int) -> str:
+    """SHA-256 of the first bytes of a file, hex."""
+    hasher = hashlib.sha256()
+    with source.open() as stream:
+        while size and (block := stream.read(min(_BLOCK, size))):
+            hasher.update(block)
+            size -= len(block)
+    return hasher.hexdigest()
 
 
 def _shapes(files: Sequence[_File]) -> list[dict[str, Any]]:

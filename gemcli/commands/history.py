@@ -229,6 +229,7 @@ def _turn(record: Record, seen: tuple[Seen, ...] | None = None) -> dict[str, Any
                 "sha256": each.document.sha256,
                 "path": None if each.path is None else str(each.path),
                 "parts": len(each.document.parts),
+                "dropped": each.is_dropped,
             }
             for each in seen
         ]

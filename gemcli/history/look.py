@@ -68,7 +68,7 @@ def shown(turns: Iterable[Record], warn: Warn) -> dict[int, tuple[Seen, ...]]:
     """
     ids = [record.id for record in turns]
     query = (
-        "SELECT document, path, size, changed, body FROM shown JOIN documents ON hash = document "
+        "SELECT body, path, size, changed, dropped FROM shown JOIN documents ON hash = document "
         "WHERE turn = ? ORDER BY position"
     )
 
@@ -77,8 +77,8 @@ def shown(turns: Iterable[Record], warn: Warn) -> dict[int, tuple[Seen, ...]]:
         for id in ids:
             rows = connection.execute(query, (id,)).fetchall()
             found[id] = tuple(
-                Seen(unpack(body), None if path is None else Path(path), size, changed)
-                for _, path, size, changed, body in rows
+                Seen(unpack(body), None if path is None else Path(path), size, changed, bool(dropped))
+                for body, path, size, changed, dropped in rows
             )
         return found
 

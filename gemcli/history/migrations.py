@@ -72,6 +72,8 @@ STEPS = (
     ) WITHOUT ROWID;
     CREATE INDEX held_file ON held (file);
     """,
+    # Whether the conversation goes on without it.
+    "ALTER TABLE shown ADD COLUMN dropped INTEGER NOT NULL DEFAULT 0;",
 )
 
 

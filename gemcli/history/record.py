@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _OWN = ("answer", "finish_reason", "id", "model", "plan", "schema_version")
 _NO_SETTING = (
-    "question", "model", "system", "files", "sources", "examples", "earlier", "stdin", "started",
+    "question", "model", "system", "files", "sources", "shown", "examples", "earlier", "stdin", "started",
     "conversation", "notices", "log", "private", "keep", "schema",
 )  # fmt: skip
 _HASTE_S = 1.0  # to wait for other writers when the person wants it to end

@@ -53,7 +53,9 @@ def resume(word: str | None, warn: Warn) -> Resumed:
         raise UsageError(
             f"nothing in the conversation {id} was answered", f"`gemcli history show {id}` shows it."
         )
-    seen = look.shown(records, warn)
+    seen = {
+        id: [one for one in shown if not one.is_dropped] for id, shown in look.shown(records, warn).items()
+    }
     turns = tuple(
         Turn(record.question, record.answer, tuple(one.document for one in seen.get(record.id, ())))
         for record in records

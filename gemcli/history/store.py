@@ -11,11 +11,15 @@ from typing import Any
 from gemcli.errors import GemcliError
 from gemcli.history import index, media
 from gemcli.history.database import Warn, transaction, work
-from gemcli.history.documents import pack
+from gemcli.history.documents import pack, unpack
 from gemcli.history.media import Draft
 from gemcli.history.values import Record, Seen
 from gemcli.parts import Audio, Document, Image, Text
 
+_LAST = (
+    "SELECT id FROM turns WHERE conversation = ? AND question = ? AND kind = 'asked' "
+    "AND ending NOT IN ('error', 'undone') AND trim(answer) != '' ORDER BY id DESC LIMIT 1 OFFSET ?"
+)
 _COLUMNS = "conversation, at, kind, question, system, model, options, answer, ending, details, sources"
 
 
@@ -51,15 +55,69 @@ def take_back(conversation: str, question: str, warn: Warn, *, behind: int = 0) 
     Raises:
         GemcliError: the database cannot be used.
     """
+    # With the examples right before it, which are there for it.
     change = (
-        "UPDATE turns SET ending = 'undone' WHERE id = (SELECT id FROM turns WHERE conversation = ? "
-        "AND question = ? AND kind = 'asked' AND ending NOT IN ('error', 'undone') AND trim(answer) != '' "
-        "ORDER BY id DESC LIMIT 1 OFFSET ?)"
+        "UPDATE turns SET ending = 'undone' WHERE conversation = ?1 AND id <= ?2 AND id > "
+        "(SELECT coalesce(max(id), 0) FROM turns WHERE conversation = ?1 AND kind = 'asked' AND id < ?2)"
     )
+
+    def task(connection: sqlite3.Connection) -> None:
+        def change_it() -> None:
+            turn = connection.execute(_LAST, (conversation, _text(question), behind)).fetchone()
+            if turn is not None:
+                connection.execute(change, (conversation, *turn))
+
+        transaction(connection, change_it)
+
+    work(task, warn)
+
+
+def leave_out(conversation: str, question: str, warn: Warn, *, behind: int = 0) -> None:
+    """Let the conversation go on without what the last turn that asked this was shown.
+
+    Args:
+        conversation: its id.
+        question: of the turn.
+        warn: gets what there is to say.
+        behind: so many newer turns asked the same.
+
+    Raises:
+        GemcliError: the database cannot be used.
+    """
+    change = f"UPDATE shown SET dropped = 1 WHERE turn = ({_LAST})"
     values = (conversation, _text(question), behind)
 
     def task(connection: sqlite3.Connection) -> None:
         transaction(connection, lambda: connection.execute(change, values))
+
+    work(task, warn)
+
+
+def drop(conversation: str, source: str, warn: Warn) -> None:
+    """Let the conversation go on without a document; that it was shown stays in the history.
+
+    Args:
+        conversation: its id.
+        source: the document's name.
+        warn: gets what there is to say.
+
+    Raises:
+        GemcliError: the database cannot be used.
+    """
+    query = (
+        "SELECT turn, position, body FROM shown JOIN documents ON hash = document "
+        "WHERE turn IN (SELECT id FROM turns WHERE conversation = ?)"
+    )
+    change = "UPDATE shown SET dropped = 1 WHERE turn = ? AND position = ?"
+
+    def task(connection: sqlite3.Connection) -> None:
+        def change_it() -> None:
+            for turn, position, body in connection.execute(query, (conversation,)).fetchall():
+                with suppress(ValueError):  # a document that is damaged has no name
+                    if unpack(body).source == source:
+                        connection.execute(change, (turn, position))
+
+        transaction(connection, change_it)
 
     work(task, warn)
 
@@ -123,7 +181,7 @@ def _insert(
             connection.executemany("INSERT OR IGNORE INTO held VALUES (?, ?)", held)
             path = None if one.path is None else _text(str(one.path))
             connection.execute(
-                "INSERT INTO shown VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO shown (turn, position, document, path, size, changed) VALUES (?, ?, ?, ?, ?, ?)",
                 (turn, position, hash, path, one.size, one.changed),
             )
 

@@ -19,12 +19,14 @@ class Seen:
         path: the file that it came from, absolute; None where it was none.
         size, changed: that file's bytes and time of last change (ns) when it was read; None where it changed
             meanwhile.
+        is_dropped: the conversation goes on without it.
     """
 
     document: Document
     path: Path | None = None
     size: int | None = None
     changed: int | None = None
+    is_dropped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

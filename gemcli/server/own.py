@@ -59,6 +59,7 @@ class Question:
         question: what is asked.
         fields: of `Request`.
         sources: inputs, with the hashes of their bytes.
+        documents: inputs as they were sent before.
         earlier: turns before, likewise.
         turn: whether it wants to know what the model was shown.
     """
@@ -67,6 +68,7 @@ class Question:
     question: str
     fields: Mapping[str, Any]
     sources: Named
+    documents: tuple[Document, ...]
     earlier: tuple[Earlier, ...]
     turn: bool = False
 
@@ -168,7 +170,8 @@ class Own:
                 for each in asked.earlier
             ]
             earlier = served.turns(request, past, cancelled)
-            request = replace(request, sources=_filled(asked.sources, held), earlier=earlier)
+            sources = _filled(asked.sources, held)
+            request = replace(request, sources=sources, shown=asked.documents, earlier=earlier)
             yield from served.answer(model, request, cancelled)
 
     async def _lines(
@@ -219,22 +222,26 @@ def read(body: Fields) -> Question:
         question=body.text("question") or "",
         fields=_settings(request),
         sources=_sources(body, "sources"),
+        documents=_documents(body),
         earlier=tuple(map(_earlier, body.objects("earlier"))),
         turn=body.flag("turn"),
     )
 
 
 def _earlier(turn: Fields) -> Earlier:
-    shapes = turn.items("documents")
+    question, answer = turn.text("question") or "", turn.text("answer") or ""
+    return Earlier(question, answer, _sources(turn, "sources"), _documents(turn))
+
+
+def _documents(of: Fields) -> tuple[Document, ...]:
+    """Documents as they were sent before."""
+    shapes = of.items("documents")
     try:
         if not all(isinstance(each, str) for each in shapes):
             raise ValueError("no text")
-        documents = wire.documents_from(shapes)
+        return wire.documents_from(shapes)
     except ValueError:
-        raise bad(f"{turn.path('documents')} are no documents", turn.path("documents")) from None
-    return Earlier(
-        turn.text("question") or "", turn.text("answer") or "", _sources(turn, "sources"), documents
-    )
+        raise bad(f"{of.path('documents')} are no documents", of.path("documents")) from None
 
 
 def _settings(request: Fields) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def test_what_was_read_is_not_read_again(folder, model):
     conversation.warm()
     first = result(conversation.ask("What is the code?")).data
     assert first["usage"]["cached_tokens"] == 0
-    assert conversation.files == []
+    assert not conversation.pending
     read = first["usage"]["prompt_tokens"]
     second = result(conversation.ask("Why?")).data
     conversation.add(["b.md"])
@@ -82,5 +82,5 @@ def test_an_answer_that_is_stopped_leaves_the_model_in_order(folder, model):
         list(events)
     assert conversation.turns[0].answer == whole, "nothing came in its place"
     assert conversation.undo() == "What is the code?"
-    assert conversation.files == ["a.md"]
+    assert conversation.pending.files == ("a.md",)
     assert result(conversation.ask("What is the code?")).data["answer"] == whole

@@ -108,6 +108,66 @@ def test_documents_that_are_forgotten_and_shown_again(place):
     ]
 
 
+def shown(place, *flags, typed, **script):
+    """Of each answer: the documents that came with it, and the tokens of its prompt."""
+    done = place.run(*flags, "-o", "json", typed=typed, **script)
+    assert done.returncode == 0, done.stderr
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    sources = [[each["source"] for each in one["plan"]["documents"]] for one in results]
+    return list(zip(sources, (one["usage"]["prompt_tokens"] for one in results), strict=True))
+
+
+def test_what_an_earlier_run_read_is_there_though_its_files_are_gone(place):
+    place.file("a.md", "One line.\nThe launch code is 7431.\n")
+    [(_, tokens)] = shown(place, "a.md#line=2", typed="What?\n")
+    (place.folder / "a.md").unlink()
+    done = place.run("-c", "--no-log", typed="/files\n/undo\n/files\n")
+    assert [line.split(maxsplit=2)[2] for line in done.stderr.decode().splitlines()[::2]] == [
+        "was shown",
+        "comes with the next question",
+    ]
+    assert shown(place, "-c", typed="/retry\n/undo\nWhat?\n/retry\n") == [(["a.md"], tokens)] * 3
+
+
+def test_what_was_dropped_stays_so_where_it_goes_on(place):
+    place.file("a.md")
+    place.file("b.md")
+    typed = "One?\n/drop a.md\nTwo?\n"
+    (_, (_, tokens)) = shown(place, "a.md", "b.md", typed=typed)
+    again = shown(place, "-c", typed="/undo\nTwo?\n/drop b.md\n")
+    assert again == [([], tokens)]
+    [(_, fewer)] = shown(place, "-c", typed="/undo\nTwo?\n")
+    assert fewer < tokens
+    turns = json.loads(place.gemcli("history", "show", "-o", "json"))["turns"]
+    assert [(one["source"], one["dropped"]) for one in turns[0]["documents"]] == [
+        ("a.md", True),
+        ("b.md", True),
+    ]
+
+
+def test_examples_come_once(place):
+    place.file("a.md")
+    typed = "One?\nTwo?\n/undo\n/undo\nThree?\n/retry\nFour?\n/save t.json\n"
+    one, two, three, again, four = shown(place, "--example", "a.md=yes", typed=typed)
+    assert three[1] == again[1] == one[1] + 2 * len("ee"), "the examples are there again, with their question"
+    assert four[1] - three[1] == two[1] - one[1] + 1, "and are not asked anew with the second"
+    turns = json.loads((place.folder / "t.json").read_text())["turns"]
+    assert [each["question"] for each in turns] == ["Three?", "Four?"]
+    turns = json.loads(place.gemcli("history", "show", "-o", "json"))["turns"]
+    kept = [(each["kind"], each["question"]) for each in turns if each["finish_reason"] != "undone"]
+    assert kept == [("example", "Three?"), ("asked", "Three?"), ("asked", "Four?")]
+    [(_, tokens)] = shown(place, "-c", typed="Five?\n")
+    assert tokens - four[1] == four[1] - three[1]
+
+
+def test_a_retry_says_that_it_is_drawn(place):
+    done = place.run(typed="One?\n/retry\n")
+    assert done.stderr.decode() == (
+        "gemcli: drawn at a temperature of 0.8: at 0 the answer would be the same again\n"
+    )
+    assert place.run("--temperature", "0.5", typed="One?\n/retry\n").stderr == b""
+
+
 def test_a_long_document_is_chosen_from_for_each_question(place):
     chapters = [f"Chapter {n}. The code of city {n} is {n * 7919}. {'Rain fell. ' * 40}" for n in range(60)]
     place.file("long.md", "\n\n".join(chapters))
@@ -123,6 +183,15 @@ def test_a_long_document_is_chosen_from_for_each_question(place):
     left_out = [[one for one in each["warnings"] if "left out from now on" in one] for each in results]
     assert left_out[0] == []
     assert any(left_out), "the window cannot hold the passages of six questions"
+
+
+def test_a_long_conversation_goes_on_with_what_was_left_of_it(place):
+    chapters = [f"Chapter {n}. The code of city {n} is {n * 7919}. {'Rain fell. ' * 40}" for n in range(60)]
+    place.file("long.md", "\n\n".join(chapters))
+    questions = [f"What is the code of city {n}?" for n in (3, 31, 59, 12, 44, 7)]
+    *_, (_, tokens) = shown(place, "long.md", typed="\n".join(questions), window=4096)
+    [(_, again)] = shown(place, "-c", typed="/undo\n/plan\nWell?\n", window=4096)
+    assert again < tokens
 
 
 def test_a_conversation_that_outgrows_the_window(place):
