@@ -40,12 +40,16 @@ class Refused(GemcliError):
         message: what it said.
         hint: what to do about it.
         status: of HTTP.
+        code: a word for programs; None where it gave none.
         body: its JSON.
     """
 
-    def __init__(self, message: str, hint: str | None, status: int, body: Mapping[str, Any]) -> None:
+    def __init__(
+        self, message: str, hint: str | None, status: int, code: str | None, body: Mapping[str, Any]
+    ) -> None:
         super().__init__(message, hint)
         self.status = status
+        self.code = code
         self.body = body
 
 
@@ -197,7 +201,7 @@ class Link:
         kind = _KINDS.get(str(code))
         if kind is not None:
             raise kind(f"{shown}: {message}")
-        raise Refused(f"{shown}: {message}", None, response.status, body)
+        raise Refused(f"{shown}: {message}", None, response.status, code, body)
 
 
 _KINDS = {
