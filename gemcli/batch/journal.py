@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -33,12 +34,8 @@ class Journal:
         """Whether a torn line was dropped."""
         self.done: dict[str, dict[str, Mapping[str, Any]]] = {}
         """Records that are there: by key, then by source."""
+        self._file: BinaryIO = _opened(path)
         try:
-            self._file: BinaryIO = path.open("a+b", buffering=0)
-        except OSError as error:
-            raise GemcliError(f"cannot write {path}: {error.strerror or error}") from error
-        try:
-            _lock(self._file, path)
             self._read(again)
         except BaseException:
             self._file.close()
@@ -106,28 +103,58 @@ class Journal:
 
     def _keep_good(self, end: int) -> None:
         """Leave the records of what failed out of the file, in one step."""
-        draft = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
+        path = self.path.resolve()  # a link stays one
+        draft = path.with_name(f"{path.name}.{os.getpid()}.part")
         try:
             with draft.open("xb") as file:
+                shutil.copymode(path, draft)  # who may not read the answers still may not
                 for line, begin in lines(self._file):
                     if begin < end and (record := self._record(line)) and record["status"] != "error":
                         file.write(line)
                 file.flush()
                 os.fsync(file.fileno())
-            draft.replace(self.path)
+            draft.replace(path)
         except OSError as error:
             raise GemcliError(f"cannot write {self.path}: {error.strerror or error}") from error
         finally:
             draft.unlink(missing_ok=True)
         self._file.close()
-        self._file = self.path.open("a+b", buffering=0)
-        _lock(self._file, self.path)
+        self._file = _opened(self.path)
 
     def _foreign(self) -> UsageError:
         return UsageError(
             f"{self.path} holds something else than the records of a batch",
             "Name another file with --out: nothing was changed in this one.",
         )
+
+
+def _opened(path: Path) -> BinaryIO:
+    """The file, open for more, and kept from other batches.
+
+    Raises:
+        GemcliError: it cannot be written, or another batch is writing it.
+    """
+    while True:
+        try:
+            file = path.open("a+b", buffering=0)
+        except OSError as error:
+            raise GemcliError(f"cannot write {path}: {error.strerror or error}") from error
+        try:
+            _lock(file, path)
+            if _is_still(file, path):
+                return file
+        except BaseException:
+            file.close()
+            raise
+        file.close()
+
+
+def _is_still(file: BinaryIO, path: Path) -> bool:
+    """Whether a file has this name yet: another batch may have put a new one in its place (`_keep_good`)."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _lock(file: BinaryIO, path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gemcli.batch import journal as journals
 from gemcli.batch.journal import Journal
 from gemcli.errors import GemcliError, UsageError
 from gemcli.json_lines import encode
@@ -95,6 +98,46 @@ def test_what_failed_is_dropped_where_it_is_to_be_tried_again(tmp_path: Path) ->
         journal.append(record("b", "b"))
     assert [each["source"] for each in lines(path)] == ["a", "c", "b"]
     assert not [*tmp_path.glob("*.part")]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no such modes and links")
+def test_what_is_dropped_changes_neither_who_may_read_nor_where_it_is(tmp_path: Path) -> None:
+    path, link = tmp_path / "elsewhere" / "o.jsonl", tmp_path / "o.jsonl"
+    path.parent.mkdir()
+    link.symlink_to(path)
+    with Journal(link) as journal:
+        journal.append(record("a", "k1"))
+        journal.append(record("b", "k2", status="error"))
+    path.chmod(0o600)
+    with Journal(link, again=True) as journal:
+        assert set(journal.done) == {"k1"}
+        journal.append(record("b", "k2"))
+    assert link.is_symlink()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [each["source"] for each in lines(path)] == ["a", "b"]
+    assert [each.name for each in path.parent.iterdir()] == ["o.jsonl"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="an open file keeps its name there")
+def test_a_file_that_was_replaced_while_it_was_opened_is_not_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another batch with --retry ends between our opening of the file and our lock on it."""
+    path, lock = tmp_path / "o.jsonl", journals._lock
+    path.write_bytes(encode(record("a", "k1")))
+    others = [encode(record("a", "k1")) + encode(record("b", "k2"))]
+
+    def late(file: Any, there: Path) -> None:
+        if others:
+            (tmp_path / "new").write_bytes(others.pop())
+            (tmp_path / "new").replace(path)
+        lock(file, there)
+
+    monkeypatch.setattr(journals, "_lock", late)
+    with Journal(path) as journal:
+        assert set(journal.done) == {"k1", "k2"}
+        journal.append(record("c", "k3"))
+    assert [each["source"] for each in lines(path)] == ["a", "b", "c"]
 
 
 def test_a_folder_is_no_file_to_write_to(tmp_path: Path) -> None:
