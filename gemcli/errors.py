@@ -23,6 +23,10 @@ class GemcliError(Exception):
         self.hint = hint
 
 
+class OutputError(GemcliError):
+    """stdout cannot be written: whatever else is said there would be lost."""
+
+
 class UsageError(GemcliError):
     """The command line itself is wrong."""
 

@@ -12,7 +12,7 @@ from gemcli.chat import words
 from gemcli.chat.clipboard import to_clipboard
 from gemcli.chat.conversation import Conversation
 from gemcli.commands.follow import follow
-from gemcli.errors import GemcliError
+from gemcli.errors import GemcliError, OutputError
 from gemcli.events import Error, Event, Result
 from gemcli.failure import Terminated, failure
 from gemcli.ui.keys import unread
@@ -202,10 +202,10 @@ class Loop:
         return made[0]
 
     def _failed(self, error: Exception) -> None:
-        """Say what went wrong; the conversation goes on, unless nobody reads what it says."""
+        """Say what went wrong; the conversation goes on, unless its answers reach nobody."""
         why = failure(error)
         self.code = why.code
-        if not why.message:
+        if not why.message or isinstance(error, OutputError):
             raise error
         if self._debug:
             import traceback

@@ -20,7 +20,12 @@ def save(conversation: Conversation, path: Path) -> None:
     turns = [_turn(each) for each in conversation.asked]
     text = _json(conversation.id, turns) if path.suffix.lower() == ".json" else _markdown(turns)
     with path.open("x", encoding="utf-8", errors="replace") as file:
-        file.write(text)
+        try:
+            file.write(text)
+            file.flush()
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
 
 
 def _turn(said: Said) -> dict[str, Any]:

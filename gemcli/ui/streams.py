@@ -12,7 +12,7 @@ import select
 import sys
 from typing import TextIO
 
-from gemcli.errors import EXIT_READER_GONE, GemcliError
+from gemcli.errors import EXIT_READER_GONE, OutputError
 
 _GONE = {errno.EPIPE, errno.ECONNRESET, errno.ESHUTDOWN, errno.EIO}
 
@@ -102,7 +102,7 @@ class Stream:
 class Out(Stream):
     """stdout: the answer and nothing else.
 
-    Every method raises `ReaderGone` when nobody reads any more, and GemcliError when the bytes cannot be
+    Every method raises `ReaderGone` when nobody reads any more, and OutputError when the bytes cannot be
     written for another reason (a full disk).  After either it accepts and forgets everything.
     """
 
@@ -121,12 +121,12 @@ class Out(Stream):
             self.to_null()
             if error.errno in _GONE or (os.name == "nt" and error.errno == errno.EINVAL):
                 raise ReaderGone from error
-            raise GemcliError(
+            raise OutputError(
                 f"cannot write to stdout: {error.strerror}", "Free some space or send the output elsewhere."
             ) from error
         except ValueError as error:
             self.gone = True
-            raise GemcliError("stdout is closed", "Send the output to a file or a pipe.") from error
+            raise OutputError("stdout is closed", "Send the output to a file or a pipe.") from error
 
     def check_reader(self) -> None:
         """Notice a reader that left before there was anything to write, where the system can tell."""

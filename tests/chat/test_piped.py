@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 
 import pytest
 
@@ -106,6 +108,44 @@ def test_documents_that_are_forgotten_and_shown_again(place):
         "1 c.md comes with the next question",
         "1 c.md 51 tokens",
     ]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device that is always full is Linux's")  # noqa: PTH110
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_answers_that_cannot_be_written_end_it(place, form):
+    with open("/dev/full", "wb") as full:  # noqa: PTH123
+        done = subprocess.run(
+            place.words("-o", form), cwd=place.folder, env=place.environment, input=b"One?\nTwo?\nThree?\n",
+            stdout=full, stderr=subprocess.PIPE, timeout=60, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.decode() == (
+        "gemcli: error: cannot write to stdout: No space left on device\n"
+        "gemcli: hint: Free some space or send the output elsewhere.\n"
+    )
+
+
+def test_what_could_not_be_saved_leaves_nothing(tmp_path, monkeypatch):
+    from pathlib import Path
+
+    from gemcli.chat.conversation import Conversation
+    from gemcli.chat.saved import save
+    from gemcli.request import Request
+
+    opened = Path.open
+
+    def small(path, *arguments, **options):
+        file = opened(path, *arguments, **options)
+        monkeypatch.setattr(file, "write", fail, raising=False) if path.parent == tmp_path else None
+        return file
+
+    def fail(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "open", small)
+    with pytest.raises(OSError, match="No space"):
+        save(Conversation(Request("")), tmp_path / "t.md")
+    assert list(tmp_path.iterdir()) == []
 
 
 def shown(place, *flags, typed, **script):
