@@ -17,7 +17,7 @@ from gemcli.errors import SchemaError
 from gemcli.events import Event, Progress, Result, Thought, Token
 from gemcli.server import asked, metrics, replies
 from gemcli.server.body import take
-from gemcli.server.desk import Desk, Streamed, attended, pulsed
+from gemcli.server.desk import Desk, Streamed, attended, is_answer, pulsed
 from gemcli.server.faults import fault
 from gemcli.server.fields import parse
 from gemcli.server.gate import Gate
@@ -127,8 +127,7 @@ class Api:
 
 def _cut(result: dict[str, Any]) -> dict[str, Any]:
     """A result; one too short for its schema is no failure in this API, which says that it was cut."""
-    error = result["error"]
-    if error is None or error["code"] != SchemaError.exit_code:
+    if result["error"] is None or not is_answer(result):
         return result
     return {**result, "error": None, "finish_reason": "length"}
 

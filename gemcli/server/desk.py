@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Coroutine, Mapping
 from contextlib import aclosing, suppress
 from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
+from gemcli.errors import SchemaError
 from gemcli.events import Event, Result
 from gemcli.server.gate import Gate
 from gemcli.server.limits import Limits
@@ -52,15 +53,22 @@ class Desk:
             try:
                 async with aclosing(follow(begin, self._limits.answer_s)) as events:
                     async for event in events:
-                        if isinstance(event, Result) and event.data["error"] is None:
+                        if isinstance(event, Result) and is_answer(event.data):
                             self._metrics.answered(event.data)
                         yield event
             except (asyncio.CancelledError, GeneratorExit):
                 self._metrics.ended("cancelled")
                 raise
+            except SchemaError:
+                raise  # it was counted as an answer
             except BaseException:
                 self._metrics.ended("error")
                 raise
+
+
+def is_answer(result: Mapping[str, Any]) -> bool:
+    """Whether a result counts as an answer: also one that was cut, too short for its schema."""
+    return result["error"] is None or result["error"]["code"] == SchemaError.exit_code
 
 
 class Streamed:
