@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,6 +90,11 @@ class Blocks:
     def shape(self) -> tuple[int, ...]:
         """Shape of the array of weights."""
         return self.values.shape
+
+    def each(self, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Blocks:
+        """The values, scales and minima, changed alike; the last axis of each stays as it is."""
+        mins = None if self.mins is None else change(self.mins)
+        return Blocks(change(self.values), change(self.scales), mins, self.group)
 
     def dequantize(self) -> _Floats:
         """The weights as float32 [..., in], equal bit for bit to GGML's own."""

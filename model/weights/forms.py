@@ -231,7 +231,6 @@ def halves(rows: NDArray, heads: int) -> NDArray:
 
 def in_halves(read: Blocks | np.ndarray, heads: int) -> Blocks | np.ndarray:
     """`halves` of integers or of floats."""
-    if not isinstance(read, Blocks):
-        return halves(read, heads)
-    mins = None if read.mins is None else halves(read.mins, heads)
-    return Blocks(halves(read.values, heads), halves(read.scales, heads), mins, read.group)
+    if isinstance(read, Blocks):
+        return read.each(lambda array: halves(array, heads))
+    return halves(read, heads)

@@ -258,16 +258,11 @@ _ROUNDING = threading.Lock()  # the search uses all cores by itself, and memory 
 
 def _rounded(weights: np.ndarray, bits: Bits) -> Blocks:
     flat = quantize(weights.reshape(-1, weights.shape[-1]), bits)
-    outer = weights.shape[:-1]
-    mins = None if flat.mins is None else flat.mins.reshape(*outer, -1)
-    return Blocks(flat.values.reshape(weights.shape), flat.scales.reshape(*outer, -1), mins, flat.group)
+    return flat.each(lambda array: array.reshape(*weights.shape[:-1], -1))
 
 
 def _one(read: Blocks | np.ndarray, number: int) -> Blocks | np.ndarray:
-    if not isinstance(read, Blocks):
-        return read[number]
-    mins = None if read.mins is None else read.mins[number]
-    return Blocks(read.values[number], read.scales[number], mins, read.group)
+    return read.each(lambda array: array[number]) if isinstance(read, Blocks) else read[number]
 
 
 def _is_finite(read: Blocks | np.ndarray) -> bool:
