@@ -13,8 +13,8 @@ from typing import Literal
 
 from model.config import ModelConfig
 from model.errors import FormatError
-from model.weights.names import Source
-from model.weights.params import abstract, abstract_layer, parts
+from model.weights.names import Source, mixer_of, stretches
+from model.weights.params import abstract
 
 _TRANSFORMER: dict[str, tuple[str, ...]] = {
     "attn_norm": ("input_layernorm.weight",),
@@ -109,18 +109,15 @@ class HFNames:
 
     def in_layer(self, config: ModelConfig, index: int, place: str) -> Iterator[Source]:
         """The tensors whose rows, one after the other, make up a field of `LayerParams` in layer `index`."""
-        spec, first = config.layers[index], 0
-        rows, *rest = getattr(abstract_layer(config, spec, 1), place).shape[1:]
         if self.block == "griffin":
             table = _GRIFFIN
         else:
-            table = _TRANSFORMER if spec.post_norms else _TRANSFORMER | _PRE_NORM_ONLY
-        for suffix, size in zip(table[place], parts(spec, place) or (rows,), strict=True):
-            if size:
-                name = f"{self.prefix}layers.{index}.{suffix}"
-                stored = (size, 1, *rest) if place == "rec_conv" else None  # a convolution of one channel
-                yield Source(name, (size, *rest), first, plus=self._plus(place), stored=stored)
-            first += size
+            table = _TRANSFORMER if config.layers[index].post_norms else _TRANSFORMER | _PRE_NORM_ONLY
+        for suffix, shape, first in stretches(config, index, place, table[place]):
+            name = f"{self.prefix}layers.{index}.{suffix}"
+            # A convolution is one of a single channel.
+            stored = (shape[0], 1, *shape[1:]) if place == "rec_conv" else None
+            yield Source(name, shape, first, plus=self._plus(place), stored=stored)
 
     def is_superfluous(self, config: ModelConfig, name: str) -> bool:
         """Whether a tensor that no place asks for may lie in the checkpoint all the same.
@@ -136,12 +133,9 @@ class HFNames:
             r"layers\.|embed_tokens|norm\.|final_norm|per_layer", name.removeprefix(self.prefix)
         ):
             return True  # beside a decoder without a name of its own: encoders
-        found = _OWN_KEYS_AND_VALUES.fullmatch(name.removeprefix(self.prefix))
-        if not found or int(found[1]) >= len(config.layers):
-            return False
-        mixer = config.layers[int(found[1])].attention
+        mixer = mixer_of(config, _OWN_KEYS_AND_VALUES.fullmatch(name.removeprefix(self.prefix)))
         return mixer is not None and (
-            mixer.source is not None or (found[2] == "v_proj" and mixer.tied_values)
+            mixer.source is not None or (mixer.tied_values and name.endswith("v_proj.weight"))
         )
 
     def _plus(self, place: str) -> float:

@@ -6,10 +6,10 @@ One table serves every architecture: a place that a model lacks is simply not as
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from model.config import ModelConfig
+from model.config import AttentionSpec, ModelConfig
 from model.weights.params import abstract, abstract_layer, parts
 
 _LAYER: dict[str, tuple[str, ...]] = {
@@ -76,13 +76,30 @@ def top(config: ModelConfig, place: str) -> Source:
 
 def in_layer(config: ModelConfig, index: int, place: str) -> Iterator[Source]:
     """The tensors whose rows, one after the other, make up a field of `LayerParams` in layer `index`."""
+    spec, suffixes = config.layers[index], _LAYER[place]
+    heads = spec.attention.projections if spec.attention and config.adjacent_pairs else ()
+    for suffix, shape, first in stretches(config, index, place, suffixes):
+        number = suffixes.index(suffix)
+        rotary = heads[number] if place.startswith("qkv") and number < 2 and heads else 0
+        yield Source(f"blk.{index}.{suffix}", shape, first, rotary)
+
+
+def stretches(
+    config: ModelConfig, index: int, place: str, suffixes: Sequence[str]
+) -> Iterator[tuple[str, tuple[int, ...], int]]:
+    """Of the tensors that make up a field of `LayerParams` in layer `index`: which, its shape, its first row.
+
+    Args:
+        config: the architecture.
+        index: of the layer.
+        place: the field.
+        suffixes: what the tensors are called within the layer; one that has no rows is passed over.
+    """
     spec, first = config.layers[index], 0
     rows, *rest = getattr(abstract_layer(config, spec, 1), place).shape[1:]
-    heads = spec.attention.projections if spec.attention and config.adjacent_pairs else ()
-    for number, (suffix, size) in enumerate(zip(_LAYER[place], parts(spec, place) or (rows,), strict=True)):
+    for suffix, size in zip(suffixes, parts(spec, place) or (rows,), strict=True):
         if size:
-            rotary = heads[number] if place.startswith("qkv") and number < 2 and heads else 0
-            yield Source(f"blk.{index}.{suffix}", (size, *rest), first, rotary)
+            yield suffix, (size, *rest), first
         first += size
 
 
@@ -94,8 +111,12 @@ def is_superfluous(config: ModelConfig, name: str) -> bool:
     """
     if name == "rope_freqs.weight":
         return any(spec.attention and spec.attention.rope.proportional for spec in config.layers)
-    found = _OWN_KEYS_AND_VALUES.fullmatch(name)
-    if not found or int(found[1]) >= len(config.layers):
-        return False
-    mixer = config.layers[int(found[1])].attention
+    mixer = mixer_of(config, _OWN_KEYS_AND_VALUES.fullmatch(name))
     return mixer is not None and mixer.source is not None
+
+
+def mixer_of(config: ModelConfig, found: re.Match[str] | None) -> AttentionSpec | None:
+    """The attention of the layer whose number a name's first group is; None where there is none."""
+    if not found or int(found[1]) >= len(config.layers):
+        return None
+    return config.layers[int(found[1])].attention
