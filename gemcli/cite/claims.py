@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from gemcli.cite.match import Citation, Sources
-from gemcli.pack.assemble import names_of
+from gemcli.pack.compose import names_of
 from gemcli.parts import Anchor, Document
 
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)

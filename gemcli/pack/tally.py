@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gemcli.keep import Keep
-from gemcli.pack.assemble import Template, assemble, compose, names_of, written
+from gemcli.pack.assemble import Template, assemble
+from gemcli.pack.compose import compose, names_of, written
 from gemcli.pack.cost import Costs
 from gemcli.pack.media import Media
 from gemcli.parts import Document, Text

@@ -5,7 +5,8 @@ import scripted
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemcli.pack.assemble import BASE_STOPS, DENIAL, REMINDER, SURE, SYSTEM, assemble, compose
+from gemcli.pack.assemble import BASE_STOPS, DENIAL, REMINDER, SURE, SYSTEM, assemble
+from gemcli.pack.compose import compose
 from gemcli.parts import Anchor, Document, Text
 from gemcli.turns import Turn
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemcli.bench.answers import read_questions
-from gemcli.pack.assemble import compose
+from gemcli.pack.compose import compose
 from gemcli.pack.select import Selection, select
 from gemcli.parts import Anchor, Document, Image, Part, Text
 

@@ -9,7 +9,8 @@ import scripted
 from gemcli.errors import DoesNotFitError
 from gemcli.events import Note, Progress, Warning
 from gemcli.keep import Keep
-from gemcli.pack.assemble import assemble, compose
+from gemcli.pack.assemble import assemble
+from gemcli.pack.compose import compose
 from gemcli.pack.speed import Speed
 from gemcli.parts import Anchor, Document, Text
 from gemcli.reading import mapped
