@@ -32,6 +32,7 @@ Device = Literal["auto", "cpu", "gpu", "tpu"]
 
 _BEARABLE_S = 25.0  # from the start to the first word, where it is ours to choose how much is read
 _MUCH_TEXT = 200_000  # characters
+_SMALL = 4096  # tokens of context that are read soon enough everywhere
 _SLOW_S = 120.0  # to the first word: worth a word before it begins
 
 
@@ -316,9 +317,7 @@ def _warn_if_slow(model: str, tokens: int, limits: Budget, emit: Emit) -> None:
     known = speed.recall(model)
     first = known.estimate(tokens, limits.longest)["first_token_s"] if known else 0.0
     if first > _SLOW_S:
-        emit(
-            Note(
-                f"reading all {tokens:,} tokens takes about {first / 60:.0f} minutes on this machine; with "
-                "--context 4096 only the passages that matter are read"
-            )
-        )
+        said = f"reading all {tokens:,} tokens takes about {first / 60:.0f} minutes on this machine"
+        if tokens > _SMALL:
+            said += f"; with --context {_SMALL} only the passages that matter are read"
+        emit(Note(said))

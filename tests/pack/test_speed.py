@@ -67,3 +67,24 @@ def test_a_cache_that_cannot_be_written_is_no_failure(home):
 def test_the_file_is_plain_json(home):
     run()
     assert json.loads((home / "cache" / "speed.json").read_text())["m"]["prefill_tokens_per_s"] == 500
+
+
+@pytest.mark.parametrize(
+    ("tokens", "said"),
+    [
+        (900, None),
+        (3000, "takes about 3 minutes on this machine"),
+        (90_000, "--context 4096 only the passages"),
+    ],
+)
+def test_a_long_wait_is_told_and_what_would_shorten_it(tokens, said):
+    """A prompt that a window of 4,096 holds whole would be no shorter there."""
+    from gemcli.pack.budget import Budget
+    from gemcli.request import _warn_if_slow
+
+    run(prefill_s=60.0)
+    told = []
+    _warn_if_slow("m", tokens, Budget(131_072, 512, 512), told.append)
+    assert [each.message for each in told] == ([] if said is None else [told[0].message])
+    assert said is None or said in told[0].message
+    assert ("--context" in (said or "")) == any("--context" in each.message for each in told)
