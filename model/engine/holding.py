@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax
 import numpy as np
 
 from model.cache import pool as pools
@@ -94,16 +95,21 @@ class Holding:
         own = self._get(count - len(shared))
         if own is None:
             return None
-        known.pages = [*shared, *own]
-        row = self.rows.pop()
-        self.held = together.put(
-            self.pool(),
-            state,
-            np.int32(row),
-            _padded(known.pages, state),
-            np.int32(len(shared)),
-            np.int32(count),
-        )
+        row, pages = self.rows[-1], [*shared, *own]
+        try:
+            self.held = together.put(
+                self.pool(),
+                state,
+                np.int32(row),
+                _padded(pages, state),
+                np.int32(len(shared)),
+                np.int32(count),
+            )
+        except BaseException:
+            self._pages.leave(own)
+            raise
+        known.pages = pages
+        self.rows.pop()
         self._spare = None if self._exact else state
         self.shelf.enter(known)
         return row
@@ -126,15 +132,24 @@ class Holding:
         """So many pages; None where there are none left even without those of ended sequences."""
         while self._pages.free < count:
             if self._pages.count < self._most:
-                pages = min(self._pages.count * _GROWTH, self._most)
-                if self.held is not None:
-                    self.held = together.larger(self.held, pages)
-                self._pages.grow(pages)
+                self._grow(min(self._pages.count * _GROWTH, self._most))
             elif (known := self.shelf.drop()) is not None:
                 self._pages.leave(known.pages)
             else:
                 return None
         return self._pages.get(count)
+
+    def _grow(self, pages: int) -> None:
+        """Have so many pages, or never more than now where there is no memory for them."""
+        try:
+            if self.held is not None:
+                self.held = together.larger(self.held, pages)
+        except jax.errors.JaxRuntimeError as error:
+            if "RESOURCE_EXHAUSTED" not in str(error):
+                raise
+            self._most = self._pages.count
+        else:
+            self._pages.grow(pages)
 
 
 def _padded(pages: list[int], state: State) -> np.ndarray:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ import tiny
 from model.cache.pool import NOWHERE, PAGE
 from model.config import LayerSpec, ModelConfig, RecurrentSpec
 from model.decoder.decoder import Decoder
-from model.engine import scheduler
+from model.engine import holding, scheduler
 from model.engine.batching import Batcher, Load
 from model.engine.engine import Engine
 from model.engine.slots import Known, Pages, Shelf, pages_for
@@ -332,6 +333,41 @@ def test_the_pool_grows_with_what_it_holds(monkeypatch: pytest.MonkeyPatch) -> N
     with ThreadPoolExecutor(2) as threads:
         got = list(threads.map(lambda ids: said(batcher, ids), jobs))
     assert got == [said(engine, ids) for ids in jobs]
+    batcher.close()
+
+
+def test_a_pool_that_cannot_grow_makes_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has too few pages then gives way; nobody's answer is lost."""
+    engine = engine_of(tiny.llama(context=2048), window=2 * PAGE)
+    monkeypatch.setattr("model.engine.batching._share", lambda *_: (3, (4, 9)))
+    batcher = Batcher(engine)
+    jobs = [tiny.random_ids(PAGE - 4, seed=n) for n in range(3)]
+
+    def full(*_: object) -> None:
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 12345 bytes.")
+
+    monkeypatch.setattr(holding.together, "larger", full)
+    with ThreadPoolExecutor(3) as threads:
+        got = list(threads.map(lambda ids: said(batcher, ids, 40), jobs))
+    assert got == [said(engine, ids, 40) for ids in jobs]
+    batcher.close()
+
+
+def test_what_cannot_enter_the_pool_leaves_its_place_to_others(
+    llama: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batcher = Batcher(llama, slots=2)
+    with monkeypatch.context() as broken:
+
+        def fail(*_: object, **__: object) -> None:
+            raise RuntimeError("out of memory")
+
+        broken.setattr(holding.together, "put", fail)
+        for _ in range(3):
+            with pytest.raises(RuntimeError, match="out of memory"):
+                said(batcher, [1, 2, 3])
+            assert len(batcher._scheduler._holding.rows) == 2
+    assert said(batcher, [1, 2, 3]) == said(llama, [1, 2, 3])
     batcher.close()
 
 
