@@ -51,7 +51,7 @@ def ask(
     verbose = flags["verbose"]
     with (
         open_ui(
-            "json" if flags["json"] else flags["output_format"],
+            session.output or "text",
             raw=flags["raw"],
             quiet=flags["quiet"],
             verbose=verbose,

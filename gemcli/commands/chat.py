@@ -46,7 +46,7 @@ def chat(
     request = as_request(flags, "", named, started=session.started, stdin_is_free=False)
     request = preset.upon(request, flags)
     conversation = Conversation(request)
-    form = "json" if flags["json"] else flags["output_format"]
+    form = session.output or "text"
     screen = partial(
         open_ui,
         raw=flags["raw"],

@@ -38,5 +38,16 @@ def begin(ctx: typer.Context, flags: Mapping[str, Any]) -> Session:
     """The session of the command that begins, which learns of the flags that every command has."""
     session: Session = ctx.obj
     session.debug |= flags["debug"]
-    session.output = "json" if flags["json"] else flags["output_format"]
+    session.output = flags["output_format"]
+    if flags["json"] and _rank(ctx, "json") >= _rank(ctx, "output_format"):
+        session.output = "json"
     return session
+
+
+_ORIGINS = ("DEFAULT", "DEFAULT_MAP", "ENVIRONMENT", "COMMANDLINE")
+"""Where the value of a flag may be from; each goes before those that stand before it."""
+
+
+def _rank(ctx: typer.Context, name: str) -> int:
+    source = ctx.get_parameter_source(name)
+    return 0 if source is None else _ORIGINS.index(source.name)

@@ -84,6 +84,20 @@ def test_a_flag_has_a_variable_and_a_key(param, home, monkeypatch):
     assert found == meant(as_flag) != default
 
 
+def test_the_form_of_the_output_that_was_asked_for_last(cli, inside, monkeypatch):
+    def form(*words):
+        out = inside("templates", "list", *words).out
+        return "json" if out.startswith("{") else "text"
+
+    cli.home.mkdir()
+    (cli.home / "config.toml").write_text("json = true\n")
+    assert [form(), form("-o", "text"), form("-o", "json")] == ["json", "text", "json"]
+    monkeypatch.setenv("GEMCLI_OUTPUT_FORMAT", "text")
+    assert [form(), form("--json"), form("-o", "text", "--json")] == ["text", "json", "json"]
+    monkeypatch.setenv("GEMCLI_JSON", "1")
+    assert [form(), form("-o", "text")] == ["json", "text"]
+
+
 def test_an_unknown_key_is_reported_once(inside, cli):
     cli.home.mkdir()
     (cli.home / "config.toml").write_text("temprature = 1\n")
