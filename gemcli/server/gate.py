@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from gemcli.server.faults import Fault
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class _Place:
     model: str
     turn: asyncio.Future[None]
@@ -89,7 +89,7 @@ class Gate:
         except asyncio.CancelledError:
             if place.turn.done() and not place.turn.cancelled():  # let in and gone at the same moment
                 self.running -= 1
-            else:
+            elif place in self._waiting:
                 self._waiting.remove(place)
             self._let_in()
             raise
@@ -103,7 +103,13 @@ class Gate:
         self._model = model
 
     def _let_in(self) -> None:
-        while self._waiting and self._may_enter(self._waiting[0].model):
-            place = self._waiting.popleft()
+        while self._waiting:
+            place = self._waiting[0]
+            if place.turn.cancelled():  # gone, and about to hear of it
+                self._waiting.popleft()
+                continue
+            if not self._may_enter(place.model):
+                return
+            self._waiting.popleft()
             self._enter(place.model)
             place.turn.set_result(None)

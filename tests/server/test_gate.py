@@ -68,3 +68,27 @@ def test_who_goes_away_leaves_no_hole() -> None:
         await visit(third)
 
     asyncio.run(scene())
+
+
+def test_who_goes_away_the_moment_a_place_is_free() -> None:
+    """It was cancelled, and has not heard of it yet, when its turn would come."""
+
+    async def scene() -> None:
+        gate = Gate(1, 4)
+
+        async def visit() -> str:
+            async with gate.inside("x"):
+                return "was inside"
+
+        for _ in range(3):
+            async with gate.inside("x"):
+                gone, next_one = asyncio.create_task(visit()), asyncio.create_task(visit())
+                await asyncio.sleep(0)
+                assert gate.waiting == 2
+                gone.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await gone
+            assert await next_one == "was inside"
+            assert (gate.running, gate.waiting) == (0, 0)
+
+    asyncio.run(scene())
