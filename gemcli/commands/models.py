@@ -12,7 +12,7 @@ from gemcli.commands.flags import Flags, reporting
 from gemcli.commands.session import begin
 
 if TYPE_CHECKING:
-    from gemcli.hub.store import Installed
+    from gemcli.hub.recorded import Installed
 
 app = typer.Typer(help="List, show and delete models.", no_args_is_help=True, rich_markup_mode=None)
 

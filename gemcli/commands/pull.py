@@ -62,7 +62,7 @@ def _check(name: str) -> None:
 
 def _bring(name: str, offline: bool, show: OnEvent) -> dict[str, Any]:
     """Pull or verify one model; returns what ``-o json`` says of it."""
-    from gemcli.hub import store
+    from gemcli.hub import recorded, store
     from gemcli.hub.pull import pull as bring
 
     entry = _entry(name, offline, show)
@@ -71,7 +71,7 @@ def _bring(name: str, offline: bool, show: OnEvent) -> dict[str, Any]:
     after = store.find_installed(entry.name)
     return {
         "name": entry.name,
-        "path": str(store.usable(path)),
+        "path": str(recorded.usable(path)),
         "size": entry.size,
         "sha256": entry.sha256,
         "licence": entry.licence,

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 
 from gemcli.errors import UsageError
 from gemcli.hub.catalog import Entry
+from gemcli.hub.recorded import Installed
 from gemcli.hub.source import HubSource
-from gemcli.hub.store import Installed, installed
+from gemcli.hub.store import installed
 
 PREFIX = "hf:"
 

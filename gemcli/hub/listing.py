@@ -8,7 +8,7 @@ from gemcli.errors import ModelUnavailableError, UsageError
 from gemcli.hub import aliases, catalog, hub_name, resolve, store
 from gemcli.hub.aliases import ALIASES, Alias
 from gemcli.hub.default import default_name
-from gemcli.hub.store import Installed
+from gemcli.hub.recorded import Installed
 
 
 class Known(Protocol):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gemcli.errors import GemcliError, ModelUnavailableError
 from gemcli.events import Event, Note, Progress, Warning
-from gemcli.hub import hub_source, partial, store, wheel_source
+from gemcli.hub import hub_source, partial, recorded, store, wheel_source
 from gemcli.hub.catalog import Entry
 from gemcli.hub.lock import store_lock
 from gemcli.hub.partial import DigestError, Partial
@@ -51,7 +51,7 @@ def pull(entry: Entry, *, on_event: OnEvent, verify: bool = False) -> Path:
     """
     if not verify and (path := store.path_of(entry)):
         return path
-    final = store.final_path(entry)
+    final = recorded.final_path(entry)
     try:
         with store_lock(models_dir(), f"pulling {entry.name}", _Waiting(entry, on_event)):
             if (verify or not store.path_of(entry)) and not _keep(entry, on_event):
@@ -75,7 +75,7 @@ def pull(entry: Entry, *, on_event: OnEvent, verify: bool = False) -> Path:
 def _bring(entry: Entry, on_event: OnEvent) -> str:
     """Bring every file of the entry that is not there; returns where the weights came from, if they came."""
     pieces = entry.pieces()
-    is_folder = store.usable(store.final_path(entry)) != store.final_path(entry)
+    is_folder = recorded.usable(recorded.final_path(entry)) != recorded.final_path(entry)
     if is_folder:
         _check_all(entry)
     origin = ""
@@ -88,7 +88,7 @@ def _bring(entry: Entry, on_event: OnEvent) -> str:
 
 
 def _is_there(piece: Entry) -> bool:
-    path = store.final_path(piece)
+    path = recorded.final_path(piece)
     try:
         return path.stat().st_size == piece.size and store.digest(path) == piece.sha256
     except OSError:
@@ -139,7 +139,7 @@ def _keep(entry: Entry, on_event: OnEvent) -> bool:
     found = store.find_installed(entry.name)
     if not found:
         return False
-    if found.sha256 != entry.sha256 or found.companions != store.companions_of(entry):
+    if found.sha256 != entry.sha256 or found.companions != recorded.companions_of(entry):
         on_event(Warning(f"{entry.name} has changed since it was pulled; pulling the new version"))
         return False
     wrong = store.wrong_files(found, _Meter(entry, on_event).verified)
@@ -158,7 +158,7 @@ def _announce(entry: Entry, on_event: OnEvent) -> None:
 
 def _from_cache(entry: Entry, on_event: OnEvent) -> str | None:
     """Take the file from another tool's cache on this machine; returns where it came from."""
-    final = store.final_path(entry)
+    final = recorded.final_path(entry)
     for source in entry.sources:
         blob = isinstance(source, HubSource) and hub_source.cached_blob(source, entry.sha256, entry.size)
         if not blob:
@@ -235,7 +235,7 @@ def _take(
 def _partial(entry: Entry, on_event: OnEvent) -> Partial:
     meter = _Meter(entry, on_event)
     return Partial(
-        store.final_path(entry),
+        recorded.final_path(entry),
         entry.size,
         entry.sha256,
         on_progress=meter.pulled,
@@ -277,7 +277,7 @@ def _check_room(entry: Entry, part: Partial, scratch: int) -> None:
 
 
 def _check_free(entry: Entry, needed: int) -> None:
-    free = shutil.disk_usage(store.folder_of(entry.name)).free
+    free = shutil.disk_usage(recorded.folder_of(entry.name)).free
     if free < needed:
         raise GemcliError(
             f"{entry.name} needs {size_text(needed)} more room, but only {size_text(free)} are free "

@@ -11,7 +11,7 @@ from pathlib import Path
 from gemcli import settings
 from gemcli.errors import GemcliError, ModelUnavailableError, UsageError
 from gemcli.events import Event, Note, Progress, Warning
-from gemcli.hub import aliases, catalog, hub_name, store
+from gemcli.hub import aliases, catalog, hub_name, recorded, store
 from gemcli.hub.catalog import Entry
 from gemcli.hub.default import ACCELERATED, DEFAULTS, default_name
 from gemcli.hub.size import size_text
@@ -131,7 +131,7 @@ def _entry(
     _allow(entry.name, entry.total, offline, may_pull, confirm)
     from gemcli.hub.pull import pull  # brings in HTTP, which a model that is here does without
 
-    return Resolved(entry.name, store.usable(pull(entry, on_event=on_event)))
+    return Resolved(entry.name, recorded.usable(pull(entry, on_event=on_event)))
 
 
 def _hub(
@@ -155,7 +155,7 @@ def _hub(
     return Resolved(name, ready.path)
 
 
-def _ready(found: store.Installed, on_event: OnEvent) -> Resolved:
+def _ready(found: recorded.Installed, on_event: OnEvent) -> Resolved:
     """An installed model, hashed again first where its time is not the recorded one."""
 
     def verified(done: int, total: int) -> None:

@@ -11,8 +11,8 @@ from gemcli.hub.aliases import ALIASES, meant
 from gemcli.hub.catalog import CATALOG, find
 from gemcli.hub.default import DEFAULTS
 from gemcli.hub.hub_name import parse
+from gemcli.hub.recorded import folder_of
 from gemcli.hub.source import HubSource, WheelSource
-from gemcli.hub.store import folder_of
 from model.arch.released import released
 
 

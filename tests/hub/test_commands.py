@@ -17,7 +17,7 @@ from gemcli.commands import deleting, models
 from gemcli.commands.pull import pull
 from gemcli.commands.session import Session
 from gemcli.errors import GemcliError, ModelUnavailableError, UsageError
-from gemcli.hub import aliases, catalog, devices, store
+from gemcli.hub import aliases, catalog, devices, recorded, store
 from gemcli.hub.catalog import Entry
 from gemcli.hub.devices import Device
 from gemcli.hub.source import HubSource
@@ -91,7 +91,7 @@ def described(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_pull_prints_the_path_and_tells_the_rest_on_stderr(shell: Shell, tiny: Entry) -> None:
     said = shell("pull", "tiny")
-    assert said.out == f"{store.final_path(tiny)}\n"
+    assert said.out == f"{recorded.final_path(tiny)}\n"
     assert "pulling tiny (0.1 MB); licence: Apache-2.0, https://example.org/licence" in said.err
     assert "does not answer" not in said.err
 
@@ -102,7 +102,7 @@ def test_pull_says_more_when_asked(shell: Shell, tiny: Entry, monkeypatch: pytes
 
 
 def test_pull_as_json(shell: Shell, tiny: Entry) -> None:
-    path = str(store.final_path(tiny))
+    path = str(recorded.final_path(tiny))
     answer = shell.json("pull", "tiny")
     row = {
         "name": "tiny",
@@ -120,7 +120,7 @@ def test_pull_as_json(shell: Shell, tiny: Entry) -> None:
 
 def test_pull_repairs(shell: Shell, tiny: Entry) -> None:
     shell("pull", "tiny")
-    path = store.final_path(tiny)
+    path = recorded.final_path(tiny)
     path.write_bytes(b"?" + CONTENT[1:])
     said = shell("pull", "tiny")
     assert path.read_bytes() == CONTENT
@@ -144,8 +144,8 @@ def test_pull_offline_verifies_and_fetches_nothing(
     shell("pull", "tiny")
     hub.seen.clear()
     monkeypatch.setenv("GEMCLI_OFFLINE", "1")
-    assert shell("pull", "tiny").out == f"{store.final_path(tiny)}\n"
-    store.final_path(tiny).write_bytes(b"?" + CONTENT[1:])
+    assert shell("pull", "tiny").out == f"{recorded.final_path(tiny)}\n"
+    recorded.final_path(tiny).write_bytes(b"?" + CONTENT[1:])
     with pytest.raises(ModelUnavailableError, match="is damaged"):
         shell("pull", "tiny")
     assert hub.seen == []
@@ -204,7 +204,7 @@ def test_list_tells_of_damage_and_of_unfinished_downloads(
     shell: Shell, tiny: Entry, remote: str, hub: Hub
 ) -> None:
     shell("pull", "tiny")
-    store.final_path(tiny).write_bytes(b"short")
+    recorded.final_path(tiny).write_bytes(b"short")
     hub.cuts = [25_000] + [0] * 20
     with pytest.raises(ModelUnavailableError):
         shell("pull", remote)
@@ -239,7 +239,7 @@ def test_show_verify(shell: Shell, tiny: Entry) -> None:
         shell("models", "show", "--verify", "tiny")
     shell("pull", "tiny")
     assert shell.json("models", "show", "--verify", "tiny")["verified"] is True
-    store.final_path(tiny).write_bytes(b"?" + CONTENT[1:])
+    recorded.final_path(tiny).write_bytes(b"?" + CONTENT[1:])
     with pytest.raises(ModelUnavailableError, match="is damaged") as caught:
         shell("models", "show", "--verify", "tiny")
     assert caught.value.hint == "Run: gemcli pull tiny"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gemcli.errors import UsageError
-from gemcli.hub import store
+from gemcli.hub import recorded, store
 from gemcli.hub.catalog import Companion, Entry
 from gemcli.hub.pull import pull
 from gemcli.hub.resolve import resolve, resolve_speech
@@ -89,7 +89,7 @@ def test_a_small_file_that_is_not_the_known_one_is_refused(index: Index, events:
     with pytest.raises(Exception, match="could not be pulled from anywhere"):
         pull(replace(entry, companions=(wrong,)), on_event=events)
     assert store.path_of(entry) is None
-    assert not (store.folder_of(entry.name) / "config.json").exists()
+    assert not (recorded.folder_of(entry.name) / "config.json").exists()
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut short", "flipped"])

@@ -6,7 +6,7 @@ import pytest
 
 from gemcli import settings
 from gemcli.errors import ModelUnavailableError
-from gemcli.hub import aliases, default, devices, hub_name, store
+from gemcli.hub import aliases, default, devices, hub_name, recorded, store
 from gemcli.hub.default import ACCELERATED, DEFAULTS, default_name
 from gemcli.hub.devices import Device
 from gemcli.hub.resolve import resolve
@@ -51,8 +51,8 @@ def test_it_hears_and_sees(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_installed_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     machine(monkeypatch, Device("gpu", "Card", 60_000_000_000))
-    here = store.Installed("smollm2-135m", "", store.final_path, 1, "", "", "", "", "ready")  # type: ignore[arg-type]
-    small = store.Installed(DEFAULTS[1], "", here.path, 1, "", "", "", "", "ready")
+    here = recorded.Installed("smollm2-135m", "", recorded.final_path, 1, "", "", "", "", "ready")  # type: ignore[arg-type]
+    small = recorded.Installed(DEFAULTS[1], "", here.path, 1, "", "", "", "", "ready")
     monkeypatch.setattr(store, "installed", lambda: [here, small])
     assert default_name() == (DEFAULTS[1], "it is installed")
     monkeypatch.setattr(hub_name, "find_local", lambda spec: small)

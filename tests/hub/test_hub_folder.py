@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gemcli.errors import GemcliError, ModelUnavailableError, UsageError
-from gemcli.hub import hub_folder, store
+from gemcli.hub import hub_folder, recorded, store
 from gemcli.hub import pull as pulling
 from gemcli.hub.hub_name import entry_of, find_local, parse
 from gemcli.hub.hub_repo import look_up
@@ -68,7 +68,7 @@ def brought(spec: str, events: Events, **options: object) -> Path:
 
 def test_a_folder_of_safetensors_is_pulled_whole(repo: Hub, events: Events) -> None:
     folder = brought(f"hf:{REPO}", events)
-    assert {each.name: each.read_bytes() for each in folder.iterdir() if each.name != store.RECORD} == ALL
+    assert {each.name: each.read_bytes() for each in folder.iterdir() if each.name != recorded.RECORD} == ALL
     assert all("/resolve/c0ffee/" in each.path for each in repo.seen if "/resolve/" in each.path)
     found = store.find_installed(f"hf:{REPO}:safetensors")
     assert found is not None
@@ -104,7 +104,7 @@ def test_an_interrupted_pull_goes_on_and_is_no_model_before(repo: Hub, events: E
     repo.cuts = []
     repo.seen.clear()
     folder = brought(f"hf:{REPO}", events)
-    assert {each.name for each in folder.iterdir()} == {*ALL, store.RECORD}
+    assert {each.name for each in folder.iterdir()} == {*ALL, recorded.RECORD}
     again = [each for each in repo.downloads() if each.range]
     assert [each.range for each in again] == ["bytes=50000-"]
     names = {each.path.rpartition("/")[2] for each in repo.downloads()}
@@ -240,7 +240,7 @@ def test_a_gguf_comes_with_its_mmproj(hub: Hub, events: Events, names: list[str]
     serve(hub, files)
     path = brought(f"hf:{REPO}", events)
     assert path.name == "m-Q4_0.gguf"
-    beside = {each.name for each in path.parent.iterdir()} - {path.name, store.RECORD}
+    beside = {each.name for each in path.parent.iterdir()} - {path.name, recorded.RECORD}
     assert beside == ({chosen} if chosen else set())
 
 
@@ -256,6 +256,6 @@ def test_a_model_pulled_before_its_mmproj_was_there_gets_it(hub: Hub, events: Ev
 
 def test_the_record_survives_as_json(repo: Hub, events: Events) -> None:
     folder = brought(f"hf:{REPO}", events)
-    record = json.loads((folder / store.RECORD).read_text())
+    record = json.loads((folder / recorded.RECORD).read_text())
     assert record["file"] == "model-00001-of-00002.safetensors"
     assert {each["file"] for each in record["companions"]} == set(ALL) - {record["file"]}

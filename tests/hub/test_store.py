@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemcli.errors import GemcliError, ModelUnavailableError
-from gemcli.hub import store
+from gemcli.hub import recorded, store
 from gemcli.hub.catalog import CATALOG, Entry
 from gemcli.hub.lock import store_lock
 from gemcli.settings import models_dir
@@ -20,7 +20,7 @@ CONTENT = content_of(5000)
 
 
 def put(entry: Entry, content: bytes = CONTENT) -> Path:
-    path = store.final_path(entry)
+    path = recorded.final_path(entry)
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
     return path
@@ -94,14 +94,14 @@ def test_a_catalogue_file_put_there_by_hand_is_found_but_not_trusted() -> None:
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"name": "tiny"}', '{"name": "../tiny"}'])
 def test_a_broken_record_is_no_model(entry: Entry, text: str) -> None:
     put(entry)
-    (store.folder_of("tiny") / store.RECORD).write_text(text)
+    (recorded.folder_of("tiny") / recorded.RECORD).write_text(text)
     assert store.installed() == []
 
 
 def test_a_record_cannot_point_out_of_its_folder(entry: Entry, tmp_path: Path) -> None:
     put(entry)
     store.record(entry, "a test")
-    record = store.folder_of("tiny") / store.RECORD
+    record = recorded.folder_of("tiny") / recorded.RECORD
     record.write_text(record.read_text().replace('"tiny.gguf"', '"../../../outside.gguf"'))
     (tmp_path / "outside.gguf").write_bytes(CONTENT)
     assert store.installed() == []
@@ -110,16 +110,16 @@ def test_a_record_cannot_point_out_of_its_folder(entry: Entry, tmp_path: Path) -
 def test_a_record_of_another_model_is_not_believed(entry: Entry) -> None:
     put(entry)
     store.record(entry, "a test")
-    store.folder_of("tiny").rename(models_dir() / "other")
+    recorded.folder_of("tiny").rename(models_dir() / "other")
     assert store.installed() == []
 
 
 def test_an_unfinished_download_is_told_and_removed() -> None:
     entry = make_entry(CONTENT, name="hf:owner/repo:Q4_0")
-    store.folder_of(entry.name).mkdir(parents=True)
+    recorded.folder_of(entry.name).mkdir(parents=True)
     store.begin(entry)
     assert store.unfinished() == []
-    store.final_path(entry).with_name("tiny.gguf.partial").write_bytes(CONTENT[:77])
+    recorded.final_path(entry).with_name("tiny.gguf.partial").write_bytes(CONTENT[:77])
     ((model, done),) = store.unfinished()
     assert (model.name, done) == (entry.name, 77)
     assert store.installed() == []
@@ -142,7 +142,7 @@ def test_removing_a_link_leaves_what_it_leads_to(entry: Entry, tmp_path: Path) -
     elsewhere.mkdir()
     (elsewhere / "tiny.gguf").write_bytes(CONTENT)
     models_dir().mkdir(parents=True)
-    store.folder_of("tiny").symlink_to(elsewhere)
+    recorded.folder_of("tiny").symlink_to(elsewhere)
     store.record(entry, "a test")
     assert store.path_of(entry)
     store.remove("tiny")
@@ -163,7 +163,7 @@ def test_nothing_is_removed_during_a_pull(entry: Entry) -> None:
 
 @given(name=st.text(max_size=60))
 def test_every_name_has_its_folder_directly_inside_the_store(name: str) -> None:
-    folder = store.folder_of(name)
+    folder = recorded.folder_of(name)
     assert folder.parent == models_dir()
     assert folder.name not in ("", ".", "..")
     assert folder.name != ".lock"

