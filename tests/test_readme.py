@@ -24,7 +24,8 @@ _TABLE = re.compile(r"(<!-- flags: .*? -->\n)(.*?)(?=^## )", re.MULTILINE | re.D
 
 
 def _blocks() -> list[list[str]]:
-    """The commands of each shell block; those of a server are one block with what is asked of it."""
+    """The commands of each shell block, and those shown with what they print; those of a server are one block
+    with what is asked of it."""
     text = README.read_text("utf-8")
     sections = re.findall(r"^## (.+?)$(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     blocks = [
@@ -33,6 +34,8 @@ def _blocks() -> list[list[str]]:
         if title not in _OWN
         for block in re.findall(r"^```sh\n(.*?)^```", body, re.S | re.M)
     ]
+    shown = re.findall(r"^```console\n(.*?)^```", text, re.S | re.M)
+    blocks += [[line[2:] for line in block.splitlines() if line.startswith("$ ")] for block in shown]
     return [
         part
         for block in blocks
@@ -81,6 +84,7 @@ def test_the_contents_name_every_section() -> None:
         assert re.sub(r"[^a-z0-9 -]", "", " ".join(title.split()).lower()).replace(" ", "-") == anchor
 
 
+@pytest.mark.slow
 @pytest.mark.weights
 @pytest.mark.parametrize("block", _blocks(), ids=lambda block: block[0])
 def test_command_runs(
