@@ -18,7 +18,7 @@ from gemcli.cite.near import near
 from gemcli.cite.spans import Quotable, quotable
 from gemcli.errors import CitationError
 from gemcli.events import Progress, Warning
-from gemcli.parts import Document
+from gemcli.parts import Anchor, Document, Text
 from gemcli.perceive import Perception
 from gemcli.turns import Turn
 from gemcli.worker import Emit
@@ -54,11 +54,12 @@ def cite(
         session: holds the state after the answer; None: all of it is read again.
         emit: gets `Progress` of the stage ``cite``, and a `Warning` where nothing can be quoted.
     """
-    sources = Sources(prepared.documents)
+    documents = told(request.earlier, prepared.documents)
+    sources = Sources(documents)
     if not sources:
         emit(Warning("there is no text to cite: quotes are taken from texts alone"))
         return []
-    found = claims(answer, prepared.documents, sources)
+    found = claims(answer, documents, sources)
     if is_denial(answer):
         return found
     for citation in _quotes(prepared, request, answer, sources, model, session, emit):
@@ -80,6 +81,17 @@ def check(citations: Sequence[Citation], answer: str) -> None:
         raise CitationError(f"this does not stand in the documents: {first[:200]}{more}")
     if not citations and not is_denial(answer):
         raise CitationError("nothing in the documents could be quoted for this answer")
+
+
+def told(earlier: Sequence[Turn], documents: Sequence[Document]) -> list[Document]:
+    """The texts that a conversation was shown, each document once, with all of it that was shown."""
+    shown: dict[str, Document] = {}
+    parts: dict[str, dict[tuple[str, Anchor], Text]] = {}
+    for each in (*(document for turn in earlier for document in turn.documents), *documents):
+        shown[each.source] = each
+        held = parts.setdefault(each.source, {})
+        held.update({(part.text, part.anchor): part for part in each.parts if isinstance(part, Text)})
+    return [replace(each, parts=tuple(parts[name].values())) for name, each in shown.items()]
 
 
 def _quotes(
@@ -106,7 +118,8 @@ def _quotes(
     if len(prompt.ids) + _LEAST >= model.window:
         shown = _passages(prepared, request, answer)
         prompt = _prompt(prepared, request, answer[:_MUCH_SAID], shown)
-    texts = near(quotable(shown), answer, request.question)
+    told_of = told(request.earlier, shown)
+    texts = near(quotable(told_of), answer, request.question)
     try:
         constraint = Quoted([each.span for each in texts], card.tokenizer, card.config.vocab, count=count)
         media = Perception(prompt, prepared.packer.media, lambda: model.senses, emit)
@@ -134,7 +147,7 @@ def _quotes(
     except ConstraintError as error:
         emit(Warning(f"nothing can be quoted for this answer: {error}"))
         return []
-    return _located(constraint.quotes, texts, shown, sources)
+    return _located(constraint.quotes, texts, told_of, sources)
 
 
 def _located(
@@ -160,6 +173,8 @@ def _passages(prepared: Prepared, request: Request, answer: str) -> tuple[Docume
     from gemcli.pack.select import select
 
     encode = prepared.card.tokenizer.encode
+    if not prepared.documents:  # they came with earlier questions
+        return ()
     given = prepared.packed.given
     chosen = select(
         prepared.documents,

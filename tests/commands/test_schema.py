@@ -86,6 +86,17 @@ def test_quotes_stand_in_the_document(cli, parrot):
     assert done.out == f'{ANSWER}\n\n(1) "{citation["quote"]}" [a.md L1] ✓\n'
 
 
+def test_what_came_with_an_earlier_question_is_quoted_too(cli, parrot):
+    cli.file("a.md", "It is gold.\n")
+    flags = ("-m", str(parrot), "-s", "")
+    cli.real("Is it?", "a.md", *flags)
+    done = cli.real("Sure?", "-c", *flags, "--cite-strict", "--json")
+    assert (done.code, done.err) == (0, "")
+    (citation,) = done.json()["citations"]
+    assert (citation["quote"], citation["verified"]) == ("It is gold.", True)
+    assert (citation["source"], citation["anchor"]) == ("a.md", {"line": [1, 1]})
+
+
 def test_without_a_text_there_is_nothing_to_cite(cli, parrot):
     done = cli.real("Is it gold?", "-m", str(parrot), "--cite")
     assert (done.code, done.out) == (0, f"{ANSWER}\n")
