@@ -14,7 +14,8 @@ from gemcli.pack.stretches import in_stretches
 from gemcli.parts import Part, Text
 from gemcli.perceive import soft_tokens
 from gemcli.reading.listen import Answer
-from gemcli.reading.mapped import Reader, read_all
+from gemcli.reading.mapped import read_all
+from gemcli.reading.run import Reader
 from gemcli.request import Prepared, Request
 from gemcli.worker import Emit
 

@@ -13,8 +13,9 @@ from gemcli.pack.assemble import assemble
 from gemcli.pack.compose import compose
 from gemcli.pack.speed import Speed
 from gemcli.parts import Anchor, Document, Text
-from gemcli.reading import mapped
-from gemcli.reading.mapped import Reader, read_all
+from gemcli.reading import mapped, run
+from gemcli.reading.mapped import read_all
+from gemcli.reading.run import Reader
 
 CLAUSES = {3: "notice of thirty days", 7: "notice of sixty days", 11: "notice by letter alone"}
 
@@ -280,7 +281,7 @@ def test_larger_models_read_more_at_once():
 
 
 def test_time_left_is_told_from_the_speed_before_and_then_from_this_run(monkeypatch):
-    monkeypatch.setattr(mapped, "_SAY_EVERY_S", 0)
+    monkeypatch.setattr(run, "_SAY_EVERY_S", 0)
 
     def slow(text):
         time.sleep(0.01)

@@ -12,7 +12,8 @@ from gemcli.ingest.text import read
 from gemcli.keep import Keep
 from gemcli.pack.assemble import assemble
 from gemcli.parts import Text
-from gemcli.reading.mapped import Reader, read_all
+from gemcli.reading.mapped import read_all
+from gemcli.reading.run import Reader
 
 LICENSE = Path(__file__).parents[2] / "LICENSE"
 
