@@ -136,8 +136,17 @@ def _record(row: Sequence[Any]) -> Record:
     id, conversation, at, kind, question, system, model, options, answer, ending, details, sources = row
     return Record(
         conversation, at, question, answer, model, system, kind, ending,
-        json.loads(options), json.loads(details), _names(sources), id,
+        _mapping(options), _mapping(details), _names(sources), id,
     )  # fmt: skip
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    """A JSON object; an empty one where it is damaged: the question and the answer are worth more than it."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _names(lines: str) -> tuple[str, ...]:

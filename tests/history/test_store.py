@@ -151,6 +151,16 @@ def test_damage_inside_a_document(told):
         look.shown(look.records("c1", told), told)
 
 
+@pytest.mark.parametrize("damage", ["{bad", "", "[1]", "x'ff'"])
+def test_damage_beside_an_answer_does_not_hide_it(told, damage):
+    add(told, record("a", answer="apple", options={"seed": 3}))
+    value = damage if damage.startswith("x'") else f"'{damage}'"
+    change = f"UPDATE turns SET options = {value}, details = {value}"
+    database.work(lambda connection: connection.execute(change).close(), told)
+    (found,) = look.records("a", told)
+    assert (found.answer, found.options, found.details) == ("apple", {}, {})
+
+
 def test_words_are_found(told):
     add(
         told,
