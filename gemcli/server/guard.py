@@ -24,6 +24,7 @@ from gemcli.server.faults import Fault, fault
 from gemcli.server.metrics import Metrics
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+ANY = "*"
 _OPEN = ("/health",)  # for whoever watches over the server
 _CLOSES = (401, 403, 408, 413)  # what is left of the body is not waited for
 
@@ -35,7 +36,7 @@ class Rules:
     Attributes:
         keys: SHA-256 of every key that opens; none where no key is needed.
         hosts: names that the server may be called by; None for any.
-        origins: other origins whose pages may ask.
+        origins: other origins whose pages may ask; `ANY` among them: all.
     """
 
     keys: frozenset[bytes] = frozenset()
@@ -52,7 +53,8 @@ class Rules:
         if self.hosts is not None and _name(host) not in self.hosts:
             raise Fault(403, f"this server is not called {host[:200]!r}", code="forbidden_host")
         origin = headers.get("origin")
-        if origin is not None and origin not in self.origins and _place(origin) != host:
+        welcome = origin is None or ANY in self.origins or origin in self.origins
+        if origin is not None and not welcome and _place(origin) != host:
             raise Fault(403, f"pages of {origin[:200]!r} may not ask this server", code="forbidden_origin")
         if self.keys and scope["path"] not in _OPEN and not self._opens(headers):
             raise Fault(

@@ -145,7 +145,8 @@ class Server:
                 say(f"stopping: {counted(gate.running, 'answer')} may take {limits.grace_s:g} s to end")
 
         hosts = LOOPBACK if settings.is_local and not settings.socket else None
-        rules = Rules(frozenset(map(digest, settings.keys)), hosts, settings.origins)
+        origins = tuple(each.rstrip("/") for each in settings.origins)  # a browser sends it without
+        rules = Rules(frozenset(map(digest, settings.keys)), hosts, origins)
         api = Api(self._served, limits, settings.may_fetch, Metrics(), gate, failed)
         with Blobs(limits) as blobs:
             own = Own(api, blobs, self._served.about() if settings.socket else {})
