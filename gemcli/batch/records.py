@@ -16,8 +16,8 @@ VERSION = 1
 """Of the way an answer is made; what was answered by another one is asked again."""
 
 _NOT_THE_ANSWER = {
-    "files", "sources", "stdin", "conversation", "notices", "log", "private", "keep_going", "keep", "device",
-    "offline", "started",
+    "files", "sources", "shown", "stdin", "conversation", "notices", "log", "private", "keep_going", "keep",
+    "device", "offline", "started",
 }  # fmt: skip
 """What of a request changes nothing about an answer."""
 
@@ -96,3 +96,11 @@ def failed(
         "model": result["model"] if result else None,
         "key": key,
     }
+
+
+def copied(record: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The record of one entry as that of another with the same bytes, by whose name an error begins."""
+    made, error = {**record, "source": name}, record["error"]
+    if error and error["message"].startswith(record["source"]):
+        made["error"] = {**error, "message": name + error["message"].removeprefix(record["source"])}
+    return made

@@ -19,8 +19,10 @@ import whole
 from serving import ANSWER, Serving, environment
 
 from gemcli import wire
+from gemcli.parts import Anchor, Document, Text
 from gemcli.request import Request
 from gemcli.server import own
+from gemcli.server.faults import Fault
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -203,8 +205,17 @@ def test_every_field_of_a_request_travels_or_is_known_to_stay() -> None:
     assert wire.request_to_json(again) == sent
 
 
+def test_documents_of_an_earlier_run_travel_as_they_were_sent() -> None:
+    shown = (Document("a.md", "text/plain", "0" * 64, (Text("It is gold.", Anchor(lines=(1, 1))),)),)
+    body = {"protocol": wire.PROTOCOL, "question": "What?", "documents": wire.documents_to_json(shown)}
+    assert own.read(own.parse(json.dumps(body).encode())).documents == shown
+    for wrong in (["no document"], [3]):
+        with pytest.raises(Fault, match="documents are no documents"):
+            own.read(own.parse(json.dumps(body | {"documents": wrong}).encode()))
+
+
 def test_documents_travel_without_their_pictures() -> None:
-    from gemcli.parts import Anchor, Document, Image, Text
+    from gemcli.parts import Image
 
     def pixels() -> Any:
         raise AssertionError("nobody looks at it")
