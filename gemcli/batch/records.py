@@ -100,7 +100,7 @@ def failed(
 
 def copied(record: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The record of one entry as that of another with the same bytes, by whose name an error begins."""
-    made, error = {**record, "source": name}, record["error"]
+    made, error = {**record, "source": name}, record.get("error")
     if error and error["message"].startswith(record["source"]):
         made["error"] = {**error, "message": name + error["message"].removeprefix(record["source"])}
     return made

@@ -200,7 +200,7 @@ def run(
                     tally.skipped += 1
                     continue
                 if there:
-                    ready.put(next(iter(there.values())) | {"source": entry.name})
+                    ready.put(records.copied(next(iter(there.values())), entry.name))
                     continue
                 alike = begun.setdefault(job.key, [])
                 alike.append(job)
@@ -232,7 +232,7 @@ def run(
             with lock:
                 alike = begun.pop(record["key"], [])
             for each in alike[1:]:
-                put(record | {"source": each.entry.name})
+                put(records.copied(record, each.entry.name))
     drain()
     report()
     return tally

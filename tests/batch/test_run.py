@@ -103,6 +103,19 @@ def test_what_is_alike_is_asked_once_and_written_for_each() -> None:
     assert all(each["answer"] == f"What? {int(each['source'][:-4]) // 3}" for each in written)
 
 
+def test_what_fails_alike_is_named_by_its_own_name() -> None:
+    model = Model({"0.txt": InputError("0.txt is damaged: 0.txt has no end")})
+    tally, written = answered(entries(4, alike=2), model)
+    assert (tally.done, tally.failed, sorted(model.asked)) == (2, 2, ["0.txt", "2.txt"])
+    said = {each["source"]: each["error"] and each["error"]["message"] for each in written}
+    assert said == {
+        "0.txt": "0.txt is damaged: 0.txt has no end",
+        "1.txt": "1.txt is damaged: 0.txt has no end",
+        "2.txt": None,
+        "3.txt": None,
+    }
+
+
 def test_what_is_done_is_not_asked_again() -> None:
     known: dict[str, Any] = {}
     _, first = answered(entries(10), Model(), known)
