@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from time import perf_counter
 from typing import Any
 
 from gemcli import worker
 from gemcli.assistant import answer
+from gemcli.chat.listed import Listed, listed
 from gemcli.chat.pending import Pending
 from gemcli.chat.said import Said, resumed
 from gemcli.errors import GemcliError, UsageError
@@ -29,21 +30,6 @@ ANEW = ("select", "map")
 
 LIVELY = 0.8
 """Temperature at which an answer is drawn again that would come out the same at 0."""
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A document of the conversation.
-
-    Attributes:
-        name: its name.
-        tokens: how many it has; None where that is not known.
-        comes: it was not shown yet, and comes with the next question.
-    """
-
-    name: str
-    tokens: int | None = None
-    comes: bool = False
 
 
 class Conversation:
@@ -148,13 +134,7 @@ class Conversation:
 
     def documents(self) -> list[Listed]:
         """Every document that was shown, or will be with the next question."""
-        found: dict[str, Listed] = {}
-        for each in self.said:
-            for document in each.turn.documents:
-                found[document.source] = Listed(document.source, each.tokens.get(document.source))
-        for name in self.pending.names:
-            found.setdefault(name, Listed(name, comes=True))
-        return list(found.values())
+        return listed(self.said, self.pending)
 
     def drop(self, word: str) -> str:
         """Forget a document, by its number in `documents` or its name; returns the name.

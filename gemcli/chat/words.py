@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gemcli.chat.conversation import Conversation, Listed
+from gemcli.chat.conversation import Conversation
+from gemcli.chat.listed import Listed
 from gemcli.errors import GemcliError, UsageError
 from gemcli.events import Event
 from gemcli.plural import counted

@@ -42,6 +42,6 @@ def _names(kind: str) -> Iterator[tuple[str, str]]:
     elif kind == "conversations":
         from gemcli.history.look import headings
 
-        for each in headings(lambda message: None, most=_CONVERSATIONS):
+        for each in headings(None, most=_CONVERSATIONS):
             question = " ".join(each.question.split())
             yield each.id, question[:_WIDE]

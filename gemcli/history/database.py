@@ -48,7 +48,7 @@ def path() -> Path:
 
 def work(
     task: Callable[[sqlite3.Connection], T],
-    warn: Warn,
+    warn: Warn | None,
     *,
     create: bool = False,
     look: bool = False,
@@ -61,13 +61,14 @@ def work(
 
     Args:
         task: gets a connection in autocommit mode.
-        warn: gets one sentence.
+        warn: gets one sentence; None where nobody could be told: a damaged database stays where it is then.
         create: make the database where it is missing.
         look: the task writes nothing that matters: a disk that is full or read-only is no reason to fail.
         patience: seconds to wait for other processes.
 
     Raises:
-        GemcliError: the database is locked for too long, cannot be written, or a newer gemcli made it.
+        GemcliError: the database is locked for too long, cannot be written, is damaged with nobody to tell,
+            or a newer gemcli made it.
     """
     for attempt in range(3):
         try:
@@ -82,7 +83,7 @@ def work(
         except sqlite3.Error as error:
             if look and _code(error) in _REFUSED:
                 return _looked(task, _told(error))
-            if _code(error) not in _DAMAGED or attempt == 2:
+            if _code(error) not in _DAMAGED or attempt == 2 or warn is None:
                 raise _told(error) from error
             _set_aside(warn, certain=attempt == 1)
     raise AssertionError("the last attempt returns or raises")

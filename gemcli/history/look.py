@@ -90,11 +90,13 @@ def shown(turns: Iterable[Record], warn: Warn) -> dict[int, tuple[Seen, ...]]:
         ) from error
 
 
-def headings(warn: Warn, *, most: int | None = None, ids: Sequence[str] | None = None) -> list[Heading]:
+def headings(
+    warn: Warn | None, *, most: int | None = None, ids: Sequence[str] | None = None
+) -> list[Heading]:
     """Conversations, the newest first.
 
     Args:
-        warn: gets what there is to say.
+        warn: gets what there is to say; None where nobody could be told.
         most: how many at most; None for all.
         ids: only these.
     """

@@ -118,6 +118,16 @@ def test_a_look_at_a_damaged_one_says_so(home, told):
     assert len(told) == 1
 
 
+def test_a_damaged_one_stays_where_nobody_could_be_told(home):
+    from gemcli.history import look
+
+    database.folder().mkdir(parents=True)
+    database.path().write_bytes(b"x" * 5000)
+    with pytest.raises(GemcliError, match="cannot be used: file is not a database"):
+        look.headings(None)
+    assert database.path().read_bytes() == b"x" * 5000
+
+
 def test_one_process_alone_keeps_a_damaged_one_aside(home):
     database.folder().mkdir(parents=True)
     database.path().write_bytes(b"x" * 5000)
