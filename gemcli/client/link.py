@@ -196,7 +196,7 @@ class Link:
             )
         if response.status == 401:
             raise ServerError(f"{shown} does not let us in: {message}", "Set its key in GEMCLI_API_KEY.")
-        if response.status == 429 or code == "too_many_connections":
+        if response.status == 429 or code in ("too_many_connections", "too_much_at_once"):
             raise ServerBusyError(f"{shown}: {message}", _seconds(response.headers.get("Retry-After")))
         kind = _KINDS.get(str(code))
         if kind is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from gemcli.errors import SchemaError
 from gemcli.events import Event, Progress, Result, Thought, Token
 from gemcli.server import asked, metrics, replies
-from gemcli.server.body import take
+from gemcli.server.body import Coming, take
 from gemcli.server.desk import Desk, Streamed, attended, is_answer, pulsed
 from gemcli.server.faults import fault
 from gemcli.server.fields import parse
@@ -42,6 +42,7 @@ class Api:
         metrics: what is counted.
         gate: whose turn it is.
         failed: told of defects.
+        coming: the bodies under way.
     """
 
     served: Served
@@ -50,6 +51,7 @@ class Api:
     metrics: Metrics
     gate: Gate
     failed: Callable[[BaseException], None]
+    coming: Coming = field(default_factory=Coming)
 
     @property
     def fingerprint(self) -> str:
@@ -79,7 +81,7 @@ class Api:
 
     async def chat(self, request: Request) -> ASGIApp:
         """``POST /v1/chat/completions``."""
-        body = await take(request, self.limits)
+        body = await take(request, self.limits, self.coming)
         wanted = await asyncio.to_thread(self._chat, body)
         model = await asyncio.to_thread(self.served.resolve, wanted.model)
         begin = partial(self.served.converse, model, wanted.conversation, dict(wanted.options))

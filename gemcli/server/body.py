@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -59,13 +60,41 @@ async def blocks(request: Request, limits: Limits, most: int) -> AsyncIterator[b
             yield block
 
 
-async def take(request: Request, limits: Limits) -> bytes:
+@dataclass(slots=True)
+class Coming:
+    """How many bytes of bodies are in memory while they come."""
+
+    held: int = 0
+
+
+async def take(request: Request, limits: Limits, coming: Coming) -> bytes:
     """The whole body of a request.
 
+    Args:
+        request, limits: as for `blocks`.
+        coming: what comes with all requests together.
+
     Raises:
-        Fault, Gone: as `blocks`.
+        Fault, Gone: as `blocks`; or too much comes at once.
     """
-    return b"".join([block async for block in blocks(request, limits, limits.body_bytes)])
+    taken: list[bytes] = []
+    size = 0
+    try:
+        async for block in blocks(request, limits, limits.body_bytes):
+            size += len(block)
+            coming.held += len(block)
+            if coming.held > max(limits.bodies_bytes, limits.body_bytes):
+                raise Fault(
+                    503,
+                    "too much is being sent at once: try again later",
+                    kind="server_error",
+                    code="too_much_at_once",
+                    retry_after=1,
+                )
+            taken.append(block)
+        return b"".join(taken)
+    finally:
+        coming.held -= size
 
 
 async def _drain(stream: AsyncIterator[bytes]) -> None:

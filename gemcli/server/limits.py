@@ -14,6 +14,7 @@ class Limits:
         queue: requests that may wait for their turn; one more is turned away.
         max_tokens: tokens of one answer at most; None: what the window leaves.
         body_bytes: of one request.
+        bodies_bytes: of all requests together while they come.
         blob_bytes: of one uploaded file.
         store_bytes: of all uploaded files together.
         keep_s: seconds for which an uploaded file is kept after it was last asked about.
@@ -32,6 +33,7 @@ class Limits:
     queue: int = 64
     max_tokens: int | None = None
     body_bytes: int = 64 << 20
+    bodies_bytes: int = 1 << 30
     blob_bytes: int = 4 << 30
     store_bytes: int = 8 << 30
     keep_s: float = 900.0

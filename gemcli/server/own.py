@@ -125,7 +125,7 @@ class Own:
 
     async def answer(self, request: HttpRequest) -> ASGIApp:
         """``POST /gemcli/v1/answer``: a line for each event; 409 names the files that are to come first."""
-        body = await take(request, self._api.limits)
+        body = await take(request, self._api.limits, self._api.coming)
         asked = await asyncio.to_thread(read, parse(body))
         model = await asyncio.to_thread(self._api.served.resolve, asked.model)
         missing = self._blobs.missing(asked.hashes)

@@ -39,6 +39,7 @@ def test_a_key_that_cannot_be_sent_is_not_shown(key: str) -> None:
     [
         (429, "queue_full", ServerBusyError),
         (503, "too_many_connections", ServerBusyError),
+        (503, "too_much_at_once", ServerBusyError),
         (401, "invalid_api_key", ServerError),
         (403, "forbidden_host", ServerError),
         (404, "not_found", ServerError),
