@@ -13,7 +13,7 @@ from gemcli.settings import cache_dir, config_path, load_config, make_private
 
 if TYPE_CHECKING:
     from gemcli.request import Request
-    from model.cache.disk import Shelf
+    from model.cache.shelf import Shelf
 
 VARIABLE = "GEMCLI_CACHE_SIZE"
 KEY = "cache_size"
@@ -40,7 +40,7 @@ def shelf(request: Request, model: str) -> Shelf | None:
     most = limit()
     if not request.keep or most == 0:
         return None
-    from model.cache.disk import Shelf
+    from model.cache.shelf import Shelf
 
     try:
         root = make_private(folder())

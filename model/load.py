@@ -16,7 +16,7 @@ from model.generation import Generation, Keeping
 if TYPE_CHECKING:
     from jax.sharding import Mesh
 
-    from model.cache.disk import Shelf
+    from model.cache.shelf import Shelf
     from model.engine.engine import Engine
     from model.engine.session import Session
     from model.prompt import Expected, Soft

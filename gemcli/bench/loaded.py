@@ -10,7 +10,7 @@ from gemcli.errors import DoesNotFitError
 from gemcli.events import Event, Note, Progress
 
 if TYPE_CHECKING:
-    from model.cache.disk import Shelf
+    from model.cache.shelf import Shelf
     from model.card import ModelCard
     from model.load import Model
     from model.reach import Mode

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from model.cache.disk import Shelf
+    from model.cache.shelf import Shelf
     from model.load import Model
     from model.prompt import Soft
 
@@ -33,7 +33,7 @@ def own_shelf(wanted: bool, name: str) -> Iterator[Shelf | None]:
         yield None
         return
     from gemcli.settings import cache_dir, make_private
-    from model.cache.disk import Shelf
+    from model.cache.shelf import Shelf
 
     with tempfile.TemporaryDirectory(dir=make_private(cache_dir()), prefix="needle-") as folder:
         yield Shelf(Path(folder), None, name)

@@ -8,47 +8,27 @@ that both have in common.  Whatever is missing, damaged or in the way costs time
 
 from __future__ import annotations
 
-import errno
-import queue
-import shutil
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import jax
 import numpy as np
 
 from model.cache import pieces, segment, shelf
+from model.cache.shelf import Shelf
 from model.cache.state import State
 from model.cache.trail import Step, Trail
+from model.cache.writer import Writer
 from model.engine import plan
 
 _READERS = 2
 _READ_AHEAD = 4  # files in memory that have not reached their places
-_BACKLOG = 1 << 30  # bytes that wait to be written, beyond which nothing more is kept of a prompt
-_SPARE_DISK = 1 << 30  # never fill a person's disk to the brim for a cache
 _LEAST = 512  # tokens of a chunk that is worth keeping where no mark asks for it
 _CHUNK = 1024  # tokens: snapshots are so many apart, or a multiple
 _FAR = 16 * 1024  # tokens from one snapshot to the next at most
-_LEAN = 0.9  # what is left of the most when room is made, so that it is not made again at once
 _NAMES, _NAME = 20, 200  # of what a prompt is about, how many and how long are told
-
-
-@dataclass(frozen=True, slots=True)
-class Shelf:
-    """Where prefixes are kept.
-
-    Attributes:
-        root: the folder of all of them; it must be the user's alone.
-        most: bytes that it may take; None: a tenth of what is free on the disk, 10 GB at most.
-        model: the model's name, for whoever looks at what is kept.
-    """
-
-    root: Path
-    most: int | None
-    model: str
 
 
 class DiskPrefixes:
@@ -67,16 +47,8 @@ class DiskPrefixes:
         shape = jax.eval_shape(lambda: empty(1))
         self._grows, self._turns = pieces.grows(shape), pieces.turns(shape)
         self._apart = _apart(pieces.piece_bytes(shape), pieces.snapshot_bytes(shape))
-        self._on = True
-        self._warned = False
-        self._warnings: list[str] = []
         self._known: set[str] = set()
-        self._own: set[Path] = set()
-        self._held: int | None = None
-        self._waiting = 0
-        self._jobs: queue.SimpleQueue[_Job | threading.Event] = queue.SimpleQueue()
-        self._writer: threading.Thread | None = None
-        self._lock = threading.Lock()
+        self._writer = Writer(shelf, self._folder)
         self._early: tuple[str, int, Future[tuple[State, int] | None]] | None = None
 
     def find(self, trail: Trail) -> int:
@@ -85,7 +57,7 @@ class DiskPrefixes:
             early = self._early[2].result()
             return early[1] if early else 0
         self._early = None  # another prompt came: what was read for it is not needed
-        at = self._last(trail) if self._on else None
+        at = self._last(trail) if self._writer.on else None
         return 0 if at is None else trail.steps[at].end
 
     def recall(self, trail: Trail, room: int) -> tuple[State, int] | None:
@@ -93,7 +65,7 @@ class DiskPrefixes:
         early, self._early = self._early, None
         if early is not None and early[0] == trail.name and plan.slots(early[1]) == plan.slots(room):
             return early[2].result()
-        return self._recall(trail, room) if self._on else None
+        return self._recall(trail, room) if self._writer.on else None
 
     def ahead(self, trail: Trail, room: int) -> None:
         """Begin to recall what will be asked for: reading takes time that others may need for themselves."""
@@ -101,9 +73,9 @@ class DiskPrefixes:
 
         def work() -> None:
             try:
-                done.set_result(self._recall(trail, room) if self._on else None)
+                done.set_result(self._recall(trail, room) if self._writer.on else None)
             except Exception as error:  # memory, a device: it is computed instead
-                self._tell(f"what was kept of this prompt cannot be used: {error}")
+                self._writer.tell(f"what was kept of this prompt cannot be used: {error}")
                 done.set_result(None)
 
         self._early = (trail.name, room, done)
@@ -111,7 +83,7 @@ class DiskPrefixes:
 
     def keep(self, trail: Trail, index: int, state: State) -> None:
         """See `model.cache.prefix.Prefixes`."""
-        if not self._on or not self._is_wanted(trail, index):
+        if not self._writer.on or not self._is_wanted(trail, index):
             return
         step, before = trail.steps[index], trail.steps[index - 1].name if index else ""
         if self._grows:
@@ -129,16 +101,11 @@ class DiskPrefixes:
 
     def flush(self, seconds: float) -> None:
         """Wait until what was told is written, but no longer than this."""
-        if self._writer is not None:
-            done = threading.Event()
-            self._jobs.put(done)
-            done.wait(seconds)
+        self._writer.flush(seconds)
 
     def warnings(self) -> list[str]:
         """What is amiss and has not been told yet, in sentences."""
-        with self._lock:
-            told, self._warnings = self._warnings, []
-        return told
+        return self._writer.warnings()
 
     def _is_wanted(self, trail: Trail, index: int) -> bool:
         step = trail.steps[index]
@@ -146,11 +113,11 @@ class DiskPrefixes:
 
     def _is_there(self, path: Path) -> bool:
         """Whether a file is kept; it counts as used then."""
-        if path not in self._own:
+        if path not in self._writer.own:
             if not path.is_file():
                 return False
             shelf.touch([path])
-            self._own.add(path)
+            self._writer.own.add(path)
         self._known.add(path.name.split("-")[1].split(".")[0])
         return True
 
@@ -198,7 +165,7 @@ class DiskPrefixes:
             return None
         state = pieces.finish(state, trail.steps[at].end, list(snapshot))
         shelf.touch(used)
-        self._own.update(used)
+        self._writer.own.update(used)
         self._known.update(step.name for step in trail.steps[: at + 1])
         return state, trail.steps[at].end
 
@@ -265,26 +232,14 @@ class DiskPrefixes:
         except (segment.DamagedError, OSError) as error:
             shelf.remove(path)
             if path.exists():
-                self._on = False  # it would be found damaged again and again
-            self._tell(f"{path} is left out: {error}; it is computed again")
+                self._writer.on = False  # it would be found damaged again and again
+            self._writer.tell(f"{path} is left out: {error}; it is computed again")
             return None
         return arrays
-
-    def _tell(self, message: str) -> None:
-        with self._lock:
-            if not self._warned:
-                self._warned = True
-                self._warnings.append(message)
 
     def _write(
         self, path: Path, trail: Trail, step: Step, arrays: Sequence[jax.Array], taken: int | None
     ) -> None:
-        """Have a file written; `taken` of the slots of its arrays are real, None where there are none."""
-        size = sum(each.nbytes for each in arrays)
-        with self._lock:
-            if self._waiting + size > _BACKLOG:
-                return
-            self._waiting += size
         about = {
             "name": step.name,
             "end": step.end,
@@ -292,74 +247,8 @@ class DiskPrefixes:
             "about": [each[:_NAME] for each in trail.about[:_NAMES]],
             "more": max(len(trail.about) - _NAMES, 0),
         }
-        self._known.add(step.name)
-        self._own.add(path)
-        self._jobs.put(_Job(path, about, tuple(arrays), taken, size))
-        if self._writer is None:
-            self._writer = threading.Thread(target=self._work, name="gemcli-keep", daemon=True)
-            self._writer.start()
-
-    def _work(self) -> None:
-        while True:
-            job = self._jobs.get()
-            if isinstance(job, threading.Event):
-                job.set()
-                continue
-            try:
-                if self._on:
-                    self._store(job)
-            except OSError as error:
-                self._on = False
-                why = error.strerror or str(error)
-                if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                    self._tell(f"the disk is full: nothing more is kept of this prompt ({self._shelf.root})")
-                else:
-                    self._tell(f"nothing is kept of this prompt: {self._shelf.root}: {why}")
-            except Exception as error:  # a device that is gone, memory: the answer does not depend on it
-                self._on = False
-                self._tell(f"nothing more is kept of this prompt: {error}")
-            finally:
-                with self._lock:
-                    self._waiting -= job.bytes
-
-    def _store(self, job: _Job) -> None:
-        root = self._shelf.root
-        if self._held is None:
-            self._held = shelf.total(root)
-            shelf.remove_drafts(root)
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        free = shutil.disk_usage(root).free
-        most = self._shelf.most if self._shelf.most is not None else shelf.default_most(free + self._held)
-        if self._held + job.bytes > most or job.bytes + _SPARE_DISK > free:
-            target = min(most, self._held + free - _SPARE_DISK)
-            own = sum(each.stat().st_size for each in self._own if each.exists())
-            if own + job.bytes > target:
-                self._on = False
-                if target < most:
-                    raise OSError(errno.ENOSPC, "No space left on device")
-                return  # this prompt alone is more than may be kept
-            self._held = shelf.make_room(
-                root, max(int(target * _LEAN), own + job.bytes) - job.bytes, self._own
-            )
-        arrays = [np.asarray(each) for each in job.arrays]
-        if job.taken is not None:
-            arrays = [each[:, :, : job.taken] for each in arrays]
-        try:
-            self._held += segment.write(job.path, job.about, arrays)
-        except FileNotFoundError:  # another process found the folder empty and removed it
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._held += segment.write(job.path, job.about, arrays)
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """A file to be written."""
-
-    path: Path
-    about: dict[str, object]
-    arrays: tuple[jax.Array, ...]
-    taken: int | None
-    bytes: int
+        if self._writer.write(path, about, arrays, taken):
+            self._known.add(step.name)
 
 
 def _apart(piece: int, snapshot: int) -> int:

@@ -26,6 +26,21 @@ PIECE, STATE = ".kv", ".state"
 
 
 @dataclass(frozen=True, slots=True)
+class Shelf:
+    """Where prefixes are kept.
+
+    Attributes:
+        root: the folder of all of them; it must be the user's alone.
+        most: bytes that it may take; None: a tenth of what is free on the disk, 10 GB at most.
+        model: the model's name, for whoever looks at what is kept.
+    """
+
+    root: Path
+    most: int | None
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
 class File:
     """A file of a namespace.
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from model.cache.disk import DiskPrefixes, Shelf
+from model.cache.disk import DiskPrefixes
 from model.cache.namespace import namespace
+from model.cache.shelf import Shelf
 from model.cache.state import State
 from model.card import ModelCard
 from model.decoder.decoder import Decoder

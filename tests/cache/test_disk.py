@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 import tiny
 
-from model.cache import disk, pieces, segment, shelf
-from model.cache.disk import DiskPrefixes, Shelf
+from model.cache import disk, pieces, segment, shelf, writer
+from model.cache.disk import DiskPrefixes
+from model.cache.shelf import Shelf
 from model.cache.state import State
 from model.config import AttentionSpec, LayerSpec, ModelConfig, RecurrentSpec, RopeSpec
 from model.decoder.decoder import Decoder
@@ -320,7 +321,7 @@ def test_a_disk_that_is_nearly_full_is_left_alone(
     llama: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        disk.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**12, 10**12, 10**8)
+        writer.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**12, 10**12, 10**8)
     )  # pyright: ignore
     made = keeping(llama, tmp_path)
     read(made, FIRST)
