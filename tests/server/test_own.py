@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Generator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+import pytest
 from starlette.requests import Request as HttpRequest
 
 from gemcli import wire
@@ -17,6 +18,7 @@ from gemcli.events import Event, Result
 from gemcli.request import Request
 from gemcli.server.app import Api
 from gemcli.server.blobs import Blobs
+from gemcli.server.desk import Gone
 from gemcli.server.gate import Gate
 from gemcli.server.limits import Limits
 from gemcli.server.metrics import Metrics
@@ -56,17 +58,18 @@ class Model:
         yield Result(RESULT | {"answer": source.read().decode()})
 
 
-async def asked(api: Api, blobs: Blobs) -> list[bytes]:
-    """The pieces of the body of an answer."""
+async def asked(api: Api, blobs: Blobs, gone: asyncio.Event | None = None) -> list[bytes]:
+    """The pieces of the body of an answer; `gone`: the client goes away."""
     sent = wire.request_to_json(Request("What?"))
     source = {"name": "a.md", "sha256": NAME}
     body = {"protocol": wire.PROTOCOL, "question": "What?", "request": sent, "sources": [source]}
     come = [{"type": "http.request", "body": json.dumps(body).encode()}]
 
     async def receive() -> Any:
-        if not come:
-            await asyncio.Event().wait()
-        return come.pop()
+        if come:
+            return come.pop()
+        await (gone or asyncio.Event()).wait()
+        return {"type": "http.disconnect"}
 
     pieces: list[bytes] = []
 
@@ -133,3 +136,27 @@ def test_an_answer_that_took_too_long_is_no_defect() -> None:
     assert (last["type"], last["code"]) == ("error", 1)
     assert "took more than" in last["message"]
     assert not defects
+
+
+def test_who_goes_away_while_it_waits_leaves_nothing_behind() -> None:
+    limits = Limits(pulse_s=0.05)
+
+    async def scene() -> None:
+        api = api_of(Model(), limits, [])
+        with Blobs(limits) as blobs:
+            await blobs.put(NAME, blocks())
+            async with api.gate.inside("m"):
+                for wait_s in (0.0, 0.2):  # before its first line, and behind some
+                    gone = asyncio.Event()
+                    waiting = asyncio.create_task(asked(api, blobs, gone))
+                    while not api.gate.waiting:
+                        await asyncio.sleep(0.01)
+                    await asyncio.sleep(wait_s)
+                    gone.set()
+                    with pytest.raises(Gone):
+                        await asyncio.wait_for(waiting, 10)
+                    assert api.gate.waiting == 0
+                    assert [blob.users for blob in blobs._blobs.values()] == [0]
+            assert api.gate.running == 0
+
+    asyncio.run(scene())
