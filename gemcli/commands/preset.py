@@ -103,6 +103,16 @@ def check_options(template: Template, command: Any) -> None:
         )
 
 
+def check_values(template: Template, command: Any) -> None:
+    """Refuse options whose values their flags do not take.
+
+    Raises:
+        UsageError: it names the first.
+    """
+    context = command.context_class(command, info_name=command.name)
+    _set(context, template.options, f"the template {template.name}")
+
+
 def _preset(ctx: typer.Context) -> Preset:
     found = Preset()
     word, pairs = ctx.params.get("template"), ctx.params.get("param") or []

@@ -127,7 +127,7 @@ def save(
     """
     begin(ctx, flags)
 
-    from gemcli.commands.preset import check_options
+    from gemcli.commands.preset import check_options, check_values
     from gemcli.commands.tree import command_tree
     from gemcli.errors import UsageError
     from gemcli.templates import store
@@ -148,7 +148,9 @@ def save(
     if flags and file is not None:
         raise UsageError("a template is made of flags or of a file, not of both", f"Leave {file} away.")
     template = parse(flags, name) if flags else store.from_yaml(_read(file, name), name)
-    check_options(template, command_tree().commands["ask"])
+    command = command_tree().commands["ask"]
+    check_options(template, command)
+    check_values(template, command)
     known = store.names().get(name)
     if known is not None and store.is_own(known) and not force:
         raise UsageError(f"there is a template {name} already", "Add --force to overwrite it.")
@@ -208,6 +210,7 @@ def _pairs(words: list[str] | None, flag: str) -> dict[str, Any]:
     import yaml
 
     from gemcli.errors import UsageError
+    from gemcli.templates.store import loader
 
     found: dict[str, Any] = {}
     for word in words or ():
@@ -217,7 +220,7 @@ def _pairs(words: list[str] | None, flag: str) -> dict[str, Any]:
         found[name] = value
         if flag == "--option":
             with suppress(yaml.YAMLError):
-                known = yaml.safe_load(value)
+                known = yaml.load(value, Loader=loader())  # one of the safe ones
                 found[name] = known if isinstance(known, bool | int | float) else value
     return found
 

@@ -102,7 +102,7 @@ def from_yaml(data: bytes, name: str) -> Template:
     if len(data) > _MOST_BYTES:
         raise UsageError(f"the template {name} is larger than {_MOST_BYTES:,} bytes")
     try:
-        value = yaml.load(data.decode("utf-8-sig"), Loader=_loader())  # one of the safe ones
+        value = yaml.load(data.decode("utf-8-sig"), Loader=loader())  # one of the safe ones
     except UnicodeDecodeError as error:
         raise UsageError(f"the template {name} is not UTF-8 text (byte {error.start})") from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
@@ -113,7 +113,7 @@ def from_yaml(data: bytes, name: str) -> Template:
     return parse(value, name)
 
 
-def _loader() -> type[yaml.SafeLoader]:
+def loader() -> type[yaml.SafeLoader]:
     """YAML as version 1.2 has it, where ``no``, ``2026-01-31``, ``10:30`` and ``007`` are texts."""
     import yaml
 

@@ -116,6 +116,17 @@ def test_templates_are_saved_shown_and_removed(inside, cli):
     assert inside("templates", "save", "copy", str(path)).code == 0
     assert (cli.home / "templates" / "copy.yaml").read_text() == shown
     inside("templates", "save", "bad", "--option", "foo=1").failed(2, "'foo'")
+    inside("templates", "save", "bad", "--prompt", "x", "--option", "max-tokens=many").failed(
+        2, "'--max-tokens'"
+    )
+    flags = ("--option", "stop=no", "--option", "cite=true", "--option", "seed=7")
+    assert inside("templates", "save", "kinds", "--prompt", "x", *flags).code == 0
+    assert inside("templates", "show", "kinds", "-o", "json").json()["options"] == {
+        "stop": "no",
+        "cite": True,
+        "seed": 7,
+    }
+    assert inside("templates", "rm", "kinds", "-y").code == 0
     inside("templates", "save", "bad", "--prompt", "x", str(path)).failed(2, "not of both")
     inside("templates", "save", "a/b", "--prompt", "x").failed(2, "cannot be a template's name")
     inside("templates", "rm", "pirate").failed(2, "--yes")
