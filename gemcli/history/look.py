@@ -90,15 +90,12 @@ def shown(turns: Iterable[Record], warn: Warn) -> dict[int, tuple[Seen, ...]]:
         ) from error
 
 
-def headings(
-    warn: Warn | None, *, most: int | None = None, ids: Sequence[str] | None = None
-) -> list[Heading]:
+def headings(warn: Warn | None, *, most: int | None = None) -> list[Heading]:
     """Conversations, the newest first.
 
     Args:
         warn: gets what there is to say; None where nobody could be told.
         most: how many at most; None for all.
-        ids: only these.
     """
     query = (
         "SELECT c.id, c.begun, c.last, "
@@ -109,13 +106,12 @@ def headings(
         "(SELECT ending FROM turns WHERE conversation = c.id ORDER BY id DESC LIMIT 1) "
         "FROM conversations c ORDER BY c.last DESC, c.id DESC LIMIT ?"
     )
-    limit = -1 if most is None or ids is not None else most
+    limit = -1 if most is None else most
     rows = _work(lambda connection: connection.execute(query, (limit,)).fetchall(), warn) or []
-    found = [
+    return [
         Heading(id, begun, last, turns, question or "", model or "", _names(sources or ""), ending or "")
         for id, begun, last, turns, question, model, sources, ending in rows
     ]
-    return found if ids is None else [each for each in found if each.id in set(ids)]
 
 
 def search(words: str, warn: Warn, *, most: int | None = None) -> list[Record]:
