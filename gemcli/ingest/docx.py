@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
 from gemcli.errors import InputError, UsageError
-from gemcli.ingest.docx_body import Block, Body, Picture
+from gemcli.ingest.docx_body import Body
 from gemcli.ingest.docx_styles import Numbering, Styles
 from gemcli.ingest.embedded import Pictures
 from gemcli.ingest.flow import Flow
+from gemcli.ingest.office_blocks import Block, Picture
 from gemcli.ingest.opc import Package
 from gemcli.ingest.safe_xml import children
 from gemcli.ingest.source import EmptyError, Report, Source

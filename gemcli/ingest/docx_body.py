@@ -13,6 +13,7 @@ from xml.etree.ElementTree import Element
 from gemcli.ingest.charts import chart_text
 from gemcli.ingest.docx_styles import Numbering, Styles, is_on, number
 from gemcli.ingest.formula import formula
+from gemcli.ingest.office_blocks import Block, Picture
 from gemcli.ingest.opc import Package
 from gemcli.ingest.pipes import pipe_table
 from gemcli.ingest.slide import diagram_text
@@ -24,23 +25,6 @@ _BREAKS = {"w.tab": "\t", "w.cr": "\n", "w.noBreakHyphen": "-", "w.ptab": "\t"}
 _SYMBOLS = {0xB7: "•", 0xA7: "▪", 0xFC: "✓", 0xFB: "✗", 0xFE: "☑", 0xA8: "☐", 0x6F: "☐", 0xE0: "→"}
 _MAX_SPAN = 64  # columns that one cell takes; Word has no more
 _PRIVATE = 0xF000
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A paragraph, a table or what stands by itself; `level` from 1 for a heading."""
-
-    text: str
-    level: int = 0
-    tight: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture: the part's name, and what the document says of it."""
-
-    part: str
-    alt: str
 
 
 @dataclass(slots=True)

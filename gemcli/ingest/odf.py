@@ -14,7 +14,8 @@ from gemcli.errors import InputError, UsageError
 from gemcli.ingest.docx import refuse_range
 from gemcli.ingest.embedded import Pictures
 from gemcli.ingest.flow import Flow
-from gemcli.ingest.odf_content import MAX_XML, Block, Content, Picture
+from gemcli.ingest.odf_content import MAX_XML, Content
+from gemcli.ingest.office_blocks import Block, Picture
 from gemcli.ingest.ranges import compact
 from gemcli.ingest.safe_xml import members, parse
 from gemcli.ingest.source import EmptyError, Report, Source

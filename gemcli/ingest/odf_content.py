@@ -12,6 +12,7 @@ from gemcli.errors import InputError
 from gemcli.ingest.formula import formula
 from gemcli.ingest.odf_text import paragraph_text
 from gemcli.ingest.ods import cell_text
+from gemcli.ingest.office_blocks import Block, Picture
 from gemcli.ingest.pipes import pipe_table
 from gemcli.ingest.safe_xml import parse
 from gemcli.ingest.zipped import BoundedZip
@@ -23,23 +24,6 @@ _THROUGH += ("text.bibliography", "text.index-title", "text.illustration-index",
 _DRAWN = ("draw.frame", "draw.g", "draw.custom-shape", "draw.rect", "draw.ellipse", "draw.line", "draw.path")
 _DRAWN += ("draw.connector", "draw.polygon", "draw.caption")
 _UNDONE = "text.tracked-changes"
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Text on lines of its own: a heading where `level` is not 0, close to the block before where `tight`."""
-
-    text: str
-    level: int = 0
-    tight: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture: the archive's member, and its description."""
-
-    part: str
-    alt: str
 
 
 @dataclass(slots=True)
