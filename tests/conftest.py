@@ -29,7 +29,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture(autouse=True)
 def compiled_anew() -> Iterator[None]:
-    """A folder of compiled programs is for the test that named it: those after it would write all of theirs."""
+    """A folder of compiled programs is for the test that named it: later ones would write all of theirs."""
     yield
     jax = sys.modules.get("jax")
     if jax is not None and jax.config.jax_compilation_cache_dir is not None:
