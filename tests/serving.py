@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+import compiled
+
 ROOT = Path(__file__).parents[1]
 ANSWER = "Yes, gold!"
-
-COMPILED = Path(tempfile.mkdtemp(prefix="gemcli-compiled-"))
-"""Programs that one process compiled and all others of this run take: most of their time otherwise."""
-
-atexit.register(shutil.rmtree, COMPILED, ignore_errors=True)
 
 
 class Serving:
@@ -128,10 +122,7 @@ class Serving:
 
 def environment(home: Path) -> dict[str, str]:
     """What a command of its own home sees."""
-    cache = home / "cache"
-    cache.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if not (cache / "compiled").exists():
-        (cache / "compiled").symlink_to(COMPILED)
+    compiled.share(home)
     kept = {key: value for key, value in os.environ.items() if not key.startswith("GEMCLI_")}
     return kept | {"GEMCLI_HOME": str(home), "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "TERM": "dumb",
         "XLA_FLAGS": "--xla_backend_optimization_level=0",

@@ -23,6 +23,7 @@ def check(row: dict[str, Any], engine: str, model: str, prompt: int) -> None:
     assert row["peak_bytes"] is None or 30_000_000 < row["peak_bytes"] < 8_000_000_000
 
 
+@pytest.mark.slow
 def test_two_models_in_one_report(parrot: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.gguf"
     other.write_bytes(parrot.read_bytes())
@@ -44,6 +45,7 @@ def test_two_models_in_one_report(parrot: Path, tmp_path: Path) -> None:
     assert "9/9 steps" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_table_for_people(parrot: Path) -> None:
     done = run(
         "speed", "--prompt-tokens", "16", "--tokens", "2", "--runs", "1", env={"GEMCLI_MODEL": str(parrot)}
@@ -86,6 +88,7 @@ def test_a_text_too_short(parrot: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.weights
+@pytest.mark.slow
 def test_a_real_model(weights: Callable[[str], Path]) -> None:
     path = str(weights("smollm2-135m"))
     done = run("speed", "-m", path, "--prompt-tokens", "64", "--tokens", "4", "--runs", "1", "-o", "json")

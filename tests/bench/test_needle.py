@@ -290,6 +290,7 @@ def test_the_report(parrot: Path, tmp_path: Path) -> None:
     assert len(kept.read_text().splitlines()) == 4
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on(parrot: Path, tmp_path: Path) -> None:
     kept = tmp_path / "rows.jsonl"
     words = ["-m", str(parrot), "--lengths", "300,400,470", "--trials", "20", "--resume", str(kept)]

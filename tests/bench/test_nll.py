@@ -55,6 +55,7 @@ def test_beside_a_peer() -> None:
     assert found == {"nll_per_token": pytest.approx(2.0), "difference": pytest.approx(0.01)}
 
 
+@pytest.mark.slow
 def test_the_command(parrot: Path, tmp_path: Path) -> None:
     """Its bytes rise but for two places, so that the parrot is wrong there alone."""
     text, plot = tmp_path / "text.txt", tmp_path / "curve.png"

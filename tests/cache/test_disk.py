@@ -215,6 +215,7 @@ def test_what_is_in_the_making_may_be_used_up_at_once(llama: Engine, tmp_path: P
     np.testing.assert_array_equal(logits, read(llama, SECOND)[0])
 
 
+@pytest.mark.slow
 def test_pictures_and_sounds_are_part_of_the_name(tmp_path: Path) -> None:
     engine = plain(tiny.gemma(7))
 

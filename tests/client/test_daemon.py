@@ -52,6 +52,7 @@ def ask(home: Path, *words: str) -> tuple[dict[str, Any], float]:
     return json.loads(done.stdout), time.monotonic() - began
 
 
+@pytest.mark.slow
 def test_ask_finds_it_and_it_ends_by_itself(tmp_path: Path, parrot: Path) -> None:
     home = tmp_path / "home"
     server = Serving(home, parrot, "--keep-alive", "20s")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import compiled
 import pytest
 
 from gemcli.commands.session import Session
@@ -120,7 +121,9 @@ class Done:
 
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
-    return Cli(tmp_path)
+    cli = Cli(tmp_path)
+    compiled.share(cli.home)
+    return cli
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 
+import compiled
 import pytest
 import tiny
 
@@ -14,6 +15,11 @@ from gemcli import checkup
 from gemcli.hub import devices
 from gemcli.hub.devices import Device
 from model.nn import packed
+
+
+@pytest.fixture(autouse=True)
+def nothing_compiled(cli):
+    compiled.unshare(cli.home)
 
 
 def test_the_report(cli):
@@ -68,12 +74,12 @@ def test_the_report_for_people(cli):
 
 def test_kernels_are_tried_where_the_next_question_would(cli):
     tiny.needs_kernel(packed.KERNEL)
-    compiled = cli.home / "cache" / "compiled"
-    compiled.mkdir(parents=True)
+    folder = cli.home / "cache" / "compiled"
+    folder.mkdir(parents=True)
     done = cli.real("doctor", env={"JAX_PLATFORMS": "cpu"})
     assert re.search(r"^products +compiled kernel, checked on this processor$", done.out, re.M)
     assert re.search(r"^attention +compiled kernel, checked on this processor$", done.out, re.M)
-    assert len(list(compiled.glob("*.so"))) == 2, "for the next question"
+    assert len(list(folder.glob("*.so"))) == 2, "for the next question"
     assert done.err == ""
 
 

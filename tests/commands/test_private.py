@@ -7,11 +7,17 @@ import threading
 import zipfile
 from pathlib import Path
 
+import compiled
 import pytest
 import tiny
 
 DATA = Path(__file__).parents[1] / "data"
 ANSWER = "Yes, gold!"
+
+
+@pytest.fixture(autouse=True)
+def nothing_compiled(cli):
+    compiled.unshare(cli.home)
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +78,7 @@ class Watch:
 
 
 @pytest.mark.parametrize("warm", [False, True])
+@pytest.mark.slow
 def test_it_leaves_nothing(cli, places, parrot, warm):
     cli.file("a.md", "It is gold.\n")
     shutil.copy(DATA / "json-mapping.pdf", cli.folder / "b.pdf")

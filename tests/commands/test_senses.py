@@ -72,6 +72,7 @@ def kinds(plan: dict[str, Any]) -> dict[str, list[str]]:
     }
 
 
+@pytest.mark.slow
 def test_every_kind_of_file_is_seen_and_heard(folders, loaded, desk, monkeypatch):
     request = replace(of(folders["gemma4"], *FILES), stdin="auto")
     planned = prepare(request, lambda event: None, may_pull=False).plan(16, given=True)

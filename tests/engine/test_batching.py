@@ -307,6 +307,7 @@ def test_a_closed_one_says_so(llama: Engine) -> None:
         said(batcher, [1])
 
 
+@pytest.mark.slow
 def test_with_too_few_pages_the_youngest_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = engine_of(tiny.llama(context=2048), window=2 * PAGE)
     # Three sequences that each come to need a second page, and three pages in all.
@@ -325,6 +326,7 @@ def test_with_too_few_pages_the_youngest_gives_way(monkeypatch: pytest.MonkeyPat
     batcher.close()
 
 
+@pytest.mark.slow
 def test_the_pool_grows_with_what_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = engine_of(tiny.llama(context=2048), window=3 * PAGE)
     monkeypatch.setattr("model.engine.batching._share", lambda *_: (2, (2, 9)))

@@ -276,6 +276,7 @@ def as_soft(engine: Engine, ids: list[int], begin: int, end: int, *, is_block: b
 
 
 @pytest.mark.parametrize("name", ["llama", "gemma"])
+@pytest.mark.slow
 def test_soft_tokens_are_what_they_stand_for(engines: dict[str, Engine], name: str) -> None:
     ids = tiny.random_ids(50)
     hidden = [*ids[:5], *[0] * 30, *ids[35:]]

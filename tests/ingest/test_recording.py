@@ -372,6 +372,7 @@ def test_damage_is_a_warning_or_an_input_error(name: str, tmp_path: Path) -> Non
     assert read_at_all
 
 
+@pytest.mark.slow
 def test_the_trailer_gives_its_frames_within_50_ms_and_its_sound(material: Callable[[str], Path]) -> None:
     path = material("trailer.mp4")
     asked = [0.0, 7.3, 21.0, 34.6, 50.1]

@@ -51,6 +51,7 @@ def test_its_text_and_prompts_are_those_of_our_tokenizer(
     assert [golden[f"prompt_{number}"].tolist() for number in range(len(prompts))] == prompts
 
 
+@pytest.mark.slow
 def test_f32_gives_the_references_likelihoods(exact: Engine, golden: Arrays, compare: ModuleType) -> None:
     ids = golden["ids"].tolist()
     apart = np.abs(compare.next_logprobs(exact.score(ids), ids) - golden["logprobs"])
@@ -75,6 +76,7 @@ def test_the_default_path_loses_no_likelihood(
     assert abs(ours.mean() - golden["logprobs"].mean()) <= compare.most_divergence()
 
 
+@pytest.mark.slow
 def test_the_default_path_continues_as_the_reference(
     default: Engine, card: ModelCard, golden: Arrays, compare: ModuleType, cases: ModuleType
 ) -> None:
