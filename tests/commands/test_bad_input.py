@@ -212,6 +212,7 @@ def test_bytes_that_are_no_text_in_a_question(cli):
 
 
 def test_a_question_piped_to_the_bare_program(cli):
-    done = cli.start(script={"pieces": ["four"]}, stdin=subprocess.PIPE)
+    model = {"GEMCLI_MODEL": str(cli.model)}  # without one it would fetch the default
+    done = cli.start(script={"pieces": ["four"]}, stdin=subprocess.PIPE, env=model)
     out, err = done.communicate(b"What is 2+2?\n", timeout=60)
     assert (done.returncode, out) == (0, b"four\n"), err
