@@ -114,4 +114,4 @@ def test_a_window_that_is_closed(chat):
     terminal.enter("What?")
     terminal.until("prefill")
     os.kill(terminal.process.pid, signal.SIGHUP)
-    assert terminal.end(10) in (-signal.SIGHUP, 129, 143)
+    assert terminal.end(20) in (-signal.SIGHUP, 129, 143)

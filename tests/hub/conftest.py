@@ -227,10 +227,10 @@ class _HubHandler(_Quiet):
         self.end_headers()
         cut = hub.cuts.pop(0) if hub.cuts else None
         body = body if cut is None else body[:cut]
-        half = len(body) // 2
+        half, pause_s = len(body) // 2, hub.pause_s  # which the client's first half may change
         self.wfile.write(body[:half])
         self.wfile.flush()
-        time.sleep(hub.pause_s)
+        time.sleep(pause_s)
         self.wfile.write(body[half:])
         self.wfile.flush()
         if cut is not None:
