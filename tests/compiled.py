@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 COMPILED = Path(tempfile.mkdtemp(prefix="gemcli-compiled-"))
@@ -14,15 +15,8 @@ atexit.register(shutil.rmtree, COMPILED, ignore_errors=True)
 
 
 def share(home: Path) -> None:
-    """Have a home use them, unless it has programs of its own."""
+    """Have a home use them, unless it has programs of its own or cannot be written to."""
     cache = home / "cache"
-    cache.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if not (cache / "compiled").exists():
+    with suppress(OSError):
+        cache.mkdir(parents=True, exist_ok=True, mode=0o700)
         (cache / "compiled").symlink_to(COMPILED)
-
-
-def unshare(home: Path) -> None:
-    """Have a home as it is before anything runs in it."""
-    (home / "cache" / "compiled").unlink()
-    (home / "cache").rmdir()
-    home.rmdir()

@@ -24,6 +24,7 @@ class Cli:
     """Runs command lines in a folder of their own, with a home of their own."""
 
     scripts = SCRIPTED.parent
+    alone = False  # whether it compiles everything itself
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -46,6 +47,8 @@ class Cli:
     ) -> subprocess.Popen[bytes]:
         """Start ``gemcli``; with a `script` it answers, with None it is the real one."""
         command = [sys.executable, "-m", "gemcli"] if script is None else _scripted(script)
+        if script is None and not self.alone:
+            compiled.share(self.home)
         options.setdefault("stdin", subprocess.DEVNULL)
         environment = self.environment | options.pop("env", {})
         return subprocess.Popen(
@@ -121,9 +124,7 @@ class Done:
 
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
-    cli = Cli(tmp_path)
-    compiled.share(cli.home)
-    return cli
+    return Cli(tmp_path)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import re
 import sys
 from pathlib import Path
 
-import compiled
 import pytest
 import tiny
 
@@ -18,8 +17,8 @@ from model.nn import packed
 
 
 @pytest.fixture(autouse=True)
-def nothing_compiled(cli):
-    compiled.unshare(cli.home)
+def alone(cli):
+    cli.alone = True
 
 
 def test_the_report(cli):

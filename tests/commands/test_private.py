@@ -7,7 +7,6 @@ import threading
 import zipfile
 from pathlib import Path
 
-import compiled
 import pytest
 import tiny
 
@@ -16,8 +15,8 @@ ANSWER = "Yes, gold!"
 
 
 @pytest.fixture(autouse=True)
-def nothing_compiled(cli):
-    compiled.unshare(cli.home)
+def alone(cli):
+    cli.alone = True
 
 
 @pytest.fixture(scope="module")
