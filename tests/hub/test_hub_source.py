@@ -83,9 +83,7 @@ def test_a_stalled_connection_is_dropped_and_resumed(hub: Hub, monkeypatch: pyte
     entry = hub.entry(CONTENT)
 
     def unblock(event: Event) -> None:
-        if (
-            isinstance(event, Progress) and event.done
-        ):  # the second half is being waited for
+        if isinstance(event, Progress) and event.done:  # the second half is being waited for
             hub.pause_s = 0.0
 
     assert pull(entry, on_event=unblock).read_bytes() == CONTENT
