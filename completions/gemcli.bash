@@ -54,7 +54,7 @@ _gemcli() {
             :doctor) path=doctor ;;
             :completions) path=completions ;;
             :--debug | :--help | :--version | :-h) ;;
-            *:--allow-origin | *:--api-key-file | *:--attach | *:--attention | *:--cid | *:--clip | *:--context | *:--default | *:--depths | *:--description | *:--device | *:--end | *:--example | *:--files-from | *:--folder | *:--format | *:--fps | *:--grace | *:--host | *:--image-tokens | *:--jobs | *:--keep-alive | *:--kind | *:--kv-bits | *:--language | *:--lengths | *:--listen | *:--max-body | *:--max-frames | *:--max-tokens | *:--min-p | *:--model | *:--number | *:--older-than | *:--option | *:--out | *:--output-format | *:--overflow | *:--pages | *:--parallel | *:--param | *:--patience | *:--pdf | *:--peer | *:--plot | *:--port | *:--prompt | *:--prompt-tokens | *:--queue | *:--ray | *:--resume | *:--runs | *:--schema | *:--seed | *:--socket | *:--start | *:--stop | *:--system | *:--temperature | *:--template | *:--text | *:--timeout | *:--tokens | *:--top-k | *:--top-p | *:--trials | *:--windows | *:-a | *:-f | *:-j | *:-m | *:-n | *:-o | *:-p | *:-s | *:-t) path=${path:-ask} skip=1 ;;
+            *:--allow-origin | *:--api-key-file | *:--attach | *:--attention | *:--cid | *:--clients | *:--clip | *:--context | *:--default | *:--depths | *:--description | *:--device | *:--end | *:--example | *:--files-from | *:--folder | *:--format | *:--fps | *:--grace | *:--host | *:--image-tokens | *:--jobs | *:--keep-alive | *:--kind | *:--kv-bits | *:--language | *:--lengths | *:--listen | *:--max-body | *:--max-frames | *:--max-tokens | *:--min-p | *:--model | *:--number | *:--older-than | *:--option | *:--out | *:--output-format | *:--overflow | *:--pages | *:--parallel | *:--param | *:--patience | *:--pdf | *:--peer | *:--plot | *:--port | *:--prompt | *:--prompt-tokens | *:--queue | *:--ray | *:--resume | *:--runs | *:--schema | *:--seed | *:--socket | *:--start | *:--stop | *:--system | *:--temperature | *:--template | *:--text | *:--timeout | *:--tokens | *:--top-k | *:--top-p | *:--trials | *:--windows | *:-a | *:-f | *:-j | *:-m | *:-n | *:-o | *:-p | *:-s | *:-t) path=${path:-ask} skip=1 ;;
             *) path=${path:-ask} ;;
         esac
     done
@@ -423,12 +423,13 @@ _gemcli() {
                 --prompt-tokens) _gemcli_none; return ;;
                 --tokens) _gemcli_none; return ;;
                 --runs) _gemcli_none; return ;;
+                --clients) _gemcli_none; return ;;
                 --text) return ;;
                 --plot) _gemcli_none; return ;;
                 -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
                 --device) COMPREPLY=($(compgen -W "auto cpu gpu tpu" -- "$cur")); return ;;
             esac
-            flags='-m --model --peer --prompt-tokens --tokens --runs --text --plot -o --output-format --json -q --quiet -v --verbose --device --offline --debug -h --help'
+            flags='-m --model --peer --prompt-tokens --tokens --runs --clients --text --plot -o --output-format --json -q --quiet -v --verbose --device --offline --debug -h --help'
             _gemcli_none
             ;;
         'bench answers')

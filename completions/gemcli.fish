@@ -79,7 +79,7 @@ function __gemcli_path
             case ':completions'
                 set path 'completions'
             case ':--debug' ':--help' ':--version' ':-h'
-            case '*:--allow-origin' '*:--api-key-file' '*:--attach' '*:--attention' '*:--cid' '*:--clip' '*:--context' '*:--default' '*:--depths' '*:--description' '*:--device' '*:--end' '*:--example' '*:--files-from' '*:--folder' '*:--format' '*:--fps' '*:--grace' '*:--host' '*:--image-tokens' '*:--jobs' '*:--keep-alive' '*:--kind' '*:--kv-bits' '*:--language' '*:--lengths' '*:--listen' '*:--max-body' '*:--max-frames' '*:--max-tokens' '*:--min-p' '*:--model' '*:--number' '*:--older-than' '*:--option' '*:--out' '*:--output-format' '*:--overflow' '*:--pages' '*:--parallel' '*:--param' '*:--patience' '*:--pdf' '*:--peer' '*:--plot' '*:--port' '*:--prompt' '*:--prompt-tokens' '*:--queue' '*:--ray' '*:--resume' '*:--runs' '*:--schema' '*:--seed' '*:--socket' '*:--start' '*:--stop' '*:--system' '*:--temperature' '*:--template' '*:--text' '*:--timeout' '*:--tokens' '*:--top-k' '*:--top-p' '*:--trials' '*:--windows' '*:-a' '*:-f' '*:-j' '*:-m' '*:-n' '*:-o' '*:-p' '*:-s' '*:-t'
+            case '*:--allow-origin' '*:--api-key-file' '*:--attach' '*:--attention' '*:--cid' '*:--clients' '*:--clip' '*:--context' '*:--default' '*:--depths' '*:--description' '*:--device' '*:--end' '*:--example' '*:--files-from' '*:--folder' '*:--format' '*:--fps' '*:--grace' '*:--host' '*:--image-tokens' '*:--jobs' '*:--keep-alive' '*:--kind' '*:--kv-bits' '*:--language' '*:--lengths' '*:--listen' '*:--max-body' '*:--max-frames' '*:--max-tokens' '*:--min-p' '*:--model' '*:--number' '*:--older-than' '*:--option' '*:--out' '*:--output-format' '*:--overflow' '*:--pages' '*:--parallel' '*:--param' '*:--patience' '*:--pdf' '*:--peer' '*:--plot' '*:--port' '*:--prompt' '*:--prompt-tokens' '*:--queue' '*:--ray' '*:--resume' '*:--runs' '*:--schema' '*:--seed' '*:--socket' '*:--start' '*:--stop' '*:--system' '*:--temperature' '*:--template' '*:--text' '*:--timeout' '*:--tokens' '*:--top-k' '*:--top-p' '*:--trials' '*:--windows' '*:-a' '*:-f' '*:-j' '*:-m' '*:-n' '*:-o' '*:-p' '*:-s' '*:-t'
                 set skip 1
                 test -n "$path"; or set path ask
             case '*'
@@ -524,6 +524,7 @@ complete -c gemcli -n '__gemcli_in "bench speed"' -l peer -x -a 'llama.cpp trans
 complete -c gemcli -n '__gemcli_in "bench speed"' -l prompt-tokens -x -d 'Length of the prompt'
 complete -c gemcli -n '__gemcli_in "bench speed"' -l tokens -x -d 'Tokens to write after it'
 complete -c gemcli -n '__gemcli_in "bench speed"' -l runs -x -d 'Runs of each engine, in turn with the others'
+complete -c gemcli -n '__gemcli_in "bench speed"' -l clients -x -d 'Answer so many at once too, beside one by one'
 complete -c gemcli -n '__gemcli_in "bench speed"' -l text -r -F -d 'UTF-8 text to make the prompt of'
 complete -c gemcli -n '__gemcli_in "bench speed"' -l plot -x -d 'Draw the figures'
 complete -c gemcli -n '__gemcli_in "bench speed"' -s o -l output-format -x -a 'text json' -d 'Text, or one JSON object'

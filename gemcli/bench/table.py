@@ -48,6 +48,12 @@ def summary(report: Mapping[str, Any]) -> Iterator[str]:
                 f"{model}: {OURS} is {ratio['prefill']:.2f} times as fast as {peer} in prefill, "
                 f"{ratio['decode']:.2f} times in decoding{memory}"
             )
+    for model, each in report.get("clients", {}).items():
+        yield (
+            f"{model}: {each['clients']} clients at once get {each['tokens_per_s']:,.1f} tokens a second, "
+            f"{each['ratio']:.2f} times what they get one after another; {each['identical']} of "
+            f"{each['clients']} answers are the same"
+        )
     machine = report["machine"]
     best = ", ".join(f"{speed:,.0f} GFLOP/s in {kind}" for kind, speed in machine["gemm_gflops"].items())
     yield f"at best here, on {machine['cpu']['cores']} cores: {best}; {machine['read_gb_per_s']:,.0f} GB/s"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +17,7 @@ from gemcli.commands.session import begin
 if TYPE_CHECKING:
     from gemcli.bench.ceiling import Ceiling
     from gemcli.bench.speed import Match, Result
+    from gemcli.events import Event
     from gemcli.hub.resolve import Resolved
     from gemcli.request import Request
 
@@ -57,6 +58,12 @@ def speed(
     runs: Annotated[
         int, typer.Option("--runs", metavar="N", min=1, help="Runs of each engine, in turn with the others.")
     ] = 5,
+    clients: Annotated[
+        int | None,
+        typer.Option(
+            "--clients", metavar="N", min=2, max=256, help="Answer so many at once too, beside one by one."
+        ),
+    ] = None,
     text: Annotated[
         Path | None,
         typer.Option(
@@ -89,6 +96,7 @@ def speed(
     engines = [OURS, *peers]
     specs = model or [os.environ.get("GEMCLI_MODEL") or None]
     rows: list[dict[str, Any]] = []
+    crowds: dict[str, dict[str, Any]] = {}
     with open_ui(quiet=flags["quiet"], verbose=flags["verbose"]) as show:
         found = [resolve(spec, offline=flags["offline"], on_event=show) for spec in dict.fromkeys(specs)]
         matches = _matches(found, text, prompt_tokens, tokens, runs)
@@ -110,11 +118,15 @@ def speed(
             rows += _rows(each.path, match, results, best)
             for doubt in bench.doubts(match, results):
                 show(Warning(doubt))
+            if clients:
+                crowds[match.model] = _crowd(each, clients, tokens, text, flags["device"], show)
     said = {
         "machine": bench.machine(engines, best, flags["device"]),
         "rows": rows,
         "ratios": bench.ratios(rows),
     }
+    if clients:
+        said["clients"] = crowds
     if plot:
         draw_speed(said, plot)
     if session.output != "text":
@@ -220,6 +232,39 @@ def _matches(
             )
         matches.append(Match(model.name, prompt(card.tokenizer, text, prompt_tokens), tokens, runs))
     return matches
+
+
+def _crowd(
+    found: Resolved,
+    clients: int,
+    tokens: int,
+    source: Path | None,
+    device: str,
+    show: Callable[[Event], None],
+) -> dict[str, Any]:
+    """How many clients fare at once, see `gemcli.bench.crowd.crowd`."""
+    from gemcli.bench.crowd import PROMPT, crowd, prompts
+    from gemcli.bench.loaded import get_ready
+    from gemcli.bench.text import prompt, read_text, standing_text
+    from gemcli.events import Progress
+    from model.card import describe
+    from model.engine.batching import batched
+
+    card = describe(found.path)
+    text = read_text(source) if source else standing_text()
+    asked = prompts(prompt(card.tokenizer, text, clients * PROMPT), clients)
+    model = get_ready(found.name, card, PROMPT + tokens, device, show, attention="auto")
+    together = batched(model, slots=clients, queue=clients)
+    try:
+        return crowd(
+            model.engine,
+            together.engine,
+            asked,
+            tokens,
+            lambda step: show(Progress("measure", 0, None, "steps", f"{found.name}, {step}")),
+        )
+    finally:
+        together.engine.close()  # type: ignore[attr-defined]
 
 
 def _rows(path: Path, match: Match, results: Sequence[Result], best: Ceiling) -> list[dict[str, Any]]:

@@ -31,11 +31,14 @@ def test_two_models_in_one_report(parrot: Path, tmp_path: Path) -> None:
     text.write_text("No stop token ends it. " * 20)
     done = run(
         "speed", "-m", str(parrot), "-m", str(other), "--prompt-tokens", "40", "--tokens", "4",
-        "--runs", "2", "--text", str(text), "-o", "json", "-v",
+        "--runs", "2", "--clients", "3", "--text", str(text), "-o", "json", "-v",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
-    assert set(report) == {"machine", "rows", "ratios"}
+    assert set(report) == {"machine", "rows", "ratios", "clients"}
+    assert set(report["clients"]) == {str(parrot), str(other)}
+    for each in report["clients"].values():
+        assert (each["clients"], each["identical"]) == (3, 3)
     assert report["machine"]["read_gb_per_s"] > 0
     assert report["ratios"] == {}
     for row, path in zip(report["rows"], (parrot, other), strict=True):
