@@ -221,9 +221,9 @@ def prepare(request: Request, emit: Emit, *, may_pull: bool = True) -> Prepared:
         GemcliError: an input cannot be read, or the model is not there.
         ModelError: the model file is damaged or of an unknown kind.
     """
+    from gemcli.described import card_of
     from gemcli.hub.resolve import resolve
     from gemcli.ingest.collect import collect
-    from model.load import describe
     from model.reach import beyond, longest
 
     began = time.perf_counter()
@@ -241,7 +241,7 @@ def prepare(request: Request, emit: Emit, *, may_pull: bool = True) -> Prepared:
     read = time.perf_counter()
     model = resolve(request.model, offline=request.offline, on_event=emit, may_pull=may_pull)
     found = time.perf_counter()
-    card = describe(model.path)
+    card = card_of(model.path)
     if card.unread:
         emit(Warning(f"{model.name} reads text only: {card.unread}"))
     limits = budget(

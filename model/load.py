@@ -31,6 +31,8 @@ __all__ = ["Generation", "Model", "ModelCard", "describe", "load", "prepare"]
 
 Progress = Callable[[int, int], None]
 
+_prepared: tuple[Path | None, str, bool] | None = None  # how `prepare` was called last
+
 
 class Model:
     """A model with its weights in place.
@@ -102,7 +104,9 @@ class Model:
 
 
 def prepare(compiled: Path | None, device: str = "auto", *, keep: bool = True) -> None:
-    """Import the array library and point it at its persistent compile cache; do it once, before `load`.
+    """Import the array library and point it at its persistent compile cache, before `load`.
+
+    Nothing is done where it was done the same way last time.
 
     Args:
         compiled: folder for compiled programs.  They are executable code: it must belong to the user alone.
@@ -112,6 +116,10 @@ def prepare(compiled: Path | None, device: str = "auto", *, keep: bool = True) -
     Raises:
         DeviceError: this machine has no such device, or the array library cannot use it.
     """
+    global _prepared
+    wanted = (compiled, device, keep)
+    if wanted == _prepared and (compiled is None or compiled.is_dir()):
+        return
     # Imported here for their time alone: what `load` and the first answer need is then in place.
     import jax
 
@@ -140,6 +148,7 @@ def prepare(compiled: Path | None, device: str = "auto", *, keep: bool = True) -
             raise DeviceError(f"there is no {device} to compute on: {why[:200]}") from error
     for kernel in (model.nn.packed.KERNEL, model.attention.compiled.KERNEL):
         model.native.enable(kernel, compiled, keep=keep)
+    _prepared = wanted
 
 
 def load(

@@ -10,10 +10,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from model.engine.engine import Engine
-from model.sampling.sampler import Sampling
+if TYPE_CHECKING:
+    from model.engine.engine import Engine
 
 PROMPT = 64
 """Tokens of each client's own question."""
@@ -50,6 +50,7 @@ def crowd(
         ``clients``, ``tokens_per_s`` of all of them together, ``alone_tokens_per_s`` of one, their ``ratio``,
         and how many answers were ``identical``.  Reading the prompts counts in both.
     """
+    from model.sampling.sampler import Sampling
 
     def answer(engine: Engine, ids: Sequence[int]) -> list[int]:
         return list(engine.generate(ids, sampling=Sampling(), limit=tokens))
