@@ -57,7 +57,19 @@ class Editor:
             EOFError: there is none: the person left.
             Dropped: the line was given up.
         """
-        return unfenced(self._session.prompt())
+        try:
+            return unfenced(self._session.prompt())
+        except BaseException:
+            self._tidy()
+            raise
+
+    def _tidy(self) -> None:
+        """Leave the terminal as it was found: the library does not, after a signal while it paints."""
+        output = self._session.output
+        output.disable_bracketed_paste()
+        output.enable_autowrap()
+        output.show_cursor()
+        output.flush()
 
 
 def _slash(found: Completion) -> str:
