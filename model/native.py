@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -51,6 +52,7 @@ class Kernel:
 
 
 _state: dict[Path, str | None] = {}  # for each source that was tried: why it is not in use, or None
+_trying = threading.Lock()  # a function is handed to the array library once in a process
 
 
 def enable(kernel: Kernel, folder: Path | None, *, keep: bool = True) -> str | None:
@@ -65,12 +67,13 @@ def enable(kernel: Kernel, folder: Path | None, *, keep: bool = True) -> str | N
     Returns:
         Why the kernel cannot be used here; None when it is in use.
     """
-    if kernel.source not in _state:
-        try:
-            _state[kernel.source] = _enable(kernel, folder, keep)
-        except OSError as error:
-            _state[kernel.source] = str(error)
-    return _state[kernel.source]
+    with _trying:
+        if kernel.source not in _state:
+            try:
+                _state[kernel.source] = _enable(kernel, folder, keep)
+            except OSError as error:
+                _state[kernel.source] = str(error)
+        return _state[kernel.source]
 
 
 def obstacle() -> str | None:

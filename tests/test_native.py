@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -82,7 +83,7 @@ class Machine:
 
     def enable(self, folder: Path | None = None) -> str | None:
         """As a process that tries for the first time."""
-        self.monkeypatch.setattr(native, "_state", {})
+        self.monkeypatch.delitem(native._state, self.source, raising=False)
         return native.enable(self.kernel, folder or self.folder)
 
     def start(self) -> subprocess.Popen[str]:
@@ -161,11 +162,21 @@ def test_a_process_asks_once(machine: Machine) -> None:
     assert machine.compiled() == 1
 
 
+def test_threads_that_ask_at_once_get_one_kernel(machine: Machine) -> None:
+    """Two answers of a server that begin together: a function can be handed over only once in a process."""
+    assert machine.real
+    machine.use(f'sleep 0.3; exec {machine.real} "$@"')
+    with ThreadPoolExecutor(8) as threads:
+        whys = list(threads.map(lambda _: native.enable(machine.kernel, machine.folder), range(8)))
+    assert whys == [None] * 8
+    assert machine.compiled() == 1
+    assert answer(machine.name) == 42
+
+
 def test_without_a_folder_nothing_is_left(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     passing = machine.place / "passing"
     passing.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(passing))
-    monkeypatch.setattr(native, "_state", {})
     assert native.enable(machine.kernel, None) is None
     assert answer(machine.name) == 42
     assert list(passing.iterdir()) == []
@@ -300,14 +311,12 @@ def test_a_kernel_that_ends_with_an_error_is_not_kept(machine: Machine, error: t
     def check() -> NoReturn:
         raise error("INTERNAL: out of luck\nwith details")
 
-    machine.monkeypatch.setattr(native, "_state", {})
     why = native.enable(replace(machine.kernel, check=check), machine.folder)
     assert why == "it does not run on this processor: INTERNAL: out of luck"
     assert machine.kept() == [".failed"]
 
 
 def test_a_function_that_is_not_there(machine: Machine) -> None:
-    machine.monkeypatch.setattr(native, "_state", {})
     why = native.enable(replace(machine.kernel, functions=("no_such_function",)), machine.folder)
     assert "no_such_function" in str(why)
     assert machine.kept() == [".failed"]
