@@ -120,6 +120,7 @@ def prepare(compiled: Path | None, device: str = "auto", *, keep: bool = True) -
     wanted = (compiled, device, keep)
     if wanted == _prepared and (compiled is None or compiled.is_dir()):
         return
+    _prepared = None  # until all of it is done
     # Imported here for their time alone: what `load` and the first answer need is then in place.
     import jax
 

@@ -7,7 +7,6 @@ ready (see `Ready`), then one (see `Timing`) for each line ``{"ids": […], "tok
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import TextIO
 
 from gemcli.bench.engines import ENGINES
+from gemcli.bench.replies import open_replies
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,7 @@ def peak_bytes() -> int | None:
 
 def main(engine: str, path: str, context: str, device: str) -> None:
     """Load and serve until stdin ends."""
-    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what a library prints is no reply
+    replies = open_replies()
     began = time.perf_counter()
     loaded = ENGINES[engine](Path(path), int(context), device)
     _reply(replies, Ready(time.perf_counter() - began))

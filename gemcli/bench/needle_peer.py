@@ -7,7 +7,6 @@ ready, then ``{"said": […]}`` for each line ``{"ids": […], "tokens": n, "sto
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING
 from gemcli.bench.engines import threads
 from gemcli.bench.needle import Peer
 from gemcli.bench.process import Child, module_command
+from gemcli.bench.replies import open_replies
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,8 +80,7 @@ def peer_of(engine: str, card: ModelCard, context: int, room: int) -> Iterator[P
 
 def main(engine: str, path: str, context: str) -> None:
     """Load, then answer until stdin ends."""
-    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what a library prints is no reply
+    replies = open_replies()
     answer = PEERS[engine](Path(path), int(context))
     print(json.dumps({}), file=replies, flush=True)
     for line in sys.stdin:

@@ -7,7 +7,6 @@ writes one JSON list: the loss of every token but the first.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from gemcli.bench.engines import threads
 from gemcli.bench.process import environment, module_command
+from gemcli.bench.replies import open_replies
 from gemcli.errors import GemcliError
 
 if TYPE_CHECKING:
@@ -110,8 +110,7 @@ def _losses(logits: NDArray[np.float32], wanted: Sequence[int]) -> list[float]:
 
 def main(engine: str, path: str) -> None:
     """Read ids, write losses."""
-    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what a library prints is no reply
+    replies = open_replies()
     json.dump(PEERS[engine](Path(path), json.load(sys.stdin)), replies)
     replies.close()
 

@@ -43,6 +43,11 @@ def read_text(path: Path) -> str:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
 
 
+def text_of(path: Path | None) -> str:
+    """The text of a file, or the standing one; raises as `read_text` and `standing_text`."""
+    return read_text(path) if path else standing_text()
+
+
 def prompt(tokenizer: Tokenizer, text: str, tokens: int) -> list[int]:
     """The first `tokens` ids of a text, with the beginning that the model expects.
 

@@ -217,11 +217,11 @@ def _matches(
 ) -> list[Match]:
     """What is measured of each model; raises before anything is, where a prompt cannot be had."""
     from gemcli.bench.speed import Match
-    from gemcli.bench.text import prompt, read_text, standing_text
+    from gemcli.bench.text import prompt, text_of
     from gemcli.errors import DoesNotFitError
     from model.card import describe
 
-    text = read_text(source) if source else standing_text()
+    text = text_of(source)
     matches = []
     for model in found:
         card = describe(model.path)
@@ -245,13 +245,13 @@ def _crowd(
     """How many clients fare at once, see `gemcli.bench.crowd.crowd`."""
     from gemcli.bench.crowd import PROMPT, crowd, prompts
     from gemcli.bench.loaded import get_ready
-    from gemcli.bench.text import prompt, read_text, standing_text
+    from gemcli.bench.text import prompt, text_of
     from gemcli.events import Progress
     from model.card import describe
     from model.engine.batching import batched
 
     card = describe(found.path)
-    text = read_text(source) if source else standing_text()
+    text = text_of(source)
     asked = prompts(prompt(card.tokenizer, text, clients * PROMPT), clients)
     model = get_ready(found.name, card, PROMPT + tokens, device, show, attention="auto")
     together = batched(model, slots=clients, queue=clients)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from typing import Any
 
@@ -62,14 +62,11 @@ def take_back(conversation: str, question: str, warn: Warn, *, behind: int = 0) 
     )
 
     def task(connection: sqlite3.Connection) -> None:
-        def change_it() -> None:
-            turn = connection.execute(_LAST, (conversation, _text(question), behind)).fetchone()
-            if turn is not None:
-                connection.execute(change, (conversation, *turn))
+        turn = connection.execute(_LAST, (conversation, _text(question), behind)).fetchone()
+        if turn is not None:
+            connection.execute(change, (conversation, *turn))
 
-        transaction(connection, change_it)
-
-    work(task, warn)
+    _change(task, warn)
 
 
 def leave_out(conversation: str, question: str, warn: Warn, *, behind: int = 0) -> None:
@@ -86,11 +83,7 @@ def leave_out(conversation: str, question: str, warn: Warn, *, behind: int = 0) 
     """
     change = f"UPDATE shown SET dropped = 1 WHERE turn = ({_LAST})"
     values = (conversation, _text(question), behind)
-
-    def task(connection: sqlite3.Connection) -> None:
-        transaction(connection, lambda: connection.execute(change, values))
-
-    work(task, warn)
+    _change(lambda connection: connection.execute(change, values), warn)
 
 
 def drop(conversation: str, source: str, warn: Warn) -> None:
@@ -111,15 +104,12 @@ def drop(conversation: str, source: str, warn: Warn) -> None:
     change = "UPDATE shown SET dropped = 1 WHERE turn = ? AND position = ?"
 
     def task(connection: sqlite3.Connection) -> None:
-        def change_it() -> None:
-            for turn, position, body in connection.execute(query, (conversation,)).fetchall():
-                with suppress(ValueError):  # a document that is damaged has no name
-                    if unpack(body).source == source:
-                        connection.execute(change, (turn, position))
+        for turn, position, body in connection.execute(query, (conversation,)).fetchall():
+            with suppress(ValueError):  # a document that is damaged has no name
+                if unpack(body).source == source:
+                    connection.execute(change, (turn, position))
 
-        transaction(connection, change_it)
-
-    work(task, warn)
+    _change(task, warn)
 
 
 def remove(ids: Sequence[str], warn: Warn) -> list[str]:
@@ -140,6 +130,11 @@ def remove(ids: Sequence[str], warn: Warn) -> list[str]:
         return gone
 
     return work(task, warn) or []
+
+
+def _change(task: Callable[[sqlite3.Connection], object], warn: Warn) -> None:
+    """Change the history in one transaction, where there is a history."""
+    work(lambda connection: transaction(connection, lambda: task(connection)), warn)
 
 
 def _delete(connection: sqlite3.Connection, ids: Sequence[str]) -> list[str]:
