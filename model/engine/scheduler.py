@@ -1,8 +1,9 @@
 """One thread owns the device: it lets requests in, reads their prompts, and decodes all of them together.
 
-In every round it reads one chunk of one prompt and decodes a few tokens of all sequences that have been read:
-so answers go on while prompts come in.  Requests are let in in the order in which they came.  Where the pages
-are not enough, the youngest sequence gives way and comes back when there is room.
+In every round it reads a part of one long prompt, or some short ones, and decodes a few tokens of all sequences
+that have been read: so answers go on while prompts come in, and soon all of them together.  Requests are let in
+in the order in which they came.  Where the pages are not enough, the youngest sequence gives way and comes back
+when there is room.
 """
 
 from __future__ import annotations
@@ -136,14 +137,28 @@ class Scheduler:
             self._end(sequence)
         if self._incoming is not None and self._incoming.request.gone:
             self._drop_incoming()
-        if self._incoming is None and self._holding.rows:
-            self._admit()
-        if self._incoming is not None:
-            self._read(self._incoming)
+        self._let_in()
         if self._active:
             self._decode()
 
     # ---- prompts ----
+
+    def _let_in(self) -> None:
+        """Read a part of one prompt, or all that is left of some short ones, in the order in which they came."""
+        room = _PART
+        while True:
+            if self._incoming is None and self._holding.rows:
+                self._admit()
+            incoming = self._incoming
+            if incoming is None or incoming.reading is None:
+                return
+            left = len(incoming.request.prompt) - incoming.reading.done
+            if room < _PART and left > room:
+                return
+            self._read(incoming)
+            room -= left
+            if self._incoming is incoming or room <= 0:
+                return
 
     def _admit(self) -> None:
         """Begin to read the prompt that has waited longest."""
