@@ -195,6 +195,34 @@ def test_more_than_may_wait_are_refused(llama: Engine, monkeypatch: pytest.Monke
     batcher.close()
 
 
+def test_short_prompts_are_let_in_together_and_a_long_one_waits_for_its_turn(
+    llama: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What holds back the answers under way is bounded by tokens, not by prompts."""
+    batcher = Batcher(llama, slots=8, queue=8)
+    held, go, seats = threading.Event(), threading.Event(), []
+    decode = scheduler.Scheduler._decode
+
+    def slowly(self: scheduler.Scheduler) -> None:
+        held.set()
+        assert go.wait(60)
+        seats.append(len(self._active))
+        decode(self)
+
+    monkeypatch.setattr(scheduler.Scheduler, "_decode", slowly)
+    asked = [tiny.random_ids(count, seed=count) for count in (3, 9, 10, 11, 12, 13, 60)]
+    with ThreadPoolExecutor(8) as threads:
+        answers = []
+        for number, ids in enumerate(asked):
+            answers.append(threads.submit(said, batcher, ids))
+            assert held.wait(60)
+            until(lambda number=number: batcher.load.waiting == number)
+        go.set()
+        assert [each.result() for each in answers] == [said(llama, ids) for ids in asked]
+    assert seats[:3] == [1, 6, 7]
+    batcher.close()
+
+
 def test_a_request_that_is_too_long_is_refused_alone(llama: Engine, batcher: Batcher) -> None:
     with pytest.raises(ContextOverflowError, match="260 tokens are needed"):
         said(batcher, [1] * 200, limit=60)
