@@ -427,9 +427,10 @@ _gemcli() {
                 --text) return ;;
                 --plot) _gemcli_none; return ;;
                 -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
+                --attention) COMPREPLY=($(compgen -W "auto dense extended sparse" -- "$cur")); return ;;
                 --device) COMPREPLY=($(compgen -W "auto cpu gpu tpu" -- "$cur")); return ;;
             esac
-            flags='-m --model --peer --prompt-tokens --tokens --runs --clients --text --plot -o --output-format --json -q --quiet -v --verbose --device --offline --debug -h --help'
+            flags='-m --model --peer --prompt-tokens --tokens --runs --clients --text --plot -o --output-format --json -q --quiet -v --verbose --attention --device --offline --debug -h --help'
             _gemcli_none
             ;;
         'bench answers')

@@ -521,7 +521,7 @@ complete -c gemcli -n '__gemcli_in "bench"' -s h -l help -d 'Show what there is 
 complete -c gemcli -n '__gemcli_in "bench speed"' -f
 complete -c gemcli -n '__gemcli_in "bench speed"' -s m -l model -r -F -a 'qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m gemma-4-e2b gemma-4-e4b gemma-4-12b gemma-4-26b-a4b gemma-4-31b gemma-3-1b gemma-3-4b gemma-3-12b gemma-3-27b gemma-2-2b gemma-2-9b gemma-2-27b gemma-2b gemma-7b recurrentgemma-2b recurrentgemma-9b smollm2-360m smollm2-1.7b qwen2.5-0.5b qwen2.5-1.5b qwen2.5-7b (__gemcli_names models)' -d 'A name from `gemcli models list`, a GGUF file, or hf:OWNER/REPO[:QUANT]'
 complete -c gemcli -n '__gemcli_in "bench speed"' -l peer -x -a 'llama.cpp transformers' -d 'Measure it too'
-complete -c gemcli -n '__gemcli_in "bench speed"' -l prompt-tokens -x -d 'Length of the prompt'
+complete -c gemcli -n '__gemcli_in "bench speed"' -l prompt-tokens -x -d 'Lengths of the prompt, like 2048 or 4K,8K,32K'
 complete -c gemcli -n '__gemcli_in "bench speed"' -l tokens -x -d 'Tokens to write after it'
 complete -c gemcli -n '__gemcli_in "bench speed"' -l runs -x -d 'Runs of each engine, in turn with the others'
 complete -c gemcli -n '__gemcli_in "bench speed"' -l clients -x -d 'Answer so many at once too, beside one by one'
@@ -531,6 +531,7 @@ complete -c gemcli -n '__gemcli_in "bench speed"' -s o -l output-format -x -a 't
 complete -c gemcli -n '__gemcli_in "bench speed"' -l json -d 'The same as -o json'
 complete -c gemcli -n '__gemcli_in "bench speed"' -s q -l quiet -d 'Show no progress'
 complete -c gemcli -n '__gemcli_in "bench speed"' -s v -l verbose -d 'Show progress also where stderr is no terminal'
+complete -c gemcli -n '__gemcli_in "bench speed"' -l attention -x -a 'auto dense extended sparse' -d 'How text beyond what the model was trained for (--context) is read: all (dense, extended) or what matters of it (sparse)'
 complete -c gemcli -n '__gemcli_in "bench speed"' -l device -x -a 'auto cpu gpu tpu' -d 'Where to compute'
 complete -c gemcli -n '__gemcli_in "bench speed"' -l offline -d 'Never use the network'
 complete -c gemcli -n '__gemcli_in "bench speed"' -l debug -d 'Show a traceback when something fails'

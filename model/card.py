@@ -98,7 +98,7 @@ class ModelCard:
         """
         floats = is_safetensors(self.path)
         weights = footprint.weights_bytes(self.config, "int8") if floats else self.weights_bytes
-        return weights + self.cache_bytes(prompt, longest, bits) + footprint.WORKSPACE
+        return weights + self.cache_bytes(prompt, longest, bits) + footprint.workspace(self.config)
 
 
 def describe(path: Path, encoders: Path | None = None) -> ModelCard:

@@ -1,7 +1,8 @@
 """One engine in a process of its own: loads a model, then runs it for every line that it is sent.
 
-Run as ``python -m gemcli.bench.contender ENGINE MODEL CONTEXT DEVICE``.  It writes a line of JSON when it is
-ready (see `Ready`), then one (see `Timing`) for each line ``{"ids": […], "tokens": n}``, until stdin ends.
+Run as ``python -m gemcli.bench.contender ENGINE MODEL CONTEXT DEVICE ATTENTION``.  It writes a line of JSON
+when it is ready (see `Ready`), then one (see `Timing`) for each line ``{"ids": […], "tokens": n}``, until
+stdin ends.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO, cast
 
 from gemcli.bench.engines import ENGINES
 from gemcli.bench.replies import open_replies
+
+if TYPE_CHECKING:
+    from model.reach import Mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +64,11 @@ def peak_bytes() -> int | None:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def main(engine: str, path: str, context: str, device: str) -> None:
+def main(engine: str, path: str, context: str, device: str, attention: str) -> None:
     """Load and serve until stdin ends."""
     replies = open_replies()
     began = time.perf_counter()
-    loaded = ENGINES[engine](Path(path), int(context), device)
+    loaded = ENGINES[engine](Path(path), int(context), device, cast("Mode", attention))
     _reply(replies, Ready(time.perf_counter() - began))
     rested, rested_cpu = time.perf_counter(), time.process_time()
     for line in sys.stdin:

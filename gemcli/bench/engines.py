@@ -11,7 +11,10 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from model.reach import Mode
 
 Lap = tuple[float, float]
 """Seconds until the first token was known, and from there to the last one."""
@@ -24,9 +27,10 @@ class Engine(Protocol):
         path: the GGUF file.
         context: tokens that it must have room for.
         device: ``auto``, ``cpu``, ``gpu`` or ``tpu``.
+        attention: how ours reads beyond the trained window; the others know one way.
     """
 
-    def __init__(self, path: Path, context: int, device: str) -> None: ...
+    def __init__(self, path: Path, context: int, device: str, attention: Mode) -> None: ...
 
     def run(self, ids: Sequence[int], tokens: int) -> Lap:
         """Read a prompt and write `tokens` tokens, at least two."""
@@ -41,14 +45,16 @@ def threads() -> int:
 class Gemcli:
     """This project's engine, as ``gemcli ask`` uses it."""
 
-    def __init__(self, path: Path, context: int, device: str) -> None:
+    def __init__(self, path: Path, context: int, device: str, attention: Mode) -> None:
         from gemcli.settings import cache_dir, make_private
         from model.load import describe, load, prepare
         from model.sampling.sampler import Sampling
 
         prepare(make_private(cache_dir() / "compiled"), device)
         weights = make_private(cache_dir() / "weights")
-        self._engine = load(describe(path), context=context, copies=weights).engine
+        card = describe(path)
+        room = max(context, card.window)
+        self._engine = load(card, context=room, attention=attention, copies=weights).engine
         self._greedy = Sampling()
 
     def run(self, ids: Sequence[int], tokens: int) -> Lap:
@@ -64,7 +70,7 @@ class Gemcli:
 class LlamaCpp:
     """llama.cpp through llama-cpp-python, with flash attention and sliding layers that keep their window."""
 
-    def __init__(self, path: Path, context: int, device: str) -> None:
+    def __init__(self, path: Path, context: int, device: str, attention: Mode) -> None:
         from llama_cpp import Llama  # pyright: ignore[reportMissingImports]
 
         self._model = Llama(
@@ -107,7 +113,7 @@ class LlamaCpp:
 class Transformers:
     """Hugging Face transformers, which widens the file's weights to f32."""
 
-    def __init__(self, path: Path, context: int, device: str) -> None:
+    def __init__(self, path: Path, context: int, device: str, attention: Mode) -> None:
         import torch  # pyright: ignore[reportMissingImports]
         from transformers import AutoModelForCausalLM  # pyright: ignore[reportMissingImports]
 

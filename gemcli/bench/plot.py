@@ -81,8 +81,12 @@ def draw_nll(report: Mapping[str, Any], path: Path) -> None:
 def draw_speed(report: Mapping[str, Any], path: Path) -> None:
     """Bars: prefill and decoding of every engine and model."""
     rows = report["rows"]
-    several = len({row["model"] for row in rows}) > 1
-    names = [f"{_name(row)}, {row['engine']}" if several else row["engine"] for row in rows]
+    models, lengths = ({row[key] for row in rows} for key in ("model", "prompt_tokens"))
+    names = []
+    for row in rows:
+        about = [_name(row)] if len(models) > 1 else []
+        about += [size_name(row["prompt_tokens"])] if len(lengths) > 1 else []
+        names.append(", ".join([*about, row["engine"]]))
     with _figure(path, 8.0, 1.4 + 0.5 * len(rows), 2) as (prefill, decode):
         for axes, key, title in (
             (prefill, "prefill_tokens_per_s", "prefill, tokens/s"),

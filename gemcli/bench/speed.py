@@ -19,6 +19,7 @@ from gemcli.bench.ceiling import Ceiling
 from gemcli.bench.contender import Timing
 from gemcli.bench.engines import OURS
 from gemcli.bench.process import Contender, module_command
+from gemcli.bench.sizes import size_name
 from gemcli.errors import UsageError
 
 PACKAGES = {"llama.cpp": ("llama_cpp",), "transformers": ("torch", "transformers", "gguf")}
@@ -34,6 +35,9 @@ DISTRIBUTIONS = {
 
 SPINNING = 0.05
 """Part of its waiting time that an engine may keep a core busy before the others' figures are in doubt."""
+
+WARM_UP = 8192
+"""Tokens of a prompt that are read before anything counts: what is longer is not read twice."""
 
 Start = Callable[[str], Contender]
 Report = Callable[[str, str], None]
@@ -92,9 +96,9 @@ def require(peers: Sequence[str]) -> None:
             )
 
 
-def starter(path: Path, context: int, device: str) -> Start:
+def starter(path: Path, context: int, device: str, attention: str = "auto") -> Start:
     """What starts an engine, by its name, with a model."""
-    arguments = (str(path), str(context), device)
+    arguments = (str(path), str(context), device, attention)
     return lambda engine: Contender(engine, module_command("gemcli.bench.contender", engine, *arguments))
 
 
@@ -117,7 +121,7 @@ def compare(match: Match, engines: Sequence[str], start: Start, report: Report) 
     with ExitStack() as stack:
         running = {engine: stack.enter_context(start(engine)) for engine in engines}
         for engine, contender in running.items():
-            contender.run(match.ids, match.tokens)  # compiles, touches every weight; not counted
+            contender.run(match.ids[:WARM_UP], match.tokens)  # compiles, touches every weight; not counted
             report(engine, "warm-up")
         for number in range(1, match.runs + 1):
             for engine, contender in running.items():
@@ -165,20 +169,44 @@ def row(match: Match, result: Result, flops: int, read: int, ceiling: Ceiling) -
 def ratios(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, float | None]]]:
     """Ours over each peer's: ``{MODEL: {PEER: {"prefill", "decode", "peak_bytes"}}}``.
 
-    Of the speeds more is better, of the memory less.
+    Of the speeds more is better, of the memory less.  With prompts of several lengths it is
+    ``MODEL, LENGTH`` in the place of the model.
     """
-    ours = {each["model"]: each for each in rows if each["engine"] == OURS}
+    several = len({each["prompt_tokens"] for each in rows}) > 1
+    ours = {(each["model"], each["prompt_tokens"]): each for each in rows if each["engine"] == OURS}
     found: dict[str, dict[str, dict[str, float | None]]] = {}
     for theirs in rows:
         if theirs["engine"] == OURS:
             continue
-        mine = ours[theirs["model"]]
+        mine = ours[theirs["model"], theirs["prompt_tokens"]]
         known = mine["peak_bytes"] and theirs["peak_bytes"]
-        found.setdefault(theirs["model"], {})[theirs["engine"]] = {
+        name = f"{theirs['model']}, {size_name(theirs['prompt_tokens'])}" if several else theirs["model"]
+        found.setdefault(name, {})[theirs["engine"]] = {
             "prefill": mine["prefill_tokens_per_s"] / theirs["prefill_tokens_per_s"],
             "decode": mine["decode_tokens_per_s"] / theirs["decode_tokens_per_s"],
             "peak_bytes": mine["peak_bytes"] / theirs["peak_bytes"] if known else None,
         }
+    return found
+
+
+def growth(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, float]]]:
+    """How far the time of a prompt grows as its arithmetic does: ``{MODEL: {ENGINE: {"gflops", "r2"}}}``.
+
+    What is fitted is seconds = operations / speed, by least squares, to prompts of three lengths or more.
+    """
+    points: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for each in rows:
+        work = each["prefill_gflops"] * each["first_token_s"]
+        points.setdefault((each["model"], each["engine"]), []).append((work, each["first_token_s"]))
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for (model, engine), each in points.items():
+        if len(each) < 3:
+            continue
+        slope = sum(work * seconds for work, seconds in each) / sum(work**2 for work, _ in each)
+        middle = sum(seconds for _, seconds in each) / len(each)
+        missed = sum((seconds - slope * work) ** 2 for work, seconds in each)
+        spread = sum((seconds - middle) ** 2 for _, seconds in each)
+        found.setdefault(model, {})[engine] = {"gflops": 1 / slope, "r2": 1 - missed / spread}
     return found
 
 

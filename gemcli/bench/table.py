@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gemcli.bench.engines import OURS
+from gemcli.bench.sizes import size_name
 
 HEADER = (
-    "model", "engine", "prefill tok/s", "GFLOP/s", "of best", "decode tok/s", "GB/s", "of best",
+    "model", "engine", "prompt", "prefill tok/s", "GFLOP/s", "of best", "decode tok/s", "GB/s", "of best",
     "first token", "memory", "load",
 )  # fmt: skip
 
@@ -24,6 +25,7 @@ def lines(rows: Sequence[Mapping[str, Any]]) -> list[list[str | None]]:
         [
             row["model"],
             row["engine"],
+            size_name(row["prompt_tokens"]),
             f"{row['prefill_tokens_per_s']:,.1f} ±{row['spread']['prefill']:3.0%}",
             f"{row['prefill_gflops']:,.0f}",
             f"{row['prefill_of_ceiling']:.0%}",
@@ -47,6 +49,12 @@ def summary(report: Mapping[str, Any]) -> Iterator[str]:
             yield (
                 f"{model}: {OURS} is {ratio['prefill']:.2f} times as fast as {peer} in prefill, "
                 f"{ratio['decode']:.2f} times in decoding{memory}"
+            )
+    for model, engines in report["growth"].items():
+        for engine, each in engines.items():
+            yield (
+                f"{model}, {engine}: the time of a prompt is its arithmetic at {each['gflops']:,.0f} GFLOP/s "
+                f"(R² {each['r2']:.4f})"
             )
     for model, each in report.get("clients", {}).items():
         yield (

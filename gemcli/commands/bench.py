@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gemcli.bench import sizes
 from gemcli.commands.bench_needle import needle
 from gemcli.commands.bench_nll import Peer, nll
 from gemcli.commands.flags import Flags, as_request, reporting
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from gemcli.events import Event
     from gemcli.hub.resolve import Resolved
     from gemcli.request import Request
+    from model.reach import Mode
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Measure models on this machine.")
 
@@ -32,7 +34,7 @@ def top() -> None:
 
 
 @app.command()
-@reporting("quiet", "verbose", "device", "offline")
+@reporting("quiet", "verbose", "attention", "device", "offline")
 def speed(
     ctx: typer.Context,
     flags: Flags,
@@ -50,8 +52,14 @@ def speed(
         typer.Option("--peer", metavar="llama.cpp|transformers", help="Measure it too. Repeatable."),
     ] = None,
     prompt_tokens: Annotated[
-        int, typer.Option("--prompt-tokens", metavar="N", min=1, help="Length of the prompt.")
-    ] = 2048,
+        str,
+        typer.Option(
+            "--prompt-tokens",
+            metavar="N,…",
+            callback=sizes.sizes,
+            help="Lengths of the prompt, like 2048 or 4K,8K,32K.",
+        ),
+    ] = "2K",
     tokens: Annotated[
         int, typer.Option("--tokens", metavar="N", min=2, help="Tokens to write after it.")
     ] = 32,
@@ -77,7 +85,8 @@ def speed(
     All engines get the same file, prompt, threads and room.  Prefill ends when the first token is known, and
     the figures are medians.  GFLOP/s counts the arithmetic that the prompt needs, GB/s the bytes of the file
     and of 16-bit keys and values that each token needs; "of best" compares them with a matrix product and a
-    read of memory, measured first.
+    read of memory, measured first.  With three lengths or more it is told how well the time grows as the
+    arithmetic does.
     """
     session = begin(ctx, flags)
 
@@ -99,13 +108,19 @@ def speed(
     crowds: dict[str, dict[str, Any]] = {}
     with open_ui(quiet=flags["quiet"], verbose=flags["verbose"]) as show:
         found = [resolve(spec, offline=flags["offline"], on_event=show) for spec in dict.fromkeys(specs)]
-        matches = _matches(found, text, prompt_tokens, tokens, runs)
-        total = 1 + sum(match.steps(len(engines)) for match in matches)
+        lengths = sizes.read_sizes(prompt_tokens)
+        ways = [_way(each, lengths[-1] + tokens, flags["attention"], show) for each in found]
+        matches = [
+            (each, way, match)
+            for each, way in zip(found, ways, strict=True)
+            for match in _matches(each, text, lengths, tokens, runs)
+        ]
+        total = 1 + sum(match.steps(len(engines)) for *_, match in matches)
         show(Progress("measure", 0, total, "steps", "this machine"))
         best = ceiling(flags["device"])
         done = 1
         show(Progress("measure", done, total, "steps", "this machine"))
-        for each, match in zip(found, matches, strict=True):
+        for each, way, match in matches:
 
             def report(engine: str, step: str, match: Match = match) -> None:
                 nonlocal done
@@ -113,17 +128,18 @@ def speed(
                 show(Progress("measure", done, total, "steps", f"{match.model}, {engine}, {step}"))
 
             results = bench.compare(
-                match, engines, bench.starter(each.path, match.context, flags["device"]), report
+                match, engines, bench.starter(each.path, match.context, flags["device"], way), report
             )
             rows += _rows(each.path, match, results, best)
             for doubt in bench.doubts(match, results):
                 show(Warning(doubt))
-            if clients:
-                crowds[match.model] = _crowd(each, clients, tokens, text, flags["device"], show)
+        for each in found if clients else ():
+            crowds[each.name] = _crowd(each, clients or 0, tokens, text, flags["device"], show)
     said = {
         "machine": bench.machine(engines, best, flags["device"]),
         "rows": rows,
         "ratios": bench.ratios(rows),
+        "growth": bench.growth(rows),
     }
     if clients:
         said["clients"] = crowds
@@ -212,26 +228,25 @@ app.command()(needle)
 app.command()(nll)
 
 
-def _matches(
-    found: Sequence[Resolved], source: Path | None, prompt_tokens: int, tokens: int, runs: int
-) -> list[Match]:
-    """What is measured of each model; raises before anything is, where a prompt cannot be had."""
-    from gemcli.bench.speed import Match
-    from gemcli.bench.text import prompt, text_of
-    from gemcli.errors import DoesNotFitError
+def _way(found: Resolved, tokens: int, attention: Mode, show: Callable[[Event], None]) -> Mode:
+    """How a model reads so many tokens; raises before anything is measured, where it cannot."""
+    from gemcli.bench.loaded import check_reach
     from model.card import describe
 
-    text = text_of(source)
-    matches = []
-    for model in found:
-        card = describe(model.path)
-        if prompt_tokens + tokens > card.window:
-            raise DoesNotFitError(
-                f"{prompt_tokens + tokens:,} tokens are asked for, and {model.name} takes {card.window:,}",
-                "Give fewer --prompt-tokens.",
-            )
-        matches.append(Match(model.name, prompt(card.tokenizer, text, prompt_tokens), tokens, runs))
-    return matches
+    return check_reach(found.name, describe(found.path), tokens, attention, show)
+
+
+def _matches(
+    found: Resolved, source: Path | None, lengths: Sequence[int], tokens: int, runs: int
+) -> list[Match]:
+    """What is measured of a model; raises before anything is, where a prompt cannot be had."""
+    from gemcli.bench.speed import Match
+    from gemcli.bench.text import prompt, text_of
+    from model.card import describe
+
+    tokenizer, text = describe(found.path).tokenizer, text_of(source)
+    ids = prompt(tokenizer, text, lengths[-1])
+    return [Match(found.name, ids[:length], tokens, runs) for length in lengths]
 
 
 def _crowd(

@@ -141,7 +141,7 @@ def _fit(about: Anatomy, device: Device) -> dict[str, Any]:
     taken = {
         "weights": about.weights,
         "encoders": about.encoders,
-        "computing": footprint.WORKSPACE,
+        "computing": footprint.workspace(config),
         "rings and states": footprint.fixed_bytes(config),
     }
     left = device.memory - sum(taken.values())

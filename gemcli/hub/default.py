@@ -71,4 +71,4 @@ def needed(alias: Alias) -> int:
     from model.arch.released import released
 
     config = released(alias.name).config
-    return alias.about + footprint.cache_bytes(config, config.context) + footprint.WORKSPACE
+    return alias.about + footprint.cache_bytes(config, config.context) + footprint.workspace(config)

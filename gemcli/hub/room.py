@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from model.card import ModelCard
 
 _NAMED = 3  # models that a hint names
+_BESIDE = 500_000_000  # bytes that a small model takes beside its weights
 
 
 def check_room(name: str, card: ModelCard, tokens: int, bits: int = 16) -> None:
@@ -69,9 +70,7 @@ def _hint(about: anatomy.Anatomy, cache: int, free: int, bits: int) -> str:
 
 def fitting(free: int) -> list[str]:
     """A few models of the catalogue for which so many bytes are enough, the largest first."""
-    from model import footprint
-
     sizes = {each.name: each.about for each in ALIASES}
     sizes |= {each.name: each.size for each in CATALOG if each.task == "answer"}
-    fit = [name for name, size in sizes.items() if size + footprint.WORKSPACE <= free]
+    fit = [name for name, size in sizes.items() if size + _BESIDE <= free]
     return sorted(fit, key=lambda name: -sizes[name])[:_NAMED]

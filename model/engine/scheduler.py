@@ -1,9 +1,9 @@
 """One thread owns the device: it lets requests in, reads their prompts, and decodes all of them together.
 
-In every round it reads a part of one long prompt, or some short ones, and decodes a few tokens of all sequences
-that have been read: so answers go on while prompts come in, and soon all of them together.  Requests are let in
-in the order in which they came.  Where the pages are not enough, the youngest sequence gives way and comes back
-when there is room.
+In every round it reads a part of one long prompt, or some short ones, and decodes a few tokens of all
+sequences that have been read: so answers go on while prompts come in, and soon all of them together.
+Requests are let in in the order in which they came.  Where the pages are not enough, the youngest sequence
+gives way and comes back when there is room.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ class Scheduler:
     # ---- prompts ----
 
     def _let_in(self) -> None:
-        """Read a part of one prompt, or all that is left of some short ones, in the order in which they came."""
+        """Read a part of one prompt, or all that is left of some short ones, in their order."""
         room = _PART
         while True:
             if self._incoming is None and self._holding.rows:

@@ -35,7 +35,7 @@ def test_two_models_in_one_report(parrot: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
-    assert set(report) == {"machine", "rows", "ratios", "clients"}
+    assert set(report) == {"machine", "rows", "ratios", "growth", "clients"}
     assert set(report["clients"]) == {str(parrot), str(other)}
     for each in report["clients"].values():
         assert (each["clients"], each["identical"]) == (3, 3)
@@ -55,8 +55,8 @@ def test_a_table_for_people(parrot: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     header, row, blank, best = done.stdout.splitlines()
-    assert header.split()[:3] == ["model", "engine", "prefill"]
-    assert row.split()[:2] == [str(parrot), "gemcli"]
+    assert header.split()[:4] == ["model", "engine", "prompt", "prefill"]
+    assert row.split()[:3] == [str(parrot), "gemcli", "16"]
     assert blank == ""
     assert best.startswith("at best here, on ")
     assert done.stderr == ""
@@ -68,7 +68,8 @@ def test_a_table_for_people(parrot: Path) -> None:
         (["--peer", "vllm"], 2, "vllm"),
         (["--tokens", "1"], 2, "--tokens"),
         (["--runs", "0"], 2, "--runs"),
-        (["--prompt-tokens", "510", "--tokens", "3"], 4, "513 tokens are asked for"),
+        (["--prompt-tokens", "2M", "--tokens", "3"], 4, "2,097,155 tokens are asked for"),
+        (["--prompt-tokens", "4K,long"], 2, "'long' is no number of tokens"),
         (["--text", "none.txt"], 3, "none.txt"),
         (["-m", "none.gguf"], 5, "none.gguf"),
         (["-m", "smollm2-135m", "--offline"], 5, "gemcli pull smollm2-135m"),

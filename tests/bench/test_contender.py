@@ -15,8 +15,8 @@ import sys, time
 from gemcli.bench import contender, engines
 
 class Fake:
-    def __init__(self, path, context, device):
-        assert (str(path), context, device) == ("a model.gguf", 64, "cpu")
+    def __init__(self, path, context, device, attention):
+        assert (str(path), context, device, attention) == ("a model.gguf", 64, "cpu", "dense")
         print("a library greets")
         self.held = bytearray(80_000_000)
         time.sleep(0.05)
@@ -25,7 +25,7 @@ class Fake:
         return float(len(ids)), float(tokens)
 
 contender.ENGINES["fake"] = Fake
-contender.main("fake", "a model.gguf", "64", "cpu")
+contender.main("fake", "a model.gguf", "64", "cpu", "dense")
 """
 
 

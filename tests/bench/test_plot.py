@@ -16,8 +16,8 @@ REPORTS: dict[str, dict[str, Any]] = {
     "speed": {
         "rows": [
             {"model": f"/models/{model}.gguf", "engine": engine, "prefill_tokens_per_s": 91.5,
-             "decode_tokens_per_s": 12.25}
-            for model in ("m", "n") for engine in ("gemcli", "llama.cpp")
+             "decode_tokens_per_s": 12.25, "prompt_tokens": tokens}
+            for model, tokens in (("m", 2048), ("n", 2048), ("n", 4096)) for engine in ("gemcli", "llama.cpp")
         ]
     },
     "answers": {"model": "m", "correct": 17, "questions": 20, "absent_correct": 3, "absent_questions": 5},

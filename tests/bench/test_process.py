@@ -128,7 +128,7 @@ with Contender("fake", [sys.executable, "-c", {sleeps!r}]) as engine:
 def test_the_package_is_found_from_anywhere_and_nothing_there_is_taken_for_a_library(tmp_path: Path) -> None:
     (tmp_path / "json.py").write_text("raise SystemExit('this is no library')")
     done = subprocess.run(
-        module_command("gemcli.bench.contender", "gemcli", str(tmp_path / "none.gguf"), "64", "cpu"),
+        module_command("gemcli.bench.contender", "gemcli", str(tmp_path / "none.gguf"), "64", "cpu", "auto"),
         cwd=tmp_path,
         env=environment() | {"GEMCLI_HOME": str(tmp_path / "home")},
         stdin=subprocess.DEVNULL,

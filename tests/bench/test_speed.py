@@ -146,6 +146,43 @@ def test_ratios_are_ours_over_theirs() -> None:
     assert speed.ratios(rows(("gemcli", "m", 1, 2, 3))) == {}
 
 
+def test_ratios_of_several_lengths_are_of_each() -> None:
+    shorter = rows(("gemcli", "m", 1, 2, 1), ("llama.cpp", "m", 2, 2, 1))
+    longer = rows(("gemcli", "m", 4, 2, 1), ("llama.cpp", "m", 12, 2, 1))
+    for each in longer:
+        each["prompt_tokens"] = 4096
+    found = speed.ratios(shorter + longer)
+    assert {name: of["llama.cpp"]["prefill"] for name, of in found.items()} == {"m, 100": 2, "m, 4K": 3}
+
+
+def test_growth_is_told_by_arithmetic() -> None:
+    def of(*points: tuple[float, float]) -> list[dict[str, Any]]:
+        return [
+            {"engine": "e", "model": "m", "first_token_s": seconds, "prefill_gflops": work / seconds}
+            for work, seconds in points
+        ]
+
+    assert speed.growth(of((100, 2), (200, 4), (800, 16))) == {
+        "m": {"e": {"gflops": pytest.approx(50), "r2": pytest.approx(1)}}
+    }
+    slower = speed.growth(of((100, 1), (200, 2), (400, 8)))["m"]["e"]
+    assert slower["r2"] < 0.97, "it grows faster than its arithmetic"
+    assert speed.growth(of((100, 2), (200, 4))) == {}, "through two points goes any line"
+
+
+def test_a_long_prompt_is_not_read_twice_to_warm_up() -> None:
+    seen: list[int] = []
+
+    class Notes(Fake):
+        def run(self, ids: list[int], tokens: int) -> Timing:
+            seen.append(len(ids))
+            return timing(1, 1)
+
+    match = Match("m", list(range(20_000)), 11, 2)
+    speed.compare(match, ["gemcli"], lambda engine: Notes(engine, []), lambda engine, step: None)  # type: ignore[arg-type, return-value]
+    assert seen == [speed.WARM_UP, 20_000, 20_000]
+
+
 def test_an_engine_that_spins_while_it_waits_is_told_of() -> None:
     still = Result("gemcli", 0, [timing(1, 1, idle=10, busy=0.1)] * 3)
     spins = Result("llama.cpp", 0, [timing(1, 1, idle=10, busy=0.1), timing(1, 1, idle=10, busy=9)])
