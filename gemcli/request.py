@@ -222,9 +222,10 @@ def prepare(request: Request, emit: Emit, *, may_pull: bool = True) -> Prepared:
         ModelError: the model file is damaged or of an unknown kind.
     """
     from gemcli.described import card_of
+    from gemcli.hub.recalled import recalled
     from gemcli.hub.resolve import resolve
     from gemcli.ingest.collect import collect
-    from model.reach import beyond, longest
+    from model.reach import beyond, longest, method
 
     began = time.perf_counter()
     documents = collect(
@@ -277,7 +278,9 @@ def prepare(request: Request, emit: Emit, *, may_pull: bool = True) -> Prepared:
     times = ingest_s, found - read
     prepared = Prepared(model, card, packer, taken, packed, limits, *times, examples, request.attention)
     if prepared.context > card.window:
-        emit(Warning(beyond(model.name, card.config, request.attention, prepared.context)))
+        how = method(card.config, request.attention, prepared.context)
+        measured = recalled(model.name, how)
+        emit(Warning(beyond(model.name, card.config, how, prepared.context, measured)))
     return prepared
 
 

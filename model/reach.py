@@ -59,20 +59,21 @@ def reaching(config: ModelConfig, mode: Mode, context: int) -> ModelConfig:
     return replace(config, layers=tuple(_sparse(spec) for spec in config.layers))
 
 
-def beyond(name: str, config: ModelConfig, mode: Mode, context: int) -> str:
+def beyond(name: str, config: ModelConfig, how: Mode, context: int, measured: str | None = None) -> str:
     """What a person should know whose text may be longer than the model was trained for.
 
     Args:
         name: of the model.
         config: as its file has it.
-        mode: how global layers attend.
+        how: global layers attend, from `method`.
         context: tokens of prompt and answer together.
+        measured: how well that goes; None where it is not known.
     """
-    how = method(config, mode, context)
     measure = f"gemcli bench needle -m {name} --attention {how} --lengths {context}"
+    known = f"which found {measured}; " if measured else ""
     return (
-        f"{name} was trained on {config.context:,} tokens; up to {context:,} are read with {how} attention: "
-        f"`{measure}` measures how well"
+        f"{name} was trained on {config.context:,} tokens; up to {context:,} are read with {how} attention, "
+        f"{known}`{measure}` measures it on this machine"
     )
 
 

@@ -51,9 +51,14 @@ def test_sliding_layers_are_left_alone(mode: str) -> None:
 
 
 def test_the_message_has_both_lengths() -> None:
-    said = beyond("tiny", tiny.gemma(), "auto", 4096)
-    assert "256" in said
-    assert "4,096" in said
+    said = beyond("tiny", tiny.gemma(), "sparse", 4096)
+    assert said == (
+        "tiny was trained on 256 tokens; up to 4,096 are read with sparse attention, "
+        "`gemcli bench needle -m tiny --attention sparse --lengths 4096` measures it on this machine"
+    )
+    assert "attention, which found 3 of 3 pass keys at 4,096; `gemcli" in beyond(
+        "tiny", tiny.gemma(), "sparse", 4096, "3 of 3 pass keys at 4,096"
+    )
 
 
 @pytest.mark.slow

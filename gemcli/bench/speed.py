@@ -36,7 +36,7 @@ DISTRIBUTIONS = {
 SPINNING = 0.05
 """Part of its waiting time that an engine may keep a core busy before the others' figures are in doubt."""
 
-WARM_UP = 8192
+WARM_UP = 32_768
 """Tokens of a prompt that are read before anything counts: what is longer is not read twice."""
 
 Start = Callable[[str], Contender]

@@ -86,7 +86,8 @@ def speed(
     the figures are medians.  GFLOP/s counts the arithmetic that the prompt needs, GB/s the bytes of the file
     and of 16-bit keys and values that each token needs; "of best" compares them with a matrix product and a
     read of memory, measured first.  With three lengths or more it is told how well the time grows as the
-    arithmetic does.
+    arithmetic does.  A prompt beyond 32K is not read once before it counts, as others are: decoding includes
+    compiling in its first run.
     """
     session = begin(ctx, flags)
 

@@ -178,9 +178,9 @@ def test_a_long_prompt_is_not_read_twice_to_warm_up() -> None:
             seen.append(len(ids))
             return timing(1, 1)
 
-    match = Match("m", list(range(20_000)), 11, 2)
+    match = Match("m", list(range(40_000)), 11, 2)
     speed.compare(match, ["gemcli"], lambda engine: Notes(engine, []), lambda engine, step: None)  # type: ignore[arg-type, return-value]
-    assert seen == [speed.WARM_UP, 20_000, 20_000]
+    assert seen == [speed.WARM_UP, 40_000, 40_000]
 
 
 def test_an_engine_that_spins_while_it_waits_is_told_of() -> None:
