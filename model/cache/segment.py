@@ -13,6 +13,7 @@ import secrets
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,32 +87,41 @@ def read(path: Path, name: str) -> list[np.ndarray]:
     import numpy as np
 
     with path.open("rb", buffering=0) as file:
-        size = os.fstat(file.fileno()).st_size
-        room = np.empty(size + _ALIGN, np.uint8)
-        data = room[-room.ctypes.data % _ALIGN :][:size]
+        about, start = _header(file.read(_LONGEST_HEADER))
+        if about.get("name") != name:
+            raise DamagedError("it is of something else")
+        try:
+            table = [
+                (list(map(int, shape)), np.dtype(dtype), int(checksum))
+                for shape, dtype, checksum in about["arrays"]
+            ]
+            size = start + sum(_aligned(prod(shape) * kind.itemsize) for shape, kind, _ in table)
+        except (KeyError, TypeError, ValueError) as error:
+            raise DamagedError("its header makes no sense") from error
+        # Before there is room made for it: it may have become of any size.
+        if os.fstat(file.fileno()).st_size != size:
+            raise DamagedError("it is not as long as it was")
+        room = np.empty(size - start + _ALIGN, np.uint8)
+        data = room[-room.ctypes.data % _ALIGN :][: size - start]
+        file.seek(start)
         done = 0
-        while done < size:
+        while done < len(data):
             count = file.readinto(data.data[done:])
             if not count:
                 raise DamagedError("it is cut short")
             done += count
-    about, at = _header(data[:_LONGEST_HEADER].tobytes())
-    if about.get("name") != name:
-        raise DamagedError("it is of something else")
     arrays: list[np.ndarray] = []
-    try:
-        for shape, dtype, checksum in about["arrays"]:
-            kind = np.dtype(dtype)
-            end = at + int(np.prod(shape, dtype=np.int64)) * kind.itemsize
-            part = data[at:end]
-            if end > size or zlib.crc32(part.data) != checksum:
-                raise DamagedError("its numbers are not those that were written")
+    at = 0
+    for shape, kind, checksum in table:
+        end = at + prod(shape) * kind.itemsize
+        part = data[at:end]
+        if zlib.crc32(part.data) != checksum:
+            raise DamagedError("its numbers are not those that were written")
+        try:
             arrays.append(part.view(kind).reshape(shape))
-            at = _aligned(end)
-        if at != size:
-            raise DamagedError("it is not as long as it was")
-    except (KeyError, TypeError, ValueError) as error:
-        raise DamagedError("its header makes no sense") from error
+        except (TypeError, ValueError) as error:
+            raise DamagedError("its header makes no sense") from error
+        at = _aligned(end)
     return arrays
 
 
@@ -136,7 +146,7 @@ def _header(data: bytes) -> tuple[dict[str, Any], int]:
         raise DamagedError("its header is damaged")
     try:
         about = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DamagedError("its header makes no sense") from error
     if not isinstance(about, dict):
         raise DamagedError("its header makes no sense")

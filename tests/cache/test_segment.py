@@ -80,6 +80,14 @@ def test_what_is_cut_short_is_damaged(tmp_path: Path, share: float) -> None:
         segment.read(path, "abc")
 
 
+def test_what_has_become_huge_is_damaged_and_not_taken_into_memory(tmp_path: Path) -> None:
+    path = tmp_path / "x.kv"
+    segment.write(path, ABOUT, some())
+    os.truncate(path, 1 << 43)  # takes no disk: the rest is a hole
+    with pytest.raises(segment.DamagedError, match="not as long"):
+        segment.read(path, "abc")
+
+
 @pytest.mark.parametrize("other", [b"", b"%PDF-1.7", b"GGUF" * 100, b"gemcli-kv1\n\0" + b"\xff" * 80])
 def test_what_is_not_ours_is_damaged(tmp_path: Path, other: bytes) -> None:
     path = tmp_path / "x.kv"
