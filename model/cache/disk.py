@@ -9,8 +9,9 @@ that both have in common.  Whatever is missing, damaged or in the way costs time
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -47,7 +48,7 @@ class DiskPrefixes:
         shape = jax.eval_shape(lambda: empty(1))
         self._grows, self._turns = pieces.grows(shape), pieces.turns(shape)
         self._apart = _apart(pieces.piece_bytes(shape), pieces.snapshot_bytes(shape))
-        self._known: set[str] = set()
+        self._lost: set[Path] = set()  # damaged, and in the way: they cannot be removed
         self._writer = Writer(shelf, self._folder)
         self._early: tuple[str, int, Future[tuple[State, int] | None]] | None = None
 
@@ -85,19 +86,20 @@ class DiskPrefixes:
         """See `model.cache.prefix.Prefixes`."""
         if not self._writer.on or not self._is_wanted(trail, index):
             return
-        step, before = trail.steps[index], trail.steps[index - 1].name if index else ""
+        step, piece = trail.steps[index], None
         if self._grows:
-            if before and before not in self._known:
+            before = self._piece(trail, index - 1) if index else None
+            if before is not None and not self._stands(before):
                 return  # nobody could come to it
-            path = shelf.piece_path(self._folder, step.end, step.name, before)
-            if not self._is_there(path):
-                self._write(path, trail, step, pieces.cut(state, step.first, step.size), step.taken)
-            if step.name not in self._known:
-                return
+            piece = self._piece(trail, index)
+            if not self._is_there(piece):
+                cut = pieces.cut(state, step.first, step.size)
+                if not self._write(piece, trail, step, cut, step.taken, before):
+                    return
         if self._turns and (step.end in trail.marks or step.end // self._apart > step.first // self._apart):
             path = shelf.state_path(self._folder, step.end, step.name)
             if not self._is_there(path):
-                self._write(path, trail, step, pieces.snapshot(state), None)
+                self._write(path, trail, step, pieces.snapshot(state), None, piece)
 
     def flush(self, seconds: float) -> None:
         """Wait until what was told is written, but no longer than this."""
@@ -113,13 +115,23 @@ class DiskPrefixes:
 
     def _is_there(self, path: Path) -> bool:
         """Whether a file is kept; it counts as used then."""
-        if path not in self._writer.own:
-            if not path.is_file():
-                return False
-            shelf.touch([path])
-            self._writer.own.add(path)
-        self._known.add(path.name.split("-")[1].split(".")[0])
+        if not self._stands(path):
+            return False
+        shelf.touch([path])
         return True
+
+    def _stands(self, path: Path) -> bool:
+        """Whether a file is kept, or is going to be: others may have removed it since it was written."""
+        return path in self._writer.waiting or self._can_be_read(path)
+
+    def _can_be_read(self, path: Path) -> bool:
+        return path not in self._lost and path.is_file()
+
+    def _chain(self, trail: Trail) -> Iterator[Path]:
+        """Every file that there may be of a prompt."""
+        for index, step in enumerate(trail.steps):
+            yield self._piece(trail, index)
+            yield shelf.state_path(self._folder, step.end, step.name)
 
     def _piece(self, trail: Trail, index: int) -> Path:
         step, before = trail.steps[index], trail.steps[index - 1].name if index else ""
@@ -129,9 +141,9 @@ class DiskPrefixes:
         """The index of the last step behind which the state is kept."""
         found = None
         for index, step in enumerate(trail.steps):
-            if step.end >= len(trail) or (self._grows and not self._piece(trail, index).is_file()):
+            if step.end >= len(trail) or (self._grows and not self._can_be_read(self._piece(trail, index))):
                 break
-            if not self._turns or shelf.state_path(self._folder, step.end, step.name).is_file():
+            if not self._turns or self._can_be_read(shelf.state_path(self._folder, step.end, step.name)):
                 found = index
         return found
 
@@ -165,8 +177,6 @@ class DiskPrefixes:
             return None
         state = pieces.finish(state, trail.steps[at].end, list(snapshot))
         shelf.touch(used)
-        self._writer.own.update(used)
-        self._known.update(step.name for step in trail.steps[: at + 1])
         return state, trail.steps[at].end
 
     def _place(
@@ -222,7 +232,7 @@ class DiskPrefixes:
     def _read(
         self, path: Path, name: str, wanted: Sequence[tuple[tuple[int, ...], str]]
     ) -> list[np.ndarray] | None:
-        """The arrays of a file; None, and the file is gone, where it is not what it should be."""
+        """The arrays of a file; None, and nothing comes to it again, where it is not what it should be."""
         try:
             arrays = segment.read(path, name)
             if [(each.shape, str(each.dtype)) for each in arrays] != [tuple(each) for each in wanted]:
@@ -230,16 +240,21 @@ class DiskPrefixes:
         except FileNotFoundError:
             return None
         except (segment.DamagedError, OSError) as error:
-            shelf.remove(path)
-            if path.exists():
-                self._writer.on = False  # it would be found damaged again and again
+            if not shelf.remove(path):
+                self._lost.add(path)
             self._writer.tell(f"{path} is left out: {error}; it is computed again")
             return None
         return arrays
 
     def _write(
-        self, path: Path, trail: Trail, step: Step, arrays: Sequence[jax.Array], taken: int | None
-    ) -> None:
+        self,
+        path: Path,
+        trail: Trail,
+        step: Step,
+        arrays: Sequence[jax.Array],
+        taken: int | None,
+        after: Path | None,
+    ) -> bool:
         about = {
             "name": step.name,
             "end": step.end,
@@ -247,8 +262,8 @@ class DiskPrefixes:
             "about": [each[:_NAME] for each in trail.about[:_NAMES]],
             "more": max(len(trail.about) - _NAMES, 0),
         }
-        if self._writer.write(path, about, arrays, taken):
-            self._known.add(step.name)
+        self._lost.discard(path)  # what is written takes its place
+        return self._writer.write(path, about, arrays, taken, after, partial(self._chain, trail))
 
 
 def _apart(piece: int, snapshot: int) -> int:

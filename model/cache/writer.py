@@ -6,7 +6,7 @@ import errno
 import queue
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,24 +30,30 @@ class Writer:
 
     Attributes:
         on: False once something is so amiss that nothing more is kept.
-        own: files that this process wrote or used, which make room for no others.
+        waiting: files that are going to be written.
     """
 
     def __init__(self, shelf: Shelf, folder: Path) -> None:
         self.on = True
-        self.own: set[Path] = set()
+        self.waiting: set[Path] = set()
         self._shelf = shelf
         self._folder = folder
         self._warned = False
         self._warnings: list[str] = []
         self._held: int | None = None
-        self._waiting = 0
+        self._bytes = 0  # that wait
         self._jobs: queue.SimpleQueue[_Job | threading.Event] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
     def write(
-        self, path: Path, about: dict[str, object], arrays: Sequence[jax.Array], taken: int | None
+        self,
+        path: Path,
+        about: dict[str, object],
+        arrays: Sequence[jax.Array],
+        taken: int | None,
+        after: Path | None,
+        chain: Callable[[], Iterable[Path]],
     ) -> bool:
         """Have a file written; False where too much waits already.
 
@@ -56,14 +62,16 @@ class Writer:
             about: what is told of it.
             arrays: what it holds.
             taken: how many of the slots of its arrays are real; None where there are none.
+            after: the file without which nobody comes to this one; None where it stands for itself.
+            chain: gives all files of its prompt, which make no room for each other.
         """
         size = sum(each.nbytes for each in arrays)
         with self._lock:
-            if self._waiting + size > _BACKLOG:
+            if self._bytes + size > _BACKLOG:
                 return False
-            self._waiting += size
-        self.own.add(path)
-        self._jobs.put(_Job(path, about, tuple(arrays), taken, size))
+            self._bytes += size
+        self.waiting.add(path)
+        self._jobs.put(_Job(path, about, tuple(arrays), taken, size, after, chain))
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="gemcli-keep", daemon=True)
             self._thread.start()
@@ -109,10 +117,13 @@ class Writer:
                 self.on = False
                 self.tell(f"nothing more is kept of this prompt: {error}")
             finally:
+                self.waiting.discard(job.path)
                 with self._lock:
-                    self._waiting -= job.bytes
+                    self._bytes -= job.bytes
 
     def _store(self, job: _Job) -> None:
+        if job.after is not None and not job.after.is_file():
+            return  # it was too much, or somebody removed it
         root = self._shelf.root
         if self._held is None:
             self._held = shelf.total(root)
@@ -122,15 +133,14 @@ class Writer:
         most = self._shelf.most if self._shelf.most is not None else shelf.default_most(free + self._held)
         if self._held + job.bytes > most or job.bytes + _SPARE_DISK > free:
             target = min(most, self._held + free - _SPARE_DISK)
-            own = sum(each.stat().st_size for each in self.own if each.exists())
+            sizes = {each.path: each.bytes for each in shelf.files(self._folder)}
+            chain = set(job.chain()) & sizes.keys()
+            own = sum(sizes[each] for each in chain)
             if own + job.bytes > target:
-                self.on = False
                 if target < most:
                     raise OSError(errno.ENOSPC, "No space left on device")
                 return  # this prompt alone is more than may be kept
-            self._held = shelf.make_room(
-                root, max(int(target * _LEAN), own + job.bytes) - job.bytes, self.own
-            )
+            self._held = shelf.make_room(root, max(int(target * _LEAN), own + job.bytes) - job.bytes, chain)
         arrays = [np.asarray(each) for each in job.arrays]
         if job.taken is not None:
             arrays = [each[:, :, : job.taken] for each in arrays]
@@ -150,3 +160,5 @@ class _Job:
     arrays: tuple[jax.Array, ...]
     taken: int | None
     bytes: int
+    after: Path | None
+    chain: Callable[[], Iterable[Path]]

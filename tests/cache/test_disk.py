@@ -290,6 +290,29 @@ def test_damage_is_a_miss_with_one_warning(rings: Engine, tmp_path: Path, how: s
     assert again.prefixes.warnings() == []
 
 
+def test_damage_that_cannot_be_removed_is_left_out(
+    rings: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read(keeping(rings, tmp_path), FIRST)
+    third = [each for each in files(tmp_path) if each.suffix == ".kv"][2]
+    third.write_bytes(b"PK")
+    reading, tries = segment.read, []
+
+    def counted(path: Path, name: str) -> list[np.ndarray]:
+        tries.append(path)
+        assert tries.count(third) < 3, "it is read for ever"
+        return reading(path, name)
+
+    monkeypatch.setattr(disk.segment, "read", counted)
+    monkeypatch.setattr(disk.shelf, "remove", lambda path: False)  # a folder that may be read alone
+    made = keeping(rings, tmp_path)
+    logits, _, restored = read(made, SECOND)
+    assert 0 < restored < MARK
+    np.testing.assert_array_equal(logits, read(rings, SECOND)[0])
+    assert isinstance(made.prefixes, DiskPrefixes)
+    assert [third.name in each for each in made.prefixes.warnings()] == [True]
+
+
 def test_another_way_of_computing_finds_nothing(llama: Engine, tmp_path: Path) -> None:
     read(keeping(llama, tmp_path), FIRST)
     assert read(keeping(llama, tmp_path, name="other"), FIRST)[2] == 0
@@ -369,6 +392,26 @@ def test_a_prompt_that_is_more_than_may_be_kept_pushes_nothing_out(llama: Engine
     assert isinstance(made.prefixes, DiskPrefixes)
     assert made.prefixes.warnings() == []
     assert kept
+
+
+def test_what_one_process_wrote_gives_way_too(llama: Engine, tmp_path: Path) -> None:
+    read(keeping(llama, tmp_path), FIRST)
+    most = int(2.5 * shelf.total(tmp_path))
+    serving = keeping(llama, tmp_path, most=most)
+    for seed in range(20, 25):
+        ids = tiny.random_ids(330, seed)
+        read(serving, [*ids, 1, 2])
+        time.sleep(0.02)
+        assert shelf.total(tmp_path) <= most
+        assert read(serving, [*ids, 3])[2] == MARK
+
+
+def test_what_others_removed_is_written_again(llama: Engine, tmp_path: Path) -> None:
+    serving = keeping(llama, tmp_path)
+    read(serving, FIRST)
+    shutil.rmtree(tmp_path / "way")
+    assert read(serving, FIRST)[2] == 0
+    assert read(keeping(llama, tmp_path), SECOND)[2] == MARK
 
 
 def test_a_clock_that_goes_backwards(llama: Engine, tmp_path: Path) -> None:
