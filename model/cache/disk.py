@@ -48,6 +48,7 @@ class DiskPrefixes:
         shape = jax.eval_shape(lambda: empty(1))
         self._grows, self._turns = pieces.grows(shape), pieces.turns(shape)
         self._apart = _apart(pieces.piece_bytes(shape), pieces.snapshot_bytes(shape))
+        self._damaged = 0  # files that were found so
         self._lost: set[Path] = set()  # damaged, and in the way: they cannot be removed
         self._writer = Writer(shelf, self._folder)
         self._early: tuple[str, int, Future[tuple[State, int] | None]] | None = None
@@ -156,6 +157,7 @@ class DiskPrefixes:
         ready = 0  # pieces in their places
         used: list[Path] = []
         snapshot: Sequence[np.ndarray] = ()
+        damaged = self._damaged
         with ThreadPoolExecutor(_READERS) as readers:
             while at is not None:
                 if self._turns:
@@ -163,6 +165,7 @@ class DiskPrefixes:
                     path = shelf.state_path(self._folder, step.end, step.name)
                     found = self._read(path, step.name, pieces.shapes(shape, 0)[1])
                     if found is None:
+                        damaged = self._look_through(trail, shape, ready, damaged)
                         at = self._last(trail)
                         continue
                     snapshot = found
@@ -170,6 +173,7 @@ class DiskPrefixes:
                 if self._grows:
                     state, ready, good = self._place(trail, state, ready, at + 1, readers, used)
                     if not good:
+                        damaged = self._look_through(trail, shape, ready, damaged)
                         at = self._last(trail)
                         continue
                 break
@@ -178,6 +182,24 @@ class DiskPrefixes:
         state = pieces.finish(state, trail.steps[at].end, list(snapshot))
         shelf.touch(used)
         return state, trail.steps[at].end
+
+    def _look_through(self, trail: Trail, shape: State, ready: int, damaged: int) -> int:
+        """Where a file was damaged, remove what else is, behind the first `ready` pieces.
+
+        After a power failure it is not one alone, and what is there is not written again.
+
+        Returns:
+            How many were damaged until now; `damaged` were before.
+        """
+        if self._damaged == damaged:
+            return damaged  # it was only gone
+        for index, step in enumerate(trail.steps):
+            piece, whole = pieces.shapes(shape, step.taken)
+            if self._grows and index >= ready:
+                self._read(self._piece(trail, index), step.name, piece)
+            if self._turns:
+                self._read(shelf.state_path(self._folder, step.end, step.name), step.name, whole)
+        return self._damaged
 
     def _place(
         self,
@@ -240,6 +262,7 @@ class DiskPrefixes:
         except FileNotFoundError:
             return None
         except (segment.DamagedError, OSError) as error:
+            self._damaged += 1
             if not shelf.remove(path):
                 self._lost.add(path)
             self._writer.tell(f"{path} is left out: {error}; it is computed again")

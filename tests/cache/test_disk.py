@@ -290,6 +290,23 @@ def test_damage_is_a_miss_with_one_warning(rings: Engine, tmp_path: Path, how: s
     assert again.prefixes.warnings() == []
 
 
+@pytest.mark.parametrize("which", ["all", "states", "last three"])
+def test_one_run_makes_good_whatever_is_damaged(rings: Engine, tmp_path: Path, which: str) -> None:
+    read(keeping(rings, tmp_path), FIRST)
+    found = files(tmp_path)
+    chosen = {"all": found, "states": [each for each in found if each.suffix == ".state"]}
+    for path in chosen.get(which, found[-3:]):
+        path.write_bytes(b"")  # as a power failure leaves them
+    made = keeping(rings, tmp_path)
+    np.testing.assert_array_equal(read(made, SECOND)[0], read(rings, SECOND)[0])
+    assert isinstance(made.prefixes, DiskPrefixes)
+    assert len(made.prefixes.warnings()) == 1
+    again = keeping(rings, tmp_path)
+    assert read(again, SECOND)[2] == MARK
+    assert isinstance(again.prefixes, DiskPrefixes)
+    assert again.prefixes.warnings() == []
+
+
 def test_damage_that_cannot_be_removed_is_left_out(
     rings: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
