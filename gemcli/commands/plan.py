@@ -11,7 +11,8 @@ from gemcli import worker
 from gemcli.commands import words
 from gemcli.commands.flags import Flags, as_request, files_of, reporting
 from gemcli.commands.session import begin
-from gemcli.errors import UsageError
+from gemcli.errors import GemcliError, OutOfMemoryError, UsageError
+from gemcli.events import Warning
 from gemcli.plural import counted
 
 BAR = 24
@@ -63,14 +64,24 @@ def plan(
     question, files = words.split_plan(arguments or [])
     files = files_of(flags, files)
 
+    from gemcli.hub.room import check_room
     from gemcli.request import prepare
     from gemcli.ui import emit_json, open_ui
 
     request = as_request(flags, question or "", files, started=session.started, stdin_is_free=True)
     found: dict[str, Any] = {}
+    refused: list[GemcliError] = []
 
     def work(emit: worker.Emit) -> None:
-        found.update(prepare(request, emit, may_pull=False).plan(request.kv_bits, given=True))
+        prepared = prepare(request, emit, may_pull=False)
+        found.update(prepared.plan(request.kv_bits, given=True))
+        if prompt := prepared.packed.prompt:
+            try:
+                check_room(prepared.model.name, prepared.card, len(prompt.ids), request.kv_bits, ahead=True)
+            except OutOfMemoryError as error:
+                refused.append(error)
+                found["fits"] = False
+                emit(Warning(f"{error.message}. {error.hint or ''}".rstrip()))
 
     with open_ui(quiet=flags["quiet"], verbose=flags["verbose"]) as ui:
         for event in worker.stream(work):
@@ -80,11 +91,16 @@ def plan(
     if session.output == "json":
         emit_json(found)
     else:
-        _show(found)
+        _show(found, refused[0].exit_code if refused else None)
 
 
-def _show(found: Mapping[str, Any]) -> None:
-    """The plan for people: a row with a bar for each document, then the sums."""
+def _show(found: Mapping[str, Any], refused: int | None) -> None:
+    """The plan for people: a row with a bar for each document, then the sums.
+
+    Args:
+        found: the plan.
+        refused: the exit code with which ``ask`` refuses it whatever is read of it.
+    """
     from gemcli.ui import emit_text
     from gemcli.ui.markdown.wrap import cells
     from gemcli.ui.notes import styled
@@ -118,7 +134,8 @@ def _show(found: Mapping[str, Any]) -> None:
             + "\n"
         )
     emit_text("\n".join(["", *_sums(found)]))
-    verdict = "It fits." if not over else f"It does not fit: {_way_out(found)}."
+    way_out = f"ask refuses it with exit code {refused}" if refused else _way_out(found) if over else ""
+    verdict = f"It does not fit: {way_out}." if over else "It fits."
     out.write(styled(verdict, "1;31" if over else "1;32", able) + "\n")
 
 
@@ -145,7 +162,7 @@ def _sums(found: Mapping[str, Any]) -> list[str]:
         f"prompt    {found['total_tokens']:,} tokens"
         + (
             ""
-            if found["fits"] or not found["prompt_tokens"]
+            if found["prompt_tokens"] in (None, found["total_tokens"])
             else f", {found['prompt_tokens']:,} of them sent"
         ),
         f"model     {found['model']}: reads {found['window']:,} tokens, {found['budget']:,} of documents"

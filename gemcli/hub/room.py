@@ -8,6 +8,7 @@ from gemcli.errors import OutOfMemoryError
 from gemcli.hub import anatomy
 from gemcli.hub.aliases import ALIASES
 from gemcli.hub.catalog import CATALOG
+from gemcli.hub.devices import accelerators
 from gemcli.hub.memory import available_bytes
 from gemcli.hub.size import size_text
 
@@ -18,7 +19,7 @@ _NAMED = 3  # models that a hint names
 _BESIDE = 500_000_000  # bytes that a small model takes beside its weights
 
 
-def check_room(name: str, card: ModelCard, tokens: int, bits: int = 16) -> None:
+def check_room(name: str, card: ModelCard, tokens: int, bits: int = 16, *, ahead: bool = False) -> None:
     """Raise unless the device has memory for a model and a context.
 
     Args:
@@ -26,6 +27,7 @@ def check_room(name: str, card: ModelCard, tokens: int, bits: int = 16) -> None:
         card: its headers.
         tokens: of the context that is needed at least.
         bits: of a value in its cache.
+        ahead: the array library is not loaded, and need not be: the system is asked what a device has.
 
     Raises:
         OutOfMemoryError: it has not; the message has the numbers, the hint what fits.
@@ -33,7 +35,10 @@ def check_room(name: str, card: ModelCard, tokens: int, bits: int = 16) -> None:
     from model import footprint
     from model.memory import accelerator_bytes
 
-    accelerator = accelerator_bytes()
+    first = next(iter(accelerators()), None) if ahead else None
+    accelerator = accelerator_bytes() if first is None else first.memory
+    if first is not None and accelerator is None:
+        return
     free = available_bytes() if accelerator is None else accelerator
     about = anatomy.of_card(card)
     cache = footprint.cache_bytes(about.config, tokens, bits)

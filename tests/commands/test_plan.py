@@ -6,9 +6,12 @@ import json
 import sys
 
 import pytest
+import tiny
 
 from gemcli.commands.plan import _count
 from gemcli.commands.words import split_plan
+from gemcli.hub import room
+from gemcli.hub.devices import Device
 
 
 def test_the_total_is_what_ask_sends(cli):
@@ -166,3 +169,22 @@ def test_pages_are_counted_not_their_passages():
     assert _count(page[:2]) == "1 page"
     assert _count([{"anchor": {"seconds": [at, at + 1]}} for at in (0, 1)]) == "2 stretches"
     assert _count([{"anchor": {}}]) == "1 part"
+
+
+def test_what_there_is_no_memory_for_does_not_fit(inside, tmp_path, monkeypatch):
+    model = tiny.write_parrot(tmp_path / "parrot.gguf", [tiny.START, 65, tiny.END])
+    (tmp_path / "a.md").write_text("gold\n")
+    command = "plan", "a.md", "-m", str(model)
+    assert inside(*command).out.endswith("It fits.\n")
+    monkeypatch.setattr(room, "accelerators", lambda: ())
+    monkeypatch.setattr(room, "available_bytes", lambda: 1000)
+    done = inside(*command)
+    assert done.code == 0, "it is a report"
+    assert "and 0.0 MB are free" in done.err
+    assert done.out.endswith("It does not fit: ask refuses it with exit code 6.\n")
+    assert inside(*command, "--json").json()["fits"] is False
+    assert inside("ask", "What?", *command[1:]).code == 6
+    beside = Device("gpu", "one", 10**9), Device("gpu", "one that does not tell", None)
+    for each in beside:
+        monkeypatch.setattr(room, "accelerators", lambda each=each: (each,))
+        assert inside(*command).out.endswith("It fits.\n"), "it is not this memory that is used"
