@@ -93,6 +93,8 @@ def files(folder: Path) -> list[File]:
             if dot + suffix not in (PIECE, STATE) or not end.isdecimal() or not names:
                 continue
             with contextlib.suppress(OSError):
+                if not entry.is_file(follow_symlinks=False):
+                    continue  # whoever opened a pipe would wait for ever
                 stat = entry.stat(follow_symlinks=False)
                 before = names[-1] if suffix == PIECE[1:] else names[0][:_BEFORE]
                 found.append(

@@ -48,6 +48,16 @@ def test_names_tell_everything(tmp_path: Path) -> None:
     assert shelf.files(tmp_path / "none") == []
 
 
+def test_what_is_no_file_is_left_out(tmp_path: Path) -> None:
+    folder = tmp_path / "way"
+    folder.mkdir()
+    name = "ab" * 20
+    shelf.piece_path(folder, 64, name, "").mkdir()
+    os.mkfifo(shelf.state_path(folder, 64, name))
+    shelf.piece_path(folder, 128, name, "").symlink_to(tmp_path / "elsewhere")
+    assert shelf.files(folder) == []
+
+
 def test_a_beginning_stays_as_long_as_what_builds_upon_it(tmp_path: Path) -> None:
     root = tmp_path / "ns"
     put(root, "a", 1)
