@@ -94,7 +94,9 @@ def nll(
         tokenizer = card.tokenizer
         start = [tokenizer.bos_id] if tokenizer.add_bos and tokenizer.bos_id is not None else []
         wanted = sizes.read_size(tokens) if tokens else None
-        how = check_reach(found.name, card, len(start) + (wanted or 0), flags["attention"], show)
+        # The last token is predicted, and never read.
+        reach = len(start) + (wanted or 1) - 1
+        how = check_reach(found.name, card, reach, flags["attention"], show)
         hay = haystack(tokenizer, files or [], show)
         ids = hay.once(wanted, card.window - len(start))
         if len(ids) < 2 or windows > len(ids):
@@ -103,7 +105,7 @@ def nll(
         loaded = get_ready(
             found.name,
             card,
-            len(read[0]),
+            len(read[0]) - 1,
             flags["device"],
             show,
             attention=how,

@@ -37,12 +37,12 @@ def losses(
         progress: called with tokens done and tokens in all.
 
     Raises:
-        ContextOverflowError: the text is longer than the window.
+        ContextOverflowError: what is read of the text, all but its last token, is longer than the window.
     """
     assert len(ids) > 1, "the first token is given"
-    if len(ids) > engine.window:
-        raise ContextOverflowError(len(ids), engine.window)
     known, following = ids[:-1], ids[1:]
+    if len(known) > engine.window:
+        raise ContextOverflowError(len(known), engine.window)
     state, found, done = engine.new_state(len(known)), [], 0
     for taken, size in plan.chunks(len(known)):
         chunk, target = np.zeros((2, size), np.int32)

@@ -28,15 +28,15 @@ from model.engine.room import empty_state
 from model.nn.linear import Numerics
 from model.sampling.sampler import Sampling
 
-MOST = 300_000
+MOST = 200_000
 """Bytes that may be kept: less than all prompts leave, so that files are removed as well."""
 
 
 def prompts() -> list[list[int]]:
-    """Three documents, each asked about in several ways, some of them cut short."""
+    """Six documents, each asked about in several ways, some of them cut short."""
     found = []
-    for number in range(3):
-        document = tiny.random_ids(250 + 90 * number, number)
+    for number in range(6):
+        document = tiny.random_ids(250 + 45 * number, number)
         found += [[*document[:end], *tiny.random_ids(9 + end % 5, end)] for end in (100, 200, len(document))]
         found.append([*document, *tiny.random_ids(70, 50 + number)])
     return found
