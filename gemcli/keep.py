@@ -1,8 +1,9 @@
 """What was made from a file at some cost, kept on disk by content: parsed text, OCR, transcripts, notes.
 
 An entry is a JSON value under a key that says all that it depends on, the code's version of it included; so
-nothing is ever out of date, and the folder can be deleted at any time.  Losing an entry, or not being able
-to write one, costs only time.
+nothing is ever out of date, and the folder can be deleted at any time.  It says itself which key it is of:
+a file that came to its name in another way is damaged.  Losing an entry, or not being able to write one,
+costs only time.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import gzip
 import hashlib
 import json
 import os
+import secrets
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,10 +40,12 @@ class Keep:
             return None
         path = self._path(key)
         try:
-            value = json.loads(gzip.decompress(path.read_bytes()))
+            name, value = json.loads(gzip.decompress(path.read_bytes()))
+            if name != _digest(key):
+                raise ValueError("it is of something else")
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, EOFError, zlib.error):  # damaged: made again
+        except (OSError, ValueError, TypeError, EOFError, RecursionError, zlib.error):  # damaged: made again
             with suppress(OSError):
                 path.unlink()
             return None
@@ -56,13 +60,21 @@ class Keep:
         with suppress(Exception):
             path = self._path(key)
             make_private(path.parent)
-            draft = path.with_name(f"{path.name}.{os.getpid()}.part")
+            draft = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
             try:
-                draft.write_bytes(gzip.compress(json.dumps(value).encode(), 1, mtime=0))
+                with open(draft, "xb", opener=_private) as file:
+                    file.write(gzip.compress(json.dumps([_digest(key), value]).encode(), 1, mtime=0))
                 draft.replace(path)
             finally:
                 draft.unlink(missing_ok=True)
 
     def _path(self, key: tuple[object, ...]) -> Path:
-        name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-        return cache_dir() / "documents" / self.kind / f"{name}.json.gz"
+        return cache_dir() / "documents" / self.kind / f"{_digest(key)}.json.gz"
+
+
+def _digest(key: tuple[object, ...]) -> str:
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -31,14 +31,18 @@ def test_what_is_put_is_got() -> None:
     assert Keep("parsed", on=False).get("a", 1) is None
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [b"", b"PK", gzip.compress(b"{}"), gzip.compress(b"[1, 2]"), gzip.compress(b"7"), gzip.compress(b"null")]
-    + [gzip.compress(b"[" * 100_000)],
-)
-def test_damage_is_a_miss(damage: bytes) -> None:
+@pytest.mark.parametrize("text", ["{}", "[1, 2]", "7", "null", "[" * 100_000, "no json"])
+def test_what_is_no_entry_is_a_miss(text: str) -> None:
     path = entry("a")
-    path.write_bytes(damage)
+    path.write_bytes(gzip.compress(text.encode()))
+    assert KEEP.get("a") is None
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
+def test_what_is_cut_short_is_a_miss(share: float) -> None:
+    path = entry("a")
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
     assert KEEP.get("a") is None
     assert not path.exists()
 
