@@ -84,7 +84,7 @@ def test_the_command(parrot: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["--tokens", "2M"], 4, "2,097,152 tokens are asked for"),
+        (["--tokens", "2M"], 4, "2,097,151 tokens are asked for"),
         (["--tokens", "few"], 2, "'few' is no number of tokens"),
         (["--windows", "0"], 2, "--windows"),
         (["--peer", "vllm"], 2, "vllm"),
