@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemcli.errors import UsageError
+from gemcli.errors import GemcliError, UsageError
+from gemcli.plural import counted
 from gemcli.prefixes import folder, limit
 from gemcli.settings import cache_dir
 
@@ -125,12 +126,23 @@ def find(words: Sequence[str], model: str | None) -> list[Kept]:
 
 
 def remove(rows: Iterable[Kept]) -> int:
-    """Delete what is kept, and what cannot be come to without it; returns the bytes that are freed."""
+    """Delete what is kept, and what cannot be come to without it; returns the bytes that are freed.
+
+    Raises:
+        GemcliError: some of it is still there.
+    """
+    files = [file for row in rows for file in row.files]
+    freed = _remove(files)
+    _must_be_gone([file.path for file in files])
+    return freed
+
+
+def _remove(files: Sequence[File]) -> int:
     from model.cache import shelf
 
     freed = 0
     folders: set[Path] = set()
-    for file in (file for row in rows for file in row.files):
+    for file in files:
         folders.add(file.path.parent)
         freed += file.bytes if shelf.remove(file.path) else 0
     for place in folders:
@@ -174,14 +186,30 @@ def prune(before: float | None = None) -> int:
 
 
 def remove_all() -> int:
-    """Delete all that is kept of files and prompts; returns the bytes that are freed."""
-    freed = remove(kept())
-    for path in _of_files():
+    """Delete all that is kept of files and prompts; returns the bytes that are freed.
+
+    Raises:
+        GemcliError: some of it is still there.
+    """
+    files, others = [file for row in kept() for file in row.files], _of_files()
+    freed = _remove(files)
+    for path in others:
         with contextlib.suppress(OSError):
             size = path.stat().st_size
             path.unlink()
             freed += size
+    _must_be_gone([*(file.path for file in files), *others])
     return freed
+
+
+def _must_be_gone(paths: Sequence[Path]) -> None:
+    """Whoever deletes what others shall not read must not believe that it is gone when it is not."""
+    left = [path for path in paths if os.path.lexists(path)]
+    if left:
+        raise GemcliError(
+            f"{len(left):,} of {counted(len(paths), 'file')} could not be deleted, {left[0]} among them",
+            "Is the folder yours, and may it be written to?",
+        )
 
 
 def most_bytes() -> int:

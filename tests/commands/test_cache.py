@@ -12,7 +12,7 @@ import pytest
 
 from gemcli import cached, prefixes
 from gemcli.commands.session import Session
-from gemcli.errors import UsageError
+from gemcli.errors import GemcliError, UsageError
 from gemcli.keep import Keep
 from gemcli.main import execute
 from model.cache import segment, shelf
@@ -115,6 +115,16 @@ def test_everything_goes(capsys: pytest.CaptureFixture[str]) -> None:
     found = run(capsys, "list")
     assert found["prefixes"] == []
     assert sum(each["files"] for each in found["others"]) == 0
+
+
+@pytest.mark.parametrize("what", ["a.pdf", "--all"])
+def test_what_cannot_be_deleted_is_an_error(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    put(["a.pdf"])
+    monkeypatch.setattr(shelf, "remove", lambda path: False)  # a disk that may be read alone
+    with pytest.raises(GemcliError, match="2 of 2 files could not be deleted") as caught:
+        execute(["cache", "rm", what, "-y"], Session())
+    assert caught.value.exit_code == 1
+    assert len(cached.kept()) == 1
 
 
 def test_nothing_goes_unasked() -> None:
