@@ -28,7 +28,7 @@ from model.engine.room import empty_state
 from model.nn.linear import Numerics
 from model.sampling.sampler import Sampling
 
-MOST = 200_000
+MOST = 100_000
 """Bytes that may be kept: less than all prompts leave, so that files are removed as well."""
 
 

@@ -78,4 +78,4 @@ def test_an_engine_killed_at_any_moment_leaves_no_wrong_answer(tmp_path: Path) -
         busy, before = busy + (now != before), now
         if kill % 25 == 24:
             assert check() > 0
-    assert busy > ENGINE_KILLS / 2, "most were killed while files came and went"
+    assert busy > ENGINE_KILLS / 5, "many were killed while files came and went"
