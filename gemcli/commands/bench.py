@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gemcli.events import Event
     from gemcli.hub.resolve import Resolved
     from gemcli.request import Request
-    from model.reach import Mode
+    from model.card import ModelCard
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Measure models on this machine.")
 
@@ -95,7 +95,9 @@ def speed(
     from gemcli.bench import table
     from gemcli.bench.ceiling import ceiling
     from gemcli.bench.engines import OURS
+    from gemcli.bench.loaded import check_reach
     from gemcli.bench.plot import check_plot, draw_speed
+    from gemcli.described import card_of
     from gemcli.events import Progress, Warning
     from gemcli.hub.resolve import resolve
     from gemcli.ui import emit_json, emit_table, emit_text, open_ui
@@ -110,11 +112,16 @@ def speed(
     with open_ui(quiet=flags["quiet"], verbose=flags["verbose"]) as show:
         found = [resolve(spec, offline=flags["offline"], on_event=show) for spec in dict.fromkeys(specs)]
         lengths = sizes.read_sizes(prompt_tokens)
-        ways = [_way(each, lengths[-1] + tokens, flags["attention"], show) for each in found]
+        cards = [card_of(each.path) for each in found]
+        longest = lengths[-1] + tokens
+        ways = [
+            check_reach(each.name, card, longest, flags["attention"], show)
+            for each, card in zip(found, cards, strict=True)
+        ]
         matches = [
             (each, way, match)
-            for each, way in zip(found, ways, strict=True)
-            for match in _matches(each, text, lengths, tokens, runs)
+            for each, card, way in zip(found, cards, ways, strict=True)
+            for match in _matches(each.name, card, text, lengths, tokens, runs)
         ]
         total = 1 + sum(match.steps(len(engines)) for *_, match in matches)
         show(Progress("measure", 0, total, "steps", "this machine"))
@@ -134,8 +141,9 @@ def speed(
             rows += _rows(each.path, match, results, best)
             for doubt in bench.doubts(match, results):
                 show(Warning(doubt))
-        for each in found if clients else ():
-            crowds[each.name] = _crowd(each, clients or 0, tokens, text, flags["device"], show)
+        if clients:
+            for each in found:
+                crowds[each.name] = _crowd(each, clients, tokens, text, flags["device"], show)
     said = {
         "machine": bench.machine(engines, best, flags["device"]),
         "rows": rows,
@@ -229,25 +237,15 @@ app.command()(needle)
 app.command()(nll)
 
 
-def _way(found: Resolved, tokens: int, attention: Mode, show: Callable[[Event], None]) -> Mode:
-    """How a model reads so many tokens; raises before anything is measured, where it cannot."""
-    from gemcli.bench.loaded import check_reach
-    from model.card import describe
-
-    return check_reach(found.name, describe(found.path), tokens, attention, show)
-
-
 def _matches(
-    found: Resolved, source: Path | None, lengths: Sequence[int], tokens: int, runs: int
+    name: str, card: ModelCard, source: Path | None, lengths: Sequence[int], tokens: int, runs: int
 ) -> list[Match]:
     """What is measured of a model; raises before anything is, where a prompt cannot be had."""
     from gemcli.bench.speed import Match
     from gemcli.bench.text import prompt, text_of
-    from model.card import describe
 
-    tokenizer, text = describe(found.path).tokenizer, text_of(source)
-    ids = prompt(tokenizer, text, lengths[-1])
-    return [Match(found.name, ids[:length], tokens, runs) for length in lengths]
+    ids = prompt(card.tokenizer, text_of(source), lengths[-1])
+    return [Match(name, ids[:length], tokens, runs) for length in lengths]
 
 
 def _crowd(
@@ -262,11 +260,11 @@ def _crowd(
     from gemcli.bench.crowd import PROMPT, crowd, prompts
     from gemcli.bench.loaded import get_ready
     from gemcli.bench.text import prompt, text_of
+    from gemcli.described import card_of
     from gemcli.events import Progress
-    from model.card import describe
     from model.engine.batching import batched
 
-    card = describe(found.path)
+    card = card_of(found.path)
     text = text_of(source)
     asked = prompts(prompt(card.tokenizer, text, clients * PROMPT), clients)
     model = get_ready(found.name, card, PROMPT + tokens, device, show, attention="auto")
@@ -286,9 +284,9 @@ def _crowd(
 def _rows(path: Path, match: Match, results: Sequence[Result], best: Ceiling) -> list[dict[str, Any]]:
     from gemcli.bench import floors
     from gemcli.bench.speed import row
-    from model.card import describe
+    from gemcli.described import card_of
 
-    config = describe(path).config
+    config = card_of(path).config
     flops = floors.prompt_flops(config, len(match.ids))
     read = floors.decode_bytes(config, floors.weights_bytes(path, config), match.context)
     return [row(match, result, flops, read, best) for result in results]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import random
 import sys
-from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -58,17 +57,14 @@ def keep(bare: Engine, root: Path) -> DiskPrefixes:
     def empty(tokens: int) -> State:
         return empty_state(bare.decoder, tokens, bare.cache_bits)
 
-    bare.prefixes = kept = DiskPrefixes(Shelf(root, MOST, "tiny"), "way", partial(empty))
+    bare.prefixes = kept = DiskPrefixes(Shelf(root, MOST, "tiny"), "way", empty)
     return kept
 
 
 def answer(by: Engine, ids: list[int], took: list[int]) -> list[int]:
     """What is said, and in `took` how much was there already."""
-    return list(
-        by.generate(
-            ids, sampling=Sampling(), limit=6, marks=[len(ids) - 9], restored=lambda count: took.append(count)
-        )
-    )
+    mark = len(ids) - 9
+    return list(by.generate(ids, sampling=Sampling(), limit=6, marks=[mark], restored=took.append))
 
 
 def main() -> None:
