@@ -21,7 +21,15 @@ import numpy as np
 import pytest
 
 from model import native
-from model.config import AttentionSpec, ExpertsSpec, LayerSpec, ModelConfig, PerLayerSpec, RopeSpec
+from model.config import (
+    AttentionSpec,
+    ExpertsSpec,
+    LayerSpec,
+    ModelConfig,
+    PerLayerSpec,
+    RecurrentSpec,
+    RopeSpec,
+)
 from model.nn.qarray import QArray, quantize
 from model.weights.params import ArrayInfo, LayerParams, Params, abstract, parts, stacks
 
@@ -178,6 +186,23 @@ def gemma4(
         per_layer=PerLayerSpec(inputs, VOCAB) if inputs else None,
     )
     return replace(config, **changes)
+
+
+def griffin() -> ModelConfig:
+    """Two recurrent layers to one sliding, as RecurrentGemma has them."""
+    recurrent = LayerSpec(RecurrentSpec(width=32, heads=4), ffw=32, activation="gelu_tanh", mlp_bias=True)
+    near = with_attention(gemma1().layers[0], window=WINDOW, out_bias=True)
+    layers = (recurrent, recurrent, replace(near, mlp_bias=True))
+    return replace(gemma1(), architecture="griffin", layers=layers)
+
+
+KINDS: dict[str, ModelConfig] = {
+    "full": llama(),
+    "rings": gemma(7),
+    "recurrent": griffin(),
+    "shared": gemma4(3, 3, inputs=8),
+}
+"""Every kind of memory: full caches, rings with full ones, recurrences with rings, and layers that borrow."""
 
 
 def random_params(config: ModelConfig, seed: int = 0, *, quantized: bool = False) -> Params:

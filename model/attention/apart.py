@@ -37,6 +37,10 @@ class Rows:
     slots: Array
     own: int = field(metadata={"static": True})
 
+    def memory(self, layer: Array) -> RowsMemory:
+        """What the tokens may read of one layer."""
+        return RowsMemory(self, layer)
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)

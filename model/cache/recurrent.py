@@ -124,6 +124,56 @@ def in_rows(cache: RecurrentCache, rows: Array, at: Array) -> RecurrentRows:
     return RecurrentRows(replace(cache, length=cache.length.at[rows].set(length)), rows)
 
 
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class RecurrentAhead:
+    """States of a sequence after each of some consecutive tokens, of which the last may be taken back.
+
+    Attributes:
+        cache: before them.
+        at: int32 [T], their positions.
+        lru: f32 [L, T, E], after each.
+        conv: f32 [L, T, C-1, E].
+    """
+
+    cache: RecurrentCache
+    at: Array
+    lru: Array
+    conv: Array
+
+    def layer(self, index: Array) -> tuple[Array, Array]:
+        """What was known before: see `RecurrentCache.layer`."""
+        return self.cache.layer(index)
+
+    def write(self, layer: Array, lru: Array, conv: Array) -> RecurrentAhead:
+        """The states with those of one layer after each token: f32 [T, E] and [T, C-1, E]."""
+        return replace(
+            self,
+            lru=lax.dynamic_update_index_in_dim(self.lru, lru, layer, 0),
+            conv=lax.dynamic_update_index_in_dim(self.conv, conv, layer, 0),
+        )
+
+    def kept(self, count: Array) -> RecurrentCache:
+        """The cache with the first `count` int [] of the tokens, at least one."""
+        last = count - 1
+        return RecurrentCache(
+            lax.dynamic_index_in_dim(self.lru, last, axis=1, keepdims=False),
+            lax.dynamic_index_in_dim(self.conv, last, axis=1, keepdims=False),
+            self.at[last] + 1,
+        )
+
+
+def ahead_of(cache: RecurrentCache, at: Array) -> RecurrentAhead:
+    """A cache as tokens at consecutive positions int32 [T] see it."""
+    layers, tokens = cache.lru.shape[0], at.shape[0]
+    return RecurrentAhead(
+        cache,
+        at,
+        jnp.zeros((layers, tokens, *cache.lru.shape[1:]), cache.lru.dtype),
+        jnp.zeros((layers, tokens, *cache.conv.shape[1:]), cache.conv.dtype),
+    )
+
+
 def empty(layers: int, width: int, taps: int) -> RecurrentCache:
     """A cache that holds no token, for convolutions over `taps` tokens."""
     return RecurrentCache(

@@ -9,9 +9,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.sharding import Mesh
 
-from model.attention import apart, api, sparse, spread
+from model.attention import ahead, apart, api, sparse, spread
 from model.cache.layer import LayerCache
-from model.cache.recurrent import RecurrentCache, RecurrentRows
 from model.cache.state import Cache
 from model.config import AttentionSpec, LayerSpec, RecurrentSpec, RopeSpec
 from model.decoder import recurrent
@@ -39,7 +38,7 @@ class Chunk:
         eps: of the norms.
         mesh: devices that compute it; None: one.
         tables: for the keys of `angles`, what makes them of any position, for sparse attention.
-        apart: its tokens are of many sequences, none of which may depend on the others.
+        apart: each token is computed as if it were the only one.
     """
 
     at: Array
@@ -68,10 +67,13 @@ class Chunk:
         )
 
 
-Kept = Cache | apart.Rows | RecurrentRows
-"""What a layer keeps: of one sequence, or of all those that a step takes a token of."""
+Rows = apart.Rows | ahead.Rows
+RowsMemory = apart.RowsMemory | ahead.RowsMemory
 
-Memory = api.Memory | apart.RowsMemory
+Kept = Cache | Rows | recurrent.Kept
+"""What a layer keeps: of one sequence, also while some of its tokens may be taken back, or of many."""
+
+Memory = api.Memory | RowsMemory
 
 
 class Place(NamedTuple):
@@ -115,12 +117,12 @@ def layer(
     asking = chunk if only is None else chunk.row(only)
     normed = chunk.norm(x, params.attn_norm)
     if isinstance(spec.mixer, RecurrentSpec):
-        assert isinstance(kept, (RecurrentCache, RecurrentRows))
+        assert isinstance(kept, recurrent.Kept)
         at, numerics = chunk.at, chunk.numerics
         hands = dealt(spec, "rec_in", size(chunk.mesh))
         mixed, kept = recurrent.mix(normed, params, kept, place.repeat, spec.mixer, at, numerics, only, hands)
     else:
-        assert isinstance(kept, (LayerCache, api.Memory, apart.Rows, apart.RowsMemory))
+        assert isinstance(kept, LayerCache | Rows | Memory)
         mixed, kept = _attention(normed, params, kept, place, spec, spec.mixer, chunk, asking, only)
     if only is not None:
         x = _row(x, only)
@@ -136,7 +138,7 @@ def layer(
 def _attention(
     x: Array,
     params: LayerParams,
-    kept: LayerCache | apart.Rows | Memory,
+    kept: LayerCache | Rows | Memory,
     place: Place,
     layer: LayerSpec,
     spec: AttentionSpec,
@@ -166,20 +168,24 @@ def _attention(
         else:
             queries = _heads(_row(x, only), params, spec, chunk.numerics, 0, count)
             kv = _heads(x, params, spec, chunk.numerics, count, whole)
-        if isinstance(kept, (LayerCache, apart.Rows)):
+        if isinstance(kept, LayerCache | Rows):
             keys, values = (kv, kv) if spec.tied_values else jnp.split(kv, 2, axis=1)
-    if isinstance(kept, (LayerCache, apart.Rows)):
+    if isinstance(kept, LayerCache | Rows):
         keys = chunk.norm(keys, params.k_norm) if spec.qk_norm else keys
         values = chunk.norm(values, None) if spec.v_norm else values
         keys = rotate(keys, chunk.angles[key], between)
         if isinstance(kept, apart.Rows):
             kept = apart.remember(keys, values, kept, place.repeat)
+        elif isinstance(kept, ahead.Rows):
+            kept = ahead.remember(keys, values, kept, place.repeat)
         else:
             kept = spread.remember(keys, values, kept, place.repeat, chunk.at, chunk.mesh)
     queries = chunk.norm(queries, params.q_norm) if spec.qk_norm else queries
     queries = rotate(queries, asking.angles[key], between)
     if isinstance(kept, apart.RowsMemory):
         mixed = apart.read(queries, kept, spec, asking.at, chunk.implementation)
+    elif isinstance(kept, ahead.RowsMemory):
+        mixed = ahead.read(queries, kept, spec, chunk.implementation)
     else:
         reach = asking.reach if spec.media else None
         if spec.sparse is None:

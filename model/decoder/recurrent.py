@@ -9,7 +9,7 @@ from __future__ import annotations
 import jax
 from jax import Array, lax
 
-from model.cache.recurrent import RecurrentCache, RecurrentRows
+from model.cache.recurrent import RecurrentAhead, RecurrentCache, RecurrentRows
 from model.config import RecurrentSpec
 from model.nn.conv import causal_conv
 from model.nn.linear import Numerics, linear, outputs, split
@@ -17,18 +17,20 @@ from model.nn.mlp import ACTIVATIONS
 from model.nn.rglru import rglru
 from model.weights.params import LayerParams
 
+Kept = RecurrentCache | RecurrentRows | RecurrentAhead
+
 
 def mix(
     x: Array,
     params: LayerParams,
-    cache: RecurrentCache | RecurrentRows,
+    cache: Kept,
     index: Array,
     spec: RecurrentSpec,
     at: Array,
     numerics: Numerics,
     only: Array | None = None,
     hands: int = 1,
-) -> tuple[Array, RecurrentCache | RecurrentRows]:
+) -> tuple[Array, Kept]:
     """``W_out(RG-LRU(conv(W_x x)) ⊙ act(W_y x))``, each product with its bias.
 
     Args:
@@ -56,7 +58,16 @@ def mix(
         entering = linear(x, outputs(params.rec_in, width, 2 * width), numerics)
         entering = entering + params.rec_in_bias[None, width:]
     before = cache.layer(index)
-    if isinstance(cache, RecurrentRows):
+    if isinstance(cache, RecurrentAhead):
+
+        def next_one(
+            known: tuple[Array, Array], row: tuple[Array, Array]
+        ) -> tuple[tuple[Array, Array], tuple[Array, Array, Array]]:
+            mixed, state, inputs = _fold(row[0][None], row[1][None], *known, params)
+            return (state, inputs), (mixed[0], state, inputs)
+
+        _, (states, state, inputs) = lax.scan(next_one, before, (entering, at))
+    elif isinstance(cache, RecurrentRows):
 
         def one(row: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array]:
             token, position, *known = row

@@ -15,6 +15,7 @@ from model.engine.scheduler import Scheduler
 from model.engine.sequence import Request
 from model.engine.session import Session
 from model.engine.slots import pages_for
+from model.engine.speculative import Drafter
 from model.errors import ContextOverflowError, DeviceError, UnsupportedModelError
 from model.footprint import cache_bytes, fixed_bytes, kv_bytes_per_token
 from model.load import Model
@@ -107,10 +108,12 @@ class Batcher(Engine):
         keep: bool = True,
         restored: Callable[[int], None] | None = None,
         weigh: Callable[[Likely], None] | None = None,
+        drafter: Drafter | None = None,
     ) -> Iterator[int]:
         """As `Engine.generate`, from any thread.  Closing the iterator frees its slot.
 
-        Nothing is left to the session: what a conversation has computed is found without one.
+        Nothing is left to the session: what a conversation has computed is found without one.  No drafter is
+        asked.
 
         Raises:
             BusyError: as many requests wait as may; like all others with the first token asked for.

@@ -17,6 +17,7 @@ from jax import Array, lax
 from model.cache.state import State
 from model.decoder.decoder import Decoder
 from model.engine.room import grow
+from model.engine.speculative import Drafter, padded, verify
 from model.nn.rope import RopeTable
 from model.sampling.constraint import Constraint
 from model.sampling.likely import Likely, likely
@@ -69,11 +70,18 @@ class Tail:
 
 
 def decode(
-    engine: Reader, tail: Tail, token: Array, sampler: Sampler, stops: Array, limit: int
+    engine: Reader,
+    tail: Tail,
+    token: Array,
+    sampler: Sampler,
+    stops: Array,
+    limit: int,
+    drafter: Drafter | None = None,
 ) -> Iterator[int]:
     """Yield the first token and decode on from it.
 
-    One block of tokens is always being computed while the one before is read and shown.
+    One block of tokens is always being computed while the one before is read and shown; but where a draft is
+    worth it, a pass over that takes the place of the next block.
     """
     stopping = frozenset(np.asarray(stops).tolist())
     first = int(token)
@@ -85,11 +93,21 @@ def decode(
     held = int(tail.state.length)
     pending: tuple[int, float] | None = None
     while True:
+        began = time.perf_counter()
+        draft, kind, size = drafter.draft(tail.said, limit - len(tail.said)) if drafter else ([], 0, 0)
+        if drafter and size and pending is None:
+            tokens = _verified(engine, tail, padded(tail.said[-1], draft, size), len(draft), sampler, stops)
+            drafter.gate.verified(kind, len(draft), len(tokens) - 1, size, time.perf_counter() - began)
+            asked, held, steps = asked + len(tokens), held + len(tokens), 1
+            token = jnp.int32(tokens[-1])
+            yield from tokens
+            if tokens[-1] in stopping or asked >= limit:
+                return
+            continue
         launched = None
-        if asked < limit:
+        if asked < limit and not size:
             steps = min(steps, limit - asked)
             state = grow(engine.decoder, tail.state, held + steps)
-            began = time.perf_counter()
             out, count, token, tail.state = _step(
                 engine.decoder, engine.params, engine.ropes, state, token, sampler, stops, np.int32(steps)
             )
@@ -101,11 +119,27 @@ def decode(
             yield from tokens
             if len(tokens) < pending[0] or tokens[-1] in stopping:
                 return
-        if launched is None:
+        if launched is None and not size:
             return
-        if pending is not None:
-            steps = _paced(pending[0], launched[1] - pending[1])
+        if pending is not None and launched is not None:
+            seconds = (launched[1] - pending[1]) / pending[0]
+            steps = _paced(pending[0], seconds)
+            if drafter:
+                drafter.gate.stepped(seconds)
         pending = launched
+
+
+def _verified(
+    engine: Reader, tail: Tail, tokens: np.ndarray, drafted: int, sampler: Sampler, stops: Array
+) -> list[int]:
+    """The tokens that come next, by one pass over the newest one and a draft behind it, int32 [T]."""
+    state = grow(engine.decoder, tail.state, int(tail.state.length) + len(tokens))
+    chosen, count, tail.state = verify(
+        engine.decoder, engine.params, engine.ropes, state, tokens, np.int32(1 + drafted), sampler, stops
+    )
+    new = np.asarray(chosen)[: int(count)].tolist()
+    tail.said += new
+    return new
 
 
 def constrained(
@@ -203,8 +237,8 @@ def without_unlikely(logits: Array, reluctant: Mapping[int, float]) -> Array:
 
 
 def _paced(steps: int, seconds: float) -> int:
-    """Steps for the next call, when one of `steps` took `seconds`."""
-    return int(min(max(_STEP_SECONDS / max(seconds / steps, 1e-6), 1), _MOST_STEPS, 2 * steps))
+    """Steps for the next call, when in one of `steps` each took `seconds`."""
+    return int(min(max(_STEP_SECONDS / max(seconds, 1e-6), 1), _MOST_STEPS, 2 * steps))
 
 
 @jax.jit

@@ -17,12 +17,14 @@ from jax import Array
 from model.cache.prefix import Prefixes
 from model.cache.state import State
 from model.cache.trail import Trail, trail
+from model.decoder.ahead import can_look_ahead
 from model.decoder.decoder import Decoder, Media
 from model.engine import plan
 from model.engine.decode import Tail, constrained, decode, first_token, weighed, without_unlikely
 from model.engine.prefill import Prefill, media_of
 from model.engine.room import empty_state, grow, room_for
 from model.engine.session import Session
+from model.engine.speculative import Drafter
 from model.errors import ContextOverflowError, FormatError
 from model.mesh import everywhere
 from model.nn.rope import RopeTable
@@ -174,6 +176,7 @@ class Engine:
         keep: bool = True,
         restored: Callable[[int], None] | None = None,
         weigh: Callable[[Likely], None] | None = None,
+        drafter: Drafter | None = None,
     ) -> Iterator[int]:
         """Continue a prompt.
 
@@ -195,6 +198,8 @@ class Engine:
             restored: told how much of the prompt was kept, once that is known.
             weigh: told how likely each token was, in order, before it is yielded; each is then computed by
                 itself.
+            drafter: what proposes tokens, so that several are computed at once; the text is the same without.
+                It is not asked where tokens are weighed or constrained, or attention is sparse or spread.
 
         Yields:
             Token ids.
@@ -245,7 +250,8 @@ class Engine:
                 yield from constrained(self, tail, logits, sampler, frozenset(stop), limit, constraint)
             else:
                 token = first_token(sampler, logits, tail.state.length)
-                yield from decode(self, tail, token, sampler, stops, limit)
+                drafter = drafter if can_look_ahead(self.decoder) else None
+                yield from decode(self, tail, token, sampler, stops, limit, drafter)
         except GeneratorExit:
             self._hold(session, ids, soft, tail)
             raise

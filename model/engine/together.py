@@ -14,8 +14,9 @@ from model.cache.layer import LayerCache
 from model.cache.pool import Pool
 from model.cache.state import Cache, State
 from model.config import ModelConfig
-from model.decoder.batched import Seats, hidden, logits
+from model.decoder.batched import Seats, hidden
 from model.decoder.decoder import Decoder
+from model.decoder.rowwise import logits
 from model.nn.rope import RopeTable
 from model.sampling.sampler import Sampler, masked
 from model.weights.params import Params

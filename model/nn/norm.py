@@ -23,4 +23,16 @@ def rms_norm(x: Array, weight: Array | None, eps: float, *, apart: bool = False)
         return lax.map(lambda row: rms_norm(row[None], weight, eps)[0], x)
     x = x.astype(jnp.float32)
     scale = jax.lax.rsqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + eps)
-    return x * scale if weight is None else x * scale * jnp.expand_dims(weight, range(x.ndim - 1))
+    normed = x * scale if weight is None else x * scale * jnp.expand_dims(weight, range(x.ndim - 1))
+    return _settled(normed, scale)
+
+
+def _settled(x: Array, positive: Array) -> Array:
+    """x f32, rounded before anything is added to it.
+
+    Else whether XLA on a CPU makes one operation of the product and the sum, with one rounding, depends on
+    what it computes beside them: on how many tokens there are. So the sign of what is positive, a zero that
+    the compiler cannot know of, is mixed into the bits.
+    """
+    zero = lax.shift_right_logical(lax.bitcast_convert_type(positive, jnp.int32), 31)
+    return lax.bitcast_convert_type(lax.bitcast_convert_type(x, jnp.int32) ^ zero, jnp.float32)

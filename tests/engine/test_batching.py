@@ -17,7 +17,7 @@ import pytest
 import tiny
 
 from model.cache.pool import NOWHERE, PAGE
-from model.config import LayerSpec, ModelConfig, RecurrentSpec
+from model.config import ModelConfig
 from model.decoder.decoder import Decoder
 from model.engine import holding, scheduler
 from model.engine.batching import Batcher, Load
@@ -32,34 +32,19 @@ GREEDY = Sampling()
 SAMPLINGS = (GREEDY, Sampling(temperature=1.2, seed=5), Sampling(0.8, top_k=20, top_p=0.9, seed=2))
 
 
-def griffin() -> ModelConfig:
-    recurrent = LayerSpec(RecurrentSpec(width=32, heads=4), ffw=32, activation="gelu_tanh", mlp_bias=True)
-    near = tiny.with_attention(tiny.gemma1().layers[0], window=tiny.WINDOW, out_bias=True)
-    layers = (recurrent, recurrent, replace(near, mlp_bias=True))
-    return replace(tiny.gemma1(), architecture="griffin", layers=layers)
-
-
-KINDS: dict[str, ModelConfig] = {
-    "full": tiny.llama(),
-    "rings": tiny.gemma(7),
-    "recurrent": griffin(),
-    "shared": tiny.gemma4(3, 3, inputs=8),
-}
-
-
 def engine_of(config: ModelConfig, window: int = 256) -> Engine:
     params = tiny.random_params(config, quantized=True)
     return Engine(Decoder(config, Numerics()), params, window=window, cache_bits=32)
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=tiny.KINDS)
 def engine(request: pytest.FixtureRequest) -> Engine:
-    return engine_of(KINDS[request.param])
+    return engine_of(tiny.KINDS[request.param])
 
 
 @pytest.fixture(scope="module")
 def llama() -> Engine:
-    return engine_of(KINDS["full"])
+    return engine_of(tiny.KINDS["full"])
 
 
 @pytest.fixture
@@ -130,14 +115,14 @@ def test_a_common_beginning_is_read_once(engine: Engine) -> None:
     beginning = tiny.random_ids(90, seed=1)
     batcher = Batcher(engine, slots=2)
     kept: list[int] = []
-    marks = (64,) if engine.decoder.config is not KINDS["full"] else ()
+    marks = (64,) if engine.decoder.config is not tiny.KINDS["full"] else ()
     for end in ([5, 6, 7], [8, 9], [10]):
         ids = [*beginning, *end]
         want = said(engine, ids)
         assert said(batcher, ids, marks=marks, restored=kept.append) == want
     batcher.close()
     # Where a text can be cut anywhere all of it serves; else as far as chunks end alike.
-    assert kept == [0, 90, 90] if engine.decoder.config is KINDS["full"] else [0, 64, 64]
+    assert kept == [0, 90, 90] if engine.decoder.config is tiny.KINDS["full"] else [0, 64, 64]
 
 
 def test_a_conversation_goes_on_from_its_answer(llama: Engine, batcher: Batcher) -> None:
