@@ -216,6 +216,7 @@ class _Run:
             keep=keeps(request, prepared),
             session=self._session,
             top=request.logprobs,
+            speculate=request.speculate,
         )
         try:
             for text in generation:
@@ -315,8 +316,8 @@ class _Run:
                 "prompt_tokens": generation.prompt_tokens if generation else 0,
                 "cached_tokens": generation.cached_tokens if generation else 0,
                 "completion_tokens": generation.completion_tokens if generation else 0,
-                "drafted_tokens": 0,
-                "accepted_tokens": 0,
+                "drafted_tokens": generation.drafted_tokens if generation else 0,
+                "accepted_tokens": generation.accepted_tokens if generation else 0,
             },
             "timings": {name: None if value is None else round(value, 4) for name, value in timings.items()},
             "read": read if generation else read | {"tokens_read": 0},

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemcli import worker
-from gemcli.errors import GemcliError
+from gemcli.errors import GemcliError, UsageError
 from gemcli.events import Progress, Warning
 from gemcli.perceive import Perception
 from gemcli.prefixes import shelf
@@ -34,6 +34,7 @@ class Loaded:
         reach: how it attends, to how many tokens, and in how many bits it remembers them.
         model: the model.
         load_s: seconds that it took.
+        draft: the name of the model that drafts for it.
         session: what it remembers of a conversation, for requests that go on with one; None: they do not.
         alone: taken by the one request that uses the model, where a request that was given up may still be at
             it when the next one comes; None: whoever calls sees to that.
@@ -44,6 +45,7 @@ class Loaded:
     reach: tuple[str, int, int] | None = None
     model: Model | None = None
     load_s: float = 0.0
+    draft: str | None = None
     session: Session | None = None
     alone: threading.Lock | None = None
     shared: bool = False
@@ -127,8 +129,9 @@ def load_model(
     path = prepared.card.path
     beyond = prepared.attention, prepared.context, request.kv_bits
     if loaded.model is not None and (loaded.shared or (loaded.path, loaded.reach) == (path, beyond)):
+        _load_draft(loaded, request, prepared, emit)
         return loaded.model, loaded.load_s
-    loaded.path = loaded.model = None  # there may be no room for two
+    loaded.path = loaded.model = loaded.draft = None  # there may be no room for two
     if loaded.session is not None:
         loaded.session.forget()
     name = prepared.model.name
@@ -148,7 +151,49 @@ def load_model(
         expected=_expected(request, prepared, perception),
     )
     loaded.path, loaded.reach, loaded.load_s = path, beyond, time.perf_counter() - began
+    _load_draft(loaded, request, prepared, emit)
     return loaded.model, 0.0
+
+
+def _load_draft(loaded: Loaded, request: Request, prepared: Prepared, emit: Emit) -> None:
+    """Bring the model that drafts into place, or let it go, as a request says.
+
+    Raises:
+        UsageError: it cannot draft for the request's model.
+        GemcliError, ModelError: it cannot be had or loaded.
+    """
+    name, model = request.draft_model if request.speculate else None, loaded.model
+    if loaded.shared or model is None or loaded.draft == name:
+        return
+    loaded.draft = model.draft = None
+    if name is None:
+        return
+    from gemcli.hub.resolve import resolve
+    from gemcli.hub.room import check_room
+    from model.engine.draft import DraftModel, can_draft
+    from model.load import describe, load
+
+    found = resolve(name, offline=request.offline, on_event=emit)
+    card = describe(found.path)
+    if card.tokenizer.fingerprint != prepared.card.tokenizer.fingerprint:
+        raise UsageError(
+            f"{found.name} cannot draft for {prepared.model.name}: its vocabulary is another one",
+            "A draft model is a smaller one of the same family.",
+        )
+    if not can_draft(card.config):
+        raise UsageError(f"{found.name} cannot draft: a recurrent model takes no token back")
+    check_room(found.name, card, prepared.context, request.kv_bits)
+    emit(Progress("load", 0, None, "weights", found.name))
+    engine = load(
+        card,
+        context=prepared.context,
+        attention="dense",
+        kv_bits=request.kv_bits,
+        copies=_own_folder("weights", request, emit),
+        keep=not request.private,
+        progress=lambda done, total: emit(Progress("load", done, total, "weights", found.name)),
+    ).engine
+    model.draft, loaded.draft = DraftModel(engine), name
 
 
 def keeps(request: Request, prepared: Prepared) -> bool:

@@ -77,6 +77,8 @@ class Request:
         stop: strings at which the answer ends; they are not part of it.
         kv_bits: bits of a value in the KV cache.
         attention: how a text is read that is longer than the model was trained for.
+        draft_model: a smaller one that says beforehand what the model then checks; None: there is none.
+        speculate: what repeats the documents or the answer may be checked several tokens at a time.
         think: the model is to think before it answers, and its thoughts are shown.
         device: where to compute.
         offline: forbid the network.
@@ -118,6 +120,8 @@ class Request:
     stop: tuple[str, ...] = ()
     kv_bits: int = 16
     attention: Mode = "auto"
+    draft_model: str | None = None
+    speculate: bool = True
     think: bool = False
     device: Device = "auto"
     offline: bool = False

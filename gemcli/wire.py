@@ -28,7 +28,7 @@ PRIVATE = "X-Gemcli-Private"
 STAYS = frozenset(
     {
         "files", "sources", "shown", "earlier", "examples", "stdin", "notices", "log", "device", "offline",
-        "started", "kv_bits", "attention", "host", "question", "logprobs",
+        "started", "kv_bits", "attention", "draft_model", "speculate", "host", "question", "logprobs",
     }
 )  # fmt: skip
 """Fields of a request that mean nothing elsewhere, or travel in another form."""

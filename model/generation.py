@@ -14,6 +14,7 @@ from model.weighed import Weights
 
 if TYPE_CHECKING:
     from model.engine.session import Session
+    from model.engine.speculative import Drafter
     from model.load import Model
     from model.prompt import Soft
     from model.sampling.constraint import Constraint
@@ -61,6 +62,7 @@ class Generation(Iterator[str]):
         constraint: Constraint | None = None,
         keeping: Keeping | None = None,
         top: int | None = None,
+        drafter: Drafter | None = None,
     ) -> None:
         self.prompt_tokens = len(ids)
         self.cached_tokens = 0
@@ -77,11 +79,22 @@ class Generation(Iterator[str]):
         self._keeping = keeping or Keeping()
         self.weighed: list[Weighed] = []
         self._weights = None if top is None else Weights(card.tokenizer, top)
+        self._drafter = drafter
         self._pieces = self._run(model, ids, sampling, limit, stop, progress, soft, reluctant, constraint)
 
     @property
     def thinking(self) -> bool:
         return self._splitter.thinking
+
+    @property
+    def drafted_tokens(self) -> int:
+        """Tokens that were proposed and checked, so far."""
+        return sum(gate.tried for gate in self._drafter.gates) if self._drafter else 0
+
+    @property
+    def accepted_tokens(self) -> int:
+        """Those of them that were what the model says."""
+        return sum(gate.right for gate in self._drafter.gates) if self._drafter else 0
 
     @property
     def shortened(self) -> bool:
@@ -136,6 +149,7 @@ class Generation(Iterator[str]):
             session=self._keeping.session,
             keep=self._keeping.keep,
             weigh=weights.hear if weights else None,
+            drafter=self._drafter,
         ):
             now = time.perf_counter() - began
             self.timings.setdefault("first_token_s", now)

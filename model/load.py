@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from jax.sharding import Mesh
 
     from model.cache.shelf import Shelf
+    from model.engine.draft import DraftModel
     from model.engine.engine import Engine
     from model.engine.session import Session
+    from model.engine.speculative import Drafter
     from model.prompt import Expected, Soft
     from model.reach import Mode
     from model.sampling.constraint import Constraint
@@ -41,7 +43,10 @@ class Model:
         card: what it is.
         engine: ids in, ids out.
         senses: pixels and waveforms in, soft tokens out.
+        draft: a smaller model that says beforehand what this one checks; None: there is none.
     """
+
+    draft: DraftModel | None = None
 
     def __init__(self, card: ModelCard, engine: Engine, senses: Senses) -> None:
         self.card = card
@@ -70,6 +75,7 @@ class Model:
         session: Session | None = None,
         keep: bool = True,
         top: int | None = None,
+        speculate: bool = True,
     ) -> Generation:
         """Begin to answer a prompt; nothing is computed before the first piece is asked for.
 
@@ -89,6 +95,8 @@ class Model:
             keep: use what was kept of earlier prompts, and keep this one.
             top: tell how likely each token of the answer was, and so many of the likeliest in its place
                 (`model.sampling.likely.MOST` at most), in `Generation.weighed`; None tells nothing.
+            speculate: check several tokens at a time where what comes next can be guessed; the answer is the
+                same without.
 
         Raises:
             ContextOverflowError: the prompt (with `max_tokens`) is longer than the window.
@@ -98,9 +106,31 @@ class Model:
         if limit > room or limit < 1:
             raise ContextOverflowError(len(ids) + max(limit, 1), self.window)
         keeping = Keeping(tuple(marks), tuple(about), session, keep)
+        drafter = self._drafter(ids, soft) if speculate else None
         return Generation(
-            self, ids, sampling, limit, stop, progress, on_thought, soft, reluctant, constraint, keeping, top
+            self,
+            ids,
+            sampling,
+            limit,
+            stop,
+            progress,
+            on_thought,
+            soft,
+            reluctant,
+            constraint,
+            keeping,
+            top,
+            drafter,
         )
+
+    def _drafter(self, ids: Sequence[int], soft: Sequence[Soft]) -> Drafter:
+        from model.engine.lookup import Lookup
+
+        if self.draft is None or soft:  # it would have to see them
+            return Lookup(ids)
+        from model.engine.draft import Drafting
+
+        return Drafting(ids, self.draft)
 
 
 def prepare(compiled: Path | None, device: str = "auto", *, keep: bool = True) -> None:

@@ -34,7 +34,7 @@ def socket_path() -> Path:
 def find(request: Request) -> str | None:
     """The address of a server that would answer this request just as this process would; None for none."""
     path = socket_path()
-    if request.private or not _is_ours(path):
+    if request.private or request.draft_model is not None or not _is_ours(path):
         return None
     from gemcli.client.address import parse
     from gemcli.client.link import Link

@@ -17,7 +17,7 @@ from jax import Array, lax
 from model.cache.state import State
 from model.decoder.decoder import Decoder
 from model.engine.room import grow
-from model.engine.speculative import Drafter, padded, verify
+from model.engine.speculative import Draft, Drafter, padded, verify
 from model.nn.rope import RopeTable
 from model.sampling.constraint import Constraint
 from model.sampling.likely import Likely, likely
@@ -94,10 +94,10 @@ def decode(
     pending: tuple[int, float] | None = None
     while True:
         began = time.perf_counter()
-        draft, kind, size = drafter.draft(tail.said, limit - len(tail.said)) if drafter else ([], 0, 0)
-        if drafter and size and pending is None:
-            tokens = _verified(engine, tail, padded(tail.said[-1], draft, size), len(draft), sampler, stops)
-            drafter.gate.verified(kind, len(draft), len(tokens) - 1, size, time.perf_counter() - began)
+        draft = drafter.draft(tail.said, limit - len(tail.said), sampler) if drafter else None
+        if draft is not None and pending is None:
+            tokens = _verified(engine, tail, draft, sampler, stops)
+            draft.gate.verified(draft, len(tokens) - 1, time.perf_counter() - began)
             asked, held, steps = asked + len(tokens), held + len(tokens), 1
             token = jnp.int32(tokens[-1])
             yield from tokens
@@ -105,10 +105,10 @@ def decode(
                 return
             continue
         launched = None
-        if asked < limit and not size:
+        if asked < limit and draft is None:
             steps = min(steps, limit - asked)
             state = grow(engine.decoder, tail.state, held + steps)
-            out, count, token, tail.state = _step(
+            out, count, token, tail.state = step(
                 engine.decoder, engine.params, engine.ropes, state, token, sampler, stops, np.int32(steps)
             )
             tail.unread.append((out, count))
@@ -119,23 +119,22 @@ def decode(
             yield from tokens
             if len(tokens) < pending[0] or tokens[-1] in stopping:
                 return
-        if launched is None and not size:
+        if launched is None and draft is None:
             return
         if pending is not None and launched is not None:
             seconds = (launched[1] - pending[1]) / pending[0]
             steps = _paced(pending[0], seconds)
-            if drafter:
-                drafter.gate.stepped(seconds)
+            for gate in drafter.gates if drafter else ():
+                gate.stepped(seconds)
         pending = launched
 
 
-def _verified(
-    engine: Reader, tail: Tail, tokens: np.ndarray, drafted: int, sampler: Sampler, stops: Array
-) -> list[int]:
-    """The tokens that come next, by one pass over the newest one and a draft behind it, int32 [T]."""
-    state = grow(engine.decoder, tail.state, int(tail.state.length) + len(tokens))
+def _verified(engine: Reader, tail: Tail, draft: Draft, sampler: Sampler, stops: Array) -> list[int]:
+    """The tokens that come next, by one pass over the newest one and a draft behind it."""
+    state = grow(engine.decoder, tail.state, int(tail.state.length) + draft.size)
+    tokens, known = padded(tail.said[-1], draft), np.int32(1 + len(draft.tokens))
     chosen, count, tail.state = verify(
-        engine.decoder, engine.params, engine.ropes, state, tokens, np.int32(1 + drafted), sampler, stops
+        engine.decoder, engine.params, engine.ropes, state, tokens, known, sampler, stops
     )
     new = np.asarray(chosen)[: int(count)].tolist()
     tail.said += new
@@ -166,7 +165,7 @@ def constrained(
                 logits, state = engine.prefill(tokens, state)
             else:
                 for each in tokens:
-                    logits, state = _next(engine.decoder, engine.params, engine.ropes, state, np.int32(each))
+                    logits, state = take(engine.decoder, engine.params, engine.ropes, state, np.int32(each))
             tail.state = state
             held += len(tokens)
         yield from tokens
@@ -208,7 +207,7 @@ def weighed(
         if over or said == limit or token in stops:
             return
         state = grow(engine.decoder, tail.state, held + 1)
-        bare, tail.state = _next(engine.decoder, engine.params, engine.ropes, state, np.int32(token))
+        bare, tail.state = take(engine.decoder, engine.params, engine.ropes, state, np.int32(token))
         logits, held = bare, held + 1
 
 
@@ -254,7 +253,7 @@ def choose(sampler: Sampler, logits: Array, mask: Array, position: Array) -> Arr
 
 
 @partial(jax.jit, static_argnums=0, donate_argnums=3)
-def _next(
+def take(
     decoder: Decoder, params: Params, ropes: tuple[RopeTable, ...], state: State, token: Array
 ) -> tuple[Array, State]:
     """Logits f32 [V] after one more token."""
@@ -263,7 +262,7 @@ def _next(
 
 
 @partial(jax.jit, static_argnums=0, donate_argnums=3)
-def _step(
+def step(
     decoder: Decoder,
     params: Params,
     ropes: tuple[RopeTable, ...],

@@ -8,29 +8,38 @@ then says, so that a rate recovers when the text begins to repeat.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from model.engine.speculative import Draft
 
 SIZES = (4, 8)
 """Tokens that one pass takes: the newest one and the draft behind it."""
 
 _WORTH = 1.1  # how much faster than steps a pass must promise to be
 _FORGETS = 0.85  # what a rate keeps of itself with each draft
-_PRIOR = {4: 1.7, 8: 2.6}  # what a pass costs, in steps, until it has been measured
-_RATES = (0.35, 0.6, 0.8, 0.9)  # of drafts of each kind, to begin with
 
 
 @dataclass(slots=True)
 class Gate:
     """The running averages of one answer.
 
+    Args:
+        rates: how often tokens of drafts of each kind are right, to begin with.
+        costs: of passes in steps, by size, until they have been measured.
+        measures: whether they are.
+
     Attributes:
         tried, right: tokens of drafts that were verified, and those of them that were right.
     """
 
+    rates: list[float]
+    costs: Mapping[int, float]
+    measures: bool = True
     tried: int = 0
     right: int = 0
-    _rates: list[float] = field(default_factory=lambda: list(_RATES))
     _step: float | None = None
     _passes: dict[int, float] = field(default_factory=dict)
     _called: set[int] = field(default_factory=set)
@@ -39,7 +48,7 @@ class Gate:
         """Tokens of the pass that a draft should have; 0: none.
 
         Args:
-            kind: of the draft, 0 to 3: the higher, the surer it was to begin with.
+            kind: of the draft.
             length: tokens of the draft.
         """
         best, most = 0, _WORTH
@@ -50,30 +59,30 @@ class Gate:
                 best, most = size, gain
         return best
 
-    def verified(self, kind: int, tokens: int, right: int, size: int, seconds: float) -> None:
-        """A pass of `size` has found so many of a draft's tokens right."""
-        self.tried += tokens
+    def verified(self, draft: Draft, right: int, seconds: float) -> None:
+        """A pass has found so many of a draft's tokens right; with making the draft it took so long."""
+        self.tried += len(draft.tokens)
         self.right += right
-        self.saw(kind, tokens, right)
-        if size in self._called:  # the first call compiles
-            self._passes[size] = _mixed(self._passes.get(size), seconds)
-        self._called.add(size)
+        self.saw(draft.kind, len(draft.tokens), right)
+        if draft.size in self._called:  # the first call compiles
+            self._passes[draft.size] = _mixed(self._passes.get(draft.size), seconds)
+        self._called.add(draft.size)
 
     def saw(self, kind: int, tokens: int, right: int) -> None:
         """So many of a draft's tokens were right, or would have been."""
         for n in range(min(right + 1, tokens)):  # behind the first wrong one nothing is known
-            self._rates[kind] += (1 - _FORGETS) * ((n < right) - self._rates[kind])
+            self.rates[kind] += (1 - _FORGETS) * ((n < right) - self.rates[kind])
 
     def stepped(self, seconds: float) -> None:
         """A step for one token took so long."""
         self._step = _mixed(self._step, seconds)
 
     def _expected(self, kind: int, tokens: int) -> float:
-        return sum(self._rates[kind] ** n for n in range(tokens + 1))
+        return sum(self.rates[kind] ** n for n in range(tokens + 1))
 
     def _cost(self, size: int) -> float:
-        if self._step is None or size not in self._passes:
-            return _PRIOR[size]
+        if self._step is None or size not in self._passes or not self.measures:
+            return self.costs[size]
         return max(self._passes[size] / self._step, 1.0)
 
 

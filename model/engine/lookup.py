@@ -12,9 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.engine.gate import SIZES, Gate, agreeing
+from model.engine.speculative import Draft
+from model.sampling.sampler import Sampler
 
 _LEAST = 2  # tokens that must have come before in the same order
 _MOST = 16  # that are compared
+_RATES = (0.35, 0.6, 0.8, 0.9)  # of each kind of draft
+_COSTS = {4: 1.7, 8: 2.6}
 _KINDS = (3, 5, 9)  # from so many equal tokens on a draft is of the next kind
 
 
@@ -23,36 +27,30 @@ class Lookup:
 
     Args:
         ids: the prompt.
-
-    Attributes:
-        gate: which of them are tried.
     """
 
     def __init__(self, ids: Sequence[int]) -> None:
-        self.gate = Gate()
+        self._gate = Gate(list(_RATES), _COSTS)
         self._text = np.zeros(len(ids) + 1024, np.int32)
         self._text[: len(ids)] = ids
         self._prompt = self._length = len(ids)
         self._untried: tuple[int, int, list[int]] | None = None
 
-    def draft(self, said: Sequence[int], most: int) -> tuple[list[int], int, int]:
-        """What may come next.
+    @property
+    def gates(self) -> Sequence[Gate]:
+        """See `model.engine.speculative.Drafter`."""
+        return (self._gate,)
 
-        Args:
-            said: all tokens of the answer.
-            most: tokens that may still come.
-
-        Returns:
-            A draft; its kind, see `Gate`; and the size of the pass that it is worth, or 0.
-        """
+    def draft(self, said: Sequence[int], most: int, sampler: Sampler) -> Draft | None:
+        """See `model.engine.speculative.Drafter`."""
         self._take(said)
         self._judge(said)
         tokens, kind = self._found()
         tokens = tokens[: max(most - 1, 0)]
-        size = self.gate.size(kind, len(tokens)) if tokens else 0
+        size = self._gate.size(kind, len(tokens)) if tokens else 0
         if tokens and not size and self._untried is None:
             self._untried = len(said), kind, tokens
-        return tokens[: size - 1] if size else [], kind, size
+        return Draft(tokens[: size - 1], size, kind, self._gate) if size else None
 
     def _take(self, said: Sequence[int]) -> None:
         """Append what is new."""
@@ -68,7 +66,7 @@ class Lookup:
             return
         at, kind, tokens = self._untried
         if len(said) - at >= len(tokens):
-            self.gate.saw(kind, len(tokens), agreeing(tokens, said[at : at + len(tokens)]))
+            self._gate.saw(kind, len(tokens), agreeing(tokens, said[at : at + len(tokens)]))
             self._untried = None
 
     def _found(self) -> tuple[list[int], int]:

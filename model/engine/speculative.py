@@ -9,6 +9,7 @@ common random numbers: the distribution is the model's because the choice is.)
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
@@ -26,29 +27,46 @@ from model.sampling.sampler import Sampler
 from model.weights.params import Params
 
 
-class Drafter(Protocol):
-    """What proposes tokens; one for each answer."""
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What may come next, and is worth a pass.
 
+    Attributes:
+        tokens: at least one.
+        size: of the pass, more than there are tokens.
+        kind: see `Gate`.
+        gate: which wants to know what came of it.
+    """
+
+    tokens: Sequence[int]
+    size: int
+    kind: int
     gate: Gate
 
-    def draft(self, said: Sequence[int], most: int) -> tuple[list[int], int, int]:
-        """What may come next.
+
+class Drafter(Protocol):
+    """What proposes tokens for one answer."""
+
+    @property
+    def gates(self) -> Sequence[Gate]:
+        """What it knows of its drafts."""
+        ...
+
+    def draft(self, said: Sequence[int], most: int, sampler: Sampler) -> Draft | None:
+        """What may come next; None where nothing is worth more than a step.
 
         Args:
             said: all tokens of the answer.
-            most: tokens that may still come.
-
-        Returns:
-            A draft of fewer than `most`; its kind, see `Gate`; and the size of the pass that it is worth, or
-            0.
+            most: tokens that may still come; a draft has fewer.
+            sampler: how they are chosen.
         """
         ...
 
 
-def padded(token: int, draft: Sequence[int], size: int) -> np.ndarray:
+def padded(token: int, draft: Draft) -> np.ndarray:
     """Tokens int32 [size] of a pass: the newest one, the draft, and anything."""
-    tokens = np.full(size, token, np.int32)
-    tokens[1 : 1 + len(draft)] = draft
+    tokens = np.full(draft.size, token, np.int32)
+    tokens[1 : 1 + len(draft.tokens)] = draft.tokens
     return tokens
 
 

@@ -105,8 +105,8 @@ def test_a_stop_ends_the_text_and_is_its_last_token(llama: Engine, at: int) -> N
 
 
 def test_nothing_more_is_asked_for_after_a_stop(llama: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    answer, step, launched = said(llama), decode._step, []
-    monkeypatch.setattr(decode, "_step", lambda *given: launched.append(1) or step(*given))
+    answer, step, launched = said(llama), decode.step, []
+    monkeypatch.setattr(decode, "step", lambda *given: launched.append(1) or step(*given))
     said(llama, stop={answer[1]}, limit=200)
     assert len(launched) <= 2, "the one that stopped, and the one that was already under way"
 
@@ -238,11 +238,11 @@ def test_another_text_of_another_kind_compiles_nothing(llama: Engine) -> None:
     stop = {1, 2}
     said(llama, stop=stop)
     before = [
-        program._cache_size() for program in (decode._step, prefill.take, prefill.head, decode.first_token)
+        program._cache_size() for program in (decode.step, prefill.take, prefill.head, decode.first_token)
     ]
     said(llama, tiny.random_ids(23, seed=8), limit=13, stop={4, 5}, sampling=Sampling(0.7, 40, 0.9, 0.05, 11))
     after = [
-        program._cache_size() for program in (decode._step, prefill.take, prefill.head, decode.first_token)
+        program._cache_size() for program in (decode.step, prefill.take, prefill.head, decode.first_token)
     ]
     assert after == before
 

@@ -63,6 +63,26 @@ Attention = Annotated[
     ),
 ]
 
+DraftModel = Annotated[
+    str | None,
+    typer.Option(
+        "--draft-model",
+        metavar="MODEL",
+        envvar="GEMCLI_DRAFT_MODEL",
+        help="A smaller model with the same vocabulary, which says beforehand what this one then only "
+        "checks. The answer is the same without.",
+    ),
+]
+
+NoSpeculate = Annotated[
+    bool,
+    typer.Option(
+        "--no-speculate",
+        envvar="GEMCLI_NO_SPECULATE",
+        help="Compute every token by itself, also where the answer repeats the documents. It is the same.",
+    ),
+]
+
 Device = Annotated[
     Literal["auto", "cpu", "gpu", "tpu"],
     typer.Option("--device", metavar="auto|cpu|gpu|tpu", envvar="GEMCLI_DEVICE", help="Where to compute."),
