@@ -209,6 +209,7 @@ class Generation(Iterator[str]):
         self.prompt_tokens = len(ids)
         self.cached_tokens = 0
         self.completion_tokens = 0
+        self.drafted_tokens = self.accepted_tokens = 0
         self.finish_reason: str | None = None
         self.timings: dict[str, float] = {}
         self.closed = False

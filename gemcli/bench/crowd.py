@@ -13,6 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gemcli.events import Event
+    from gemcli.hub.resolve import Resolved
     from model.engine.engine import Engine
 
 PROMPT = 64
@@ -80,3 +84,43 @@ def crowd(
         "ratio": round(alone_s / together_s, 3),
         "identical": sum(one == other for one, other in zip(said, expected, strict=True)),
     }
+
+
+def crowd_of(
+    found: Resolved,
+    clients: int,
+    tokens: int,
+    source: Path | None,
+    device: str,
+    show: Callable[[Event], None],
+) -> dict[str, Any]:
+    """`crowd` with a model that is loaded for it, and prompts made of a text.
+
+    Args:
+        found: the model.
+        clients: how many.
+        tokens: of every answer.
+        source: a file with the text; None: `gemcli.bench.text.standing_text`.
+        device: where to compute.
+        show: gets progress.
+    """
+    from gemcli.bench.loaded import get_ready
+    from gemcli.bench.text import prompt, text_of
+    from gemcli.described import card_of
+    from gemcli.events import Progress
+    from model.engine.batching import batched
+
+    card = card_of(found.path)
+    asked = prompts(prompt(card.tokenizer, text_of(source), clients * PROMPT), clients)
+    model = get_ready(found.name, card, PROMPT + tokens, device, show, attention="auto")
+    together = batched(model, slots=clients, queue=clients)
+    try:
+        return crowd(
+            model.engine,
+            together.engine,
+            asked,
+            tokens,
+            lambda step: show(Progress("measure", 0, None, "steps", f"{found.name}, {step}")),
+        )
+    finally:
+        together.engine.close()  # type: ignore[attr-defined]

@@ -67,6 +67,30 @@ def summary(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"at best here, on {machine['cpu']['cores']} cores: {best}; {machine['read_gb_per_s']:,.0f} GB/s"
 
 
+DRAFTS_HEADER = ("model", "task", "way", "decode tok/s", "to steps", "drafted", "right", "answer")
+
+DRAFTS_NUMBERS = range(3, 7)
+"""Columns that are aligned to the right."""
+
+
+def drafts_lines(drafts: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[list[str | None]]:
+    """The rows of `gemcli.bench.speculation.compare` of each model under `DRAFTS_HEADER`."""
+    return [
+        [
+            model,
+            row["task"],
+            row["way"],
+            f"{row['decode_tokens_per_s']:,.1f}",
+            None if row["ratio"] is None else f"{row['ratio']:.2f}",
+            f"{row['drafted_tokens']:,}",
+            f"{row['accepted_tokens']:,}",
+            "the same" if row["same"] else "ANOTHER ONE",
+        ]
+        for model, rows in drafts.items()
+        for row in rows
+    ]
+
+
 def answer_lines(rows: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], list[list[str | None]]]:
     """Header and lines of the rows of `gemcli.bench.answers.row`."""
     header = ("", "question", "answer", "read", "first token")

@@ -78,6 +78,16 @@ def speed(
             "--text", metavar="FILE", help="UTF-8 text to make the prompt of.  [default: Python's help]"
         ),
     ] = None,
+    speculate: Annotated[
+        bool,
+        typer.Option(
+            "--speculate",
+            help="Answer some questions with and without looking ahead too: quotes, summaries, code, prose.",
+        ),
+    ] = False,
+    draft_model: Annotated[
+        str | None, typer.Option("--draft-model", metavar="MODEL", help="The same with this draft model too.")
+    ] = None,
     plot: Plot = None,
 ) -> None:
     """Measure prefill, decoding and memory, beside other engines in the same run.
@@ -94,9 +104,11 @@ def speed(
     from gemcli.bench import speed as bench
     from gemcli.bench import table
     from gemcli.bench.ceiling import ceiling
+    from gemcli.bench.crowd import crowd_of
     from gemcli.bench.engines import OURS
     from gemcli.bench.loaded import check_reach
     from gemcli.bench.plot import check_plot, draw_speed
+    from gemcli.bench.speculation import WRITTEN
     from gemcli.described import card_of
     from gemcli.events import Progress, Warning
     from gemcli.hub.resolve import resolve
@@ -143,7 +155,11 @@ def speed(
                 show(Warning(doubt))
         if clients:
             for each in found:
-                crowds[each.name] = _crowd(each, clients, tokens, text, flags["device"], show)
+                crowds[each.name] = crowd_of(each, clients, tokens, text, flags["device"], show)
+        drafts = {
+            each.name: _speculation(each, draft_model, flags, max(tokens, WRITTEN), runs, text, show)
+            for each in (found if speculate or draft_model else ())
+        }
     said = {
         "machine": bench.machine(engines, best, flags["device"]),
         "rows": rows,
@@ -152,6 +168,8 @@ def speed(
     }
     if clients:
         said["clients"] = crowds
+    if drafts:
+        said["speculation"] = drafts
     if plot:
         draw_speed(said, plot)
     if session.output != "text":
@@ -159,6 +177,9 @@ def speed(
         return
     emit_table(table.HEADER, table.lines(rows), right=table.NUMBERS)
     emit_text("\n".join(["", *table.summary(said)]))
+    if drafts:
+        emit_text("")
+        emit_table(table.DRAFTS_HEADER, table.drafts_lines(drafts), right=table.DRAFTS_NUMBERS)
 
 
 @app.command()
@@ -248,37 +269,37 @@ def _matches(
     return [Match(name, ids[:length], tokens, runs) for length in lengths]
 
 
-def _crowd(
+def _speculation(
     found: Resolved,
-    clients: int,
+    draft: str | None,
+    flags: Flags,
     tokens: int,
+    runs: int,
     source: Path | None,
-    device: str,
     show: Callable[[Event], None],
-) -> dict[str, Any]:
-    """How many clients fare at once, see `gemcli.bench.crowd.crowd`."""
-    from gemcli.bench.crowd import PROMPT, crowd, prompts
-    from gemcli.bench.loaded import get_ready
-    from gemcli.bench.text import prompt, text_of
-    from gemcli.described import card_of
+) -> list[dict[str, Any]]:
+    """See `gemcli.bench.speculation.compare`."""
+    from gemcli.bench.speculation import compare
+    from gemcli.bench.text import text_of
     from gemcli.events import Progress
-    from model.engine.batching import batched
+    from gemcli.request import Request
 
-    card = card_of(found.path)
-    text = text_of(source)
-    asked = prompts(prompt(card.tokenizer, text, clients * PROMPT), clients)
-    model = get_ready(found.name, card, PROMPT + tokens, device, show, attention="auto")
-    together = batched(model, slots=clients, queue=clients)
-    try:
-        return crowd(
-            model.engine,
-            together.engine,
-            asked,
-            tokens,
-            lambda step: show(Progress("measure", 0, None, "steps", f"{found.name}, {step}")),
-        )
-    finally:
-        together.engine.close()  # type: ignore[attr-defined]
+    base = Request(
+        "",
+        model=str(found.path),
+        max_tokens=tokens,
+        device=flags["device"],
+        offline=flags["offline"],
+        attention=flags["attention"],
+        log=False,
+    )
+    return compare(
+        base,
+        text_of(source),
+        draft,
+        runs,
+        lambda step: show(Progress("measure", 0, None, "steps", f"{found.name}, {step}")),
+    )
 
 
 def _rows(path: Path, match: Match, results: Sequence[Result], best: Ceiling) -> list[dict[str, Any]]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tiny
 
+from gemcli.bench.speculation import TASKS, WAYS
 from tests.bench.conftest import need, run
 
 CHAIN = [*range(256), tiny.START]
@@ -32,10 +34,15 @@ def test_two_models_in_one_report(parrot: Path, tmp_path: Path) -> None:
     done = run(
         "speed", "-m", str(parrot), "-m", str(other), "--prompt-tokens", "40", "--tokens", "4",
         "--runs", "2", "--clients", "3", "--text", str(text), "-o", "json", "-v",
+        "--draft-model", str(parrot),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
-    assert set(report) == {"machine", "rows", "ratios", "growth", "clients"}
+    assert set(report) == {"machine", "rows", "ratios", "growth", "clients", "speculation"}
+    for rows in report["speculation"].values():
+        assert [(row["task"], row["way"]) for row in rows] == list(product(TASKS, WAYS))
+        assert all(row["same"] for row in rows)
+        assert all(row["drafted_tokens"] == 0 for row in rows if row["way"] == "steps")
     assert set(report["clients"]) == {str(parrot), str(other)}
     for each in report["clients"].values():
         assert (each["clients"], each["identical"]) == (3, 3)

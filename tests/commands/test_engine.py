@@ -86,3 +86,32 @@ def test_an_interrupt_at_any_time(cli, parrot, delay):
 def test_a_device_that_is_not_there(cli, parrot):
     done = cli.real("Is it gold?", "-m", str(parrot), "--device", "tpu")
     done.failed(1, "device", "gemcli doctor")
+
+
+def test_what_the_document_says_is_checked_at_once(cli, parrot):
+    """The usage tells what was drafted; no flag changes the answer."""
+    cli.file("a.md", f"It is said: {ANSWER} And so it is.\n")
+    asked = ("Is it gold?", "a.md", "-m", str(parrot), "--json")
+    plain = cli.real(*asked, "--no-speculate").json()
+    assert plain["usage"]["drafted_tokens"] == plain["usage"]["accepted_tokens"] == 0
+    looked = cli.real(*asked).json()
+    assert looked["answer"] == plain["answer"] == ANSWER
+    assert looked["usage"]["drafted_tokens"] >= looked["usage"]["accepted_tokens"] > 0
+    drafted = cli.real(*asked, "--draft-model", str(parrot)).json()
+    assert (drafted["answer"], drafted["error"]) == (ANSWER, None)
+
+
+def test_a_draft_model_that_cannot_draft(cli, parrot, tmp_path):
+    tokens = tiny.byte_tokenizer()["tokenizer.ggml.tokens"]
+    other = tiny.write_gguf(
+        tmp_path / "other.gguf",
+        tiny.metadata_of(tiny.parrot_config())
+        | tiny.byte_tokenizer()
+        | {"tokenizer.ggml.tokens": [tokens[1], tokens[0], *tokens[2:]]},
+        tiny.tensors_of(tiny.parrot_config(), tiny.random_params(tiny.parrot_config())),
+    )
+    asked = ("Is it gold?", "-m", str(parrot), "--draft-model")
+    cli.real(*asked, str(other)).failed(2, "cannot draft", "vocabulary")
+    cli.real(*asked, "no-such-model").failed(2, "no-such-model")
+    # Nothing is to be drafted, so nothing is looked for.
+    assert cli.real(*asked, "no-such-model", "--no-speculate").out == f"{ANSWER}\n"
