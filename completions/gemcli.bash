@@ -54,7 +54,7 @@ _gemcli() {
             :doctor) path=doctor ;;
             :completions) path=completions ;;
             :--debug | :--help | :--version | :-h) ;;
-            *:--allow-origin | *:--api-key-file | *:--attach | *:--attention | *:--cid | *:--clients | *:--clip | *:--context | *:--default | *:--depths | *:--description | *:--device | *:--end | *:--example | *:--files-from | *:--folder | *:--format | *:--fps | *:--grace | *:--host | *:--image-tokens | *:--jobs | *:--keep-alive | *:--kind | *:--kv-bits | *:--language | *:--lengths | *:--listen | *:--max-body | *:--max-frames | *:--max-tokens | *:--min-p | *:--model | *:--number | *:--older-than | *:--option | *:--out | *:--output-format | *:--overflow | *:--pages | *:--parallel | *:--param | *:--patience | *:--pdf | *:--peer | *:--plot | *:--port | *:--prompt | *:--prompt-tokens | *:--queue | *:--ray | *:--resume | *:--runs | *:--schema | *:--seed | *:--socket | *:--start | *:--stop | *:--system | *:--temperature | *:--template | *:--text | *:--timeout | *:--tokens | *:--top-k | *:--top-p | *:--trials | *:--windows | *:-a | *:-f | *:-j | *:-m | *:-n | *:-o | *:-p | *:-s | *:-t) path=${path:-ask} skip=1 ;;
+            *:--allow-origin | *:--api-key-file | *:--attach | *:--attention | *:--cid | *:--clients | *:--clip | *:--context | *:--default | *:--depths | *:--description | *:--device | *:--draft-model | *:--end | *:--example | *:--files-from | *:--folder | *:--format | *:--fps | *:--grace | *:--host | *:--image-tokens | *:--jobs | *:--keep-alive | *:--kind | *:--kv-bits | *:--language | *:--lengths | *:--listen | *:--max-body | *:--max-frames | *:--max-tokens | *:--min-p | *:--model | *:--number | *:--older-than | *:--option | *:--out | *:--output-format | *:--overflow | *:--pages | *:--parallel | *:--param | *:--patience | *:--pdf | *:--peer | *:--plot | *:--port | *:--prompt | *:--prompt-tokens | *:--queue | *:--ray | *:--resume | *:--runs | *:--schema | *:--seed | *:--socket | *:--start | *:--stop | *:--system | *:--temperature | *:--template | *:--text | *:--timeout | *:--tokens | *:--top-k | *:--top-p | *:--trials | *:--windows | *:-a | *:-f | *:-j | *:-m | *:-n | *:-o | *:-p | *:-s | *:-t) path=${path:-ask} skip=1 ;;
             *) path=${path:-ask} ;;
         esac
     done
@@ -82,6 +82,7 @@ _gemcli() {
                 --image-tokens) _gemcli_none; return ;;
                 --kv-bits) COMPREPLY=($(compgen -W "16 8" -- "$cur")); return ;;
                 --attention) COMPREPLY=($(compgen -W "auto dense extended sparse" -- "$cur")); return ;;
+                --draft-model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m gemma-4-e2b gemma-4-e4b gemma-4-12b gemma-4-26b-a4b gemma-4-31b gemma-3-1b gemma-3-4b gemma-3-12b gemma-3-27b gemma-2-2b gemma-2-9b gemma-2-27b gemma-2b gemma-7b recurrentgemma-2b recurrentgemma-9b smollm2-360m smollm2-1.7b qwen2.5-0.5b qwen2.5-1.5b qwen2.5-7b $(_gemcli_names models)" -- "$cur")); return ;;
                 --max-tokens) _gemcli_none; return ;;
                 --temperature) _gemcli_none; return ;;
                 --top-k) _gemcli_none; return ;;
@@ -92,7 +93,7 @@ _gemcli() {
                 --device) COMPREPLY=($(compgen -W "auto cpu gpu tpu" -- "$cur")); return ;;
                 --host) _gemcli_none; return ;;
             esac
-            flags='--version --debug -h --help -m --model -s --system -t --template -p --param -c --continue --cid --example -a --attach --files-from -0 --null --pages --pdf --start --end --fps --max-frames --no-audio --ocr --archive --keep-going --no-cache --no-log --private -o --output-format --json --raw -q --quiet -v --verbose -u --usage --schema --cite --cite-strict --context --overflow --image-tokens --kv-bits --attention --max-tokens --temperature --top-k --top-p --min-p --seed --stop --think --device --host --offline'
+            flags='--version --debug -h --help -m --model -s --system -t --template -p --param -c --continue --cid --example -a --attach --files-from -0 --null --pages --pdf --start --end --fps --max-frames --no-audio --ocr --archive --keep-going --no-cache --no-log --private -o --output-format --json --raw -q --quiet -v --verbose -u --usage --schema --cite --cite-strict --context --overflow --image-tokens --kv-bits --attention --draft-model --no-speculate --max-tokens --temperature --top-k --top-p --min-p --seed --stop --think --device --host --offline'
             commands='ask chat plan batch transcribe serve pull models cache history templates bench doctor completions'
             ;;
         ask)
@@ -118,6 +119,7 @@ _gemcli() {
                 --image-tokens) _gemcli_none; return ;;
                 --kv-bits) COMPREPLY=($(compgen -W "16 8" -- "$cur")); return ;;
                 --attention) COMPREPLY=($(compgen -W "auto dense extended sparse" -- "$cur")); return ;;
+                --draft-model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m gemma-4-e2b gemma-4-e4b gemma-4-12b gemma-4-26b-a4b gemma-4-31b gemma-3-1b gemma-3-4b gemma-3-12b gemma-3-27b gemma-2-2b gemma-2-9b gemma-2-27b gemma-2b gemma-7b recurrentgemma-2b recurrentgemma-9b smollm2-360m smollm2-1.7b qwen2.5-0.5b qwen2.5-1.5b qwen2.5-7b $(_gemcli_names models)" -- "$cur")); return ;;
                 --max-tokens) _gemcli_none; return ;;
                 --temperature) _gemcli_none; return ;;
                 --top-k) _gemcli_none; return ;;
@@ -128,7 +130,7 @@ _gemcli() {
                 --device) COMPREPLY=($(compgen -W "auto cpu gpu tpu" -- "$cur")); return ;;
                 --host) _gemcli_none; return ;;
             esac
-            flags='-m --model -s --system -t --template -p --param -c --continue --cid --example -a --attach --files-from -0 --null --pages --pdf --start --end --fps --max-frames --no-audio --ocr --archive --keep-going --no-cache --no-log --private -o --output-format --json --raw -q --quiet -v --verbose -u --usage --schema --cite --cite-strict --context --overflow --image-tokens --kv-bits --attention --max-tokens --temperature --top-k --top-p --min-p --seed --stop --think --device --host --offline --debug -h --help'
+            flags='-m --model -s --system -t --template -p --param -c --continue --cid --example -a --attach --files-from -0 --null --pages --pdf --start --end --fps --max-frames --no-audio --ocr --archive --keep-going --no-cache --no-log --private -o --output-format --json --raw -q --quiet -v --verbose -u --usage --schema --cite --cite-strict --context --overflow --image-tokens --kv-bits --attention --draft-model --no-speculate --max-tokens --temperature --top-k --top-p --min-p --seed --stop --think --device --host --offline --debug -h --help'
             ;;
         chat)
             case "$prev" in
@@ -153,6 +155,7 @@ _gemcli() {
                 --image-tokens) _gemcli_none; return ;;
                 --kv-bits) COMPREPLY=($(compgen -W "16 8" -- "$cur")); return ;;
                 --attention) COMPREPLY=($(compgen -W "auto dense extended sparse" -- "$cur")); return ;;
+                --draft-model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m gemma-4-e2b gemma-4-e4b gemma-4-12b gemma-4-26b-a4b gemma-4-31b gemma-3-1b gemma-3-4b gemma-3-12b gemma-3-27b gemma-2-2b gemma-2-9b gemma-2-27b gemma-2b gemma-7b recurrentgemma-2b recurrentgemma-9b smollm2-360m smollm2-1.7b qwen2.5-0.5b qwen2.5-1.5b qwen2.5-7b $(_gemcli_names models)" -- "$cur")); return ;;
                 --max-tokens) _gemcli_none; return ;;
                 --temperature) _gemcli_none; return ;;
                 --top-k) _gemcli_none; return ;;
@@ -163,7 +166,7 @@ _gemcli() {
                 --device) COMPREPLY=($(compgen -W "auto cpu gpu tpu" -- "$cur")); return ;;
                 --host) _gemcli_none; return ;;
             esac
-            flags='-m --model -s --system -t --template -p --param -c --continue --cid --example -a --attach --files-from -0 --null --pages --pdf --start --end --fps --max-frames --no-audio --ocr --archive --no-cache --no-log --private -o --output-format --json --raw -q --quiet -v --verbose -u --usage --schema --cite --cite-strict --context --overflow --image-tokens --kv-bits --attention --max-tokens --temperature --top-k --top-p --min-p --seed --stop --think --device --host --offline --debug -h --help'
+            flags='-m --model -s --system -t --template -p --param -c --continue --cid --example -a --attach --files-from -0 --null --pages --pdf --start --end --fps --max-frames --no-audio --ocr --archive --no-cache --no-log --private -o --output-format --json --raw -q --quiet -v --verbose -u --usage --schema --cite --cite-strict --context --overflow --image-tokens --kv-bits --attention --draft-model --no-speculate --max-tokens --temperature --top-k --top-p --min-p --seed --stop --think --device --host --offline --debug -h --help'
             ;;
         plan)
             case "$prev" in
@@ -212,6 +215,7 @@ _gemcli() {
                 --image-tokens) _gemcli_none; return ;;
                 --kv-bits) COMPREPLY=($(compgen -W "16 8" -- "$cur")); return ;;
                 --attention) COMPREPLY=($(compgen -W "auto dense extended sparse" -- "$cur")); return ;;
+                --draft-model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m gemma-4-e2b gemma-4-e4b gemma-4-12b gemma-4-26b-a4b gemma-4-31b gemma-3-1b gemma-3-4b gemma-3-12b gemma-3-27b gemma-2-2b gemma-2-9b gemma-2-27b gemma-2b gemma-7b recurrentgemma-2b recurrentgemma-9b smollm2-360m smollm2-1.7b qwen2.5-0.5b qwen2.5-1.5b qwen2.5-7b $(_gemcli_names models)" -- "$cur")); return ;;
                 --max-tokens) _gemcli_none; return ;;
                 --temperature) _gemcli_none; return ;;
                 --top-k) _gemcli_none; return ;;
@@ -222,7 +226,7 @@ _gemcli() {
                 --device) COMPREPLY=($(compgen -W "auto cpu gpu tpu" -- "$cur")); return ;;
                 --host) _gemcli_none; return ;;
             esac
-            flags='--out --lines -j --jobs --retry --ray -m --model -s --system -t --template -p --param --example -a --attach --files-from -0 --null --pages --pdf --start --end --fps --max-frames --no-audio --ocr --archive --no-cache --private -o --output-format --json -q --quiet -v --verbose --schema --cite --cite-strict --context --overflow --image-tokens --kv-bits --attention --max-tokens --temperature --top-k --top-p --min-p --seed --stop --think --device --host --offline --debug -h --help'
+            flags='--out --lines -j --jobs --retry --ray -m --model -s --system -t --template -p --param --example -a --attach --files-from -0 --null --pages --pdf --start --end --fps --max-frames --no-audio --ocr --archive --no-cache --private -o --output-format --json -q --quiet -v --verbose --schema --cite --cite-strict --context --overflow --image-tokens --kv-bits --attention --draft-model --no-speculate --max-tokens --temperature --top-k --top-p --min-p --seed --stop --think --device --host --offline --debug -h --help'
             ;;
         transcribe)
             case "$prev" in
@@ -425,12 +429,13 @@ _gemcli() {
                 --runs) _gemcli_none; return ;;
                 --clients) _gemcli_none; return ;;
                 --text) return ;;
+                --draft-model) COMPREPLY=($(compgen -W "qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m gemma-4-e2b gemma-4-e4b gemma-4-12b gemma-4-26b-a4b gemma-4-31b gemma-3-1b gemma-3-4b gemma-3-12b gemma-3-27b gemma-2-2b gemma-2-9b gemma-2-27b gemma-2b gemma-7b recurrentgemma-2b recurrentgemma-9b smollm2-360m smollm2-1.7b qwen2.5-0.5b qwen2.5-1.5b qwen2.5-7b $(_gemcli_names models)" -- "$cur")); return ;;
                 --plot) _gemcli_none; return ;;
                 -o | --output-format) COMPREPLY=($(compgen -W "text json" -- "$cur")); return ;;
                 --attention) COMPREPLY=($(compgen -W "auto dense extended sparse" -- "$cur")); return ;;
                 --device) COMPREPLY=($(compgen -W "auto cpu gpu tpu" -- "$cur")); return ;;
             esac
-            flags='-m --model --peer --prompt-tokens --tokens --runs --clients --text --plot -o --output-format --json -q --quiet -v --verbose --attention --device --offline --debug -h --help'
+            flags='-m --model --peer --prompt-tokens --tokens --runs --clients --text --speculate --draft-model --plot -o --output-format --json -q --quiet -v --verbose --attention --device --offline --debug -h --help'
             _gemcli_none
             ;;
         'bench answers')

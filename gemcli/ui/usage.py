@@ -10,13 +10,15 @@ def usage_line(result: Mapping[str, object]) -> str:
     usage = _mapping(result.get("usage"))
     timings = _mapping(result.get("timings"))
     parts: list[str] = []
-    prompt, cached, answer = (
-        _number(usage.get(key)) for key in ("prompt_tokens", "cached_tokens", "completion_tokens")
+    prompt, cached, answer, drafted, accepted = (
+        _number(usage.get(f"{key}_tokens"))
+        for key in ("prompt", "cached", "completion", "drafted", "accepted")
     )
     if prompt is not None:
         parts.append(f"{prompt:,.0f} prompt tokens" + (f" ({cached:,.0f} cached)" if cached else ""))
     if answer is not None:
-        parts.append(f"{answer:,.0f} answer tokens")
+        looked = f" ({accepted or 0:,.0f} of {drafted:,.0f} drafts right)" if drafted else ""
+        parts.append(f"{answer:,.0f} answer tokens{looked}")
     speed, first, total = (
         _number(timings.get(key)) for key in ("decode_tokens_per_s", "first_token_s", "total_s")
     )

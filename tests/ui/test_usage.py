@@ -17,3 +17,9 @@ def test_unknown_numbers_are_left_out():
         usage_line({"usage": {"prompt_tokens": 3, "cached_tokens": 0}, "timings": None}) == "3 prompt tokens"
     )
     assert usage_line({}) == "no usage is known"
+
+
+def test_drafts_are_told_where_there_were_any():
+    usage = {"completion_tokens": 40, "drafted_tokens": 21, "accepted_tokens": 18}
+    assert usage_line({"usage": usage}) == "40 answer tokens (18 of 21 drafts right)"
+    assert usage_line({"usage": usage | {"drafted_tokens": 0}}) == "40 answer tokens"
