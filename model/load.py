@@ -230,6 +230,7 @@ def load(
     from model.engine.kept import kept_prefixes
     from model.mesh import default_mesh
     from model.native import enable
+    from model.nn.calibrate import Gemm, gemm_type
     from model.nn.linear import Numerics
     from model.nn.packed import KERNEL
     from model.reach import is_sparse, reaching
@@ -244,9 +245,12 @@ def load(
     if mesh is not None and is_sparse(config):
         raise UnsupportedModelError("sparse attention runs on one device: give --attention dense or extended")
     exact = precision == "float32"
-    # f32 products are the fast ones on a CPU without bf16 of its own, and the slow ones on an accelerator.
+    gemm: Gemm = "float32" if exact or precision == "packed" else "bfloat16"
+    if gemm == "bfloat16" and jax.default_backend() == "cpu":
+        compiled_folder, _, kept = _prepared or (None, "", False)
+        gemm = gemm_type(compiled_folder, keep=kept)
     numerics = Numerics(
-        gemm="float32" if exact or jax.default_backend() == "cpu" else "bfloat16",
+        gemm=gemm,
         integer_rows=0 if exact or mesh is not None else 2,  # in one piece: it counts both halves in a row
     )
     whole = mesh is None  # the compiled kernel cannot be divided

@@ -222,12 +222,12 @@ def _identity(kernel: Kernel) -> str:
     from jaxlib.version import __version__ as version
 
     about = [file.read_text(encoding="utf-8") for file in (kernel.source, _HEADER)]
-    about += [*_FLAGS, version, _processor()]
+    about += [*_FLAGS, version, processor()]
     about += _compiler() or []
     return hashlib.sha256("\n".join(about).encode()).hexdigest()[:16]
 
 
-def _processor() -> str:
+def processor() -> str:
     """What the processor can do, as the system says it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

@@ -189,7 +189,7 @@ def test_another_source_or_processor_is_compiled_anew(
     machine.source.write_text(machine.source.read_text().replace("42", "43"))
     assert machine.run() == "43.0"
     assert machine.compiled() == 2
-    monkeypatch.setattr(native, "_processor", lambda: "flags: of another machine that shares this home")
+    monkeypatch.setattr(native, "processor", lambda: "flags: of another machine that shares this home")
     assert machine.enable() is None
     assert machine.compiled() == 3
     assert machine.kept() == [".so"] * 3
