@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.sharding import Mesh
 
-from model.attention.api import Implementation, Memory, Stored, nothing_near
+from model.attention.api import Memory, Stored, nothing_near
+from model.attention.kinds import Choice, Implementation
 from model.attention.mask import block_reach
 from model.cache.layer import LayerCache
 from model.cache.state import Cache, State, placed
@@ -55,7 +56,7 @@ class Decoder:
 
     config: ModelConfig
     numerics: Numerics = DEFAULT
-    implementation: Implementation = "blocked"
+    implementation: Implementation | Choice = "blocked"
     mesh: Mesh | None = None
 
     def rope_tables(self, context: int) -> tuple[RopeTable, ...]:
