@@ -14,10 +14,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from model.attention import compiled
 from model.attention.api import read, remember
 from model.attention.kinds import Choice, Implementation, Kind, kinds
 from model.cache.layer import LayerCache, empty
 from model.config import AttentionSpec, LayerSpec, RopeSpec
+from model.native import enable
 
 # No cuDNN: `jax.nn.dot_product_attention` (jax 0.10.2) rounds the residual that parts merge by to 16 bits.
 ORDER: Mapping[str, tuple[Implementation, ...]] = {"gpu": ("pallas", "blocked"), "tpu": ("blocked",)}
@@ -29,17 +31,24 @@ _WINDOW = 48  # at most
 _TOLERANCE = 5e-3  # for weighted means of numbers of unit size, in products of 16 bits
 
 
-def choose(layers: Iterable[LayerSpec], backend: str, bits: int) -> tuple[Choice | Implementation, list[str]]:
-    """What computes the layers of a model on one device that is no processor.
+def choose(
+    layers: Iterable[LayerSpec], backend: str, bits: int, *, plain: bool = False
+) -> tuple[Choice | Implementation, list[str]]:
+    """What computes the layers of a model.
 
     Args:
         layers: of the model.
         backend: as JAX names it.
         bits: of a cached key or value.
+        plain: without any kernel: on several devices, or where every bit counts.
 
     Returns:
         The choice, and a sentence for each implementation that was passed over.
     """
+    if plain:
+        return "blocked", []
+    if backend == "cpu":
+        return "blocked" if enable(compiled.KERNEL, None) else "compiled", []
     order = ORDER.get(backend, ("blocked",))
     if len(order) == 1:
         return order[0], []

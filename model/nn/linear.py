@@ -37,6 +37,21 @@ class Numerics:
 DEFAULT = Numerics()
 
 
+def few_rows(backend: str, *, plain: bool = False) -> tuple[int, list[str]]:
+    """What `Numerics.grouped_rows` may be on a machine, and why not more, in a sentence.
+
+    Args:
+        backend: as JAX names it.
+        plain: without any kernel: on several devices, or where every bit counts.
+    """
+    if backend != "gpu" or plain:
+        return 0, []
+    from model.nn import few
+
+    why = few.trial()
+    return (few.MOST, []) if why is None else (0, [f"products of few rows cannot use their kernel: {why}"])
+
+
 def linear(x: Array, weight: Weight, numerics: Numerics) -> Array:
     """``x @ weight.T`` with an f32 result.
 
