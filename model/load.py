@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -121,6 +122,8 @@ def prepare(compiled: Path | None, device: str = "auto", *, keep: bool = True) -
     if wanted == _prepared and (compiled is None or compiled.is_dir()):
         return
     _prepared = None  # until all of it is done
+    # Else the array library takes three quarters of a GPU's memory, whatever is needed of it.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     # Imported here for their time alone: what `load` and the first answer need is then in place.
     import jax
 
