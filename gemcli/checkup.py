@@ -14,6 +14,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from gemcli.hub.devices import INSTALL_CUDA, lacks_cuda, nvidia_driver
+
 LIBRARIES = ("jax", "jaxlib", "numpy", "tokenizers", "sentencepiece", "pypdfium2", "jinja2", "rich", "typer")
 FEATURES = (
     "avx", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_int8",
@@ -24,7 +26,8 @@ PROBE_TIMEOUT_S = 60
 
 def checkup() -> dict[str, Any]:
     """The whole report, ready for JSON; ``problems`` holds a message and a hint for each thing amiss."""
-    arrays, kernels = probe()
+    known = models()
+    arrays, kernels, layers = probe(model=known["default"])
     problems = [*array_problems(arrays), *_disk_problems()]
     if "error" not in arrays:
         problems += kernel_problems(kernels)
@@ -38,24 +41,28 @@ def checkup() -> dict[str, Any]:
         "memory": memory(),
         "arrays": arrays,
         "kernels": kernels,
+        "layers": layers,
         "folders": folders(),
-        "models": models(),
+        "models": known,
         "settings": settings_in_force(),
         "problems": problems,
     }
 
 
-def probe(python: str = sys.executable) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What JAX finds and which kernels compute, asked in a process of its own (`gemcli.probe`).
+def probe(
+    python: str = sys.executable, model: str = ""
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """What JAX finds, which kernels compute, and what each kind of a model's layers, asked in a process of
+    its own (`gemcli.probe`).
 
     Returns:
-        Its two answers; each is ``error`` alone where the process ended before it.
+        Its three answers; each is ``error`` alone where the process ended before it.
     """
     from gemcli.settings import cache_dir
 
     try:
         done = subprocess.run(
-            [python, "-P", "-m", "gemcli.probe", str(cache_dir() / "compiled")],
+            [python, "-P", "-m", "gemcli.probe", str(cache_dir() / "compiled"), model],
             capture_output=True,
             timeout=PROBE_TIMEOUT_S,
             stdin=subprocess.DEVNULL,
@@ -68,8 +75,8 @@ def probe(python: str = sys.executable) -> tuple[dict[str, Any], dict[str, Any]]
     else:
         said, why = done.stdout, _ending(done)
     answers = [json.loads(line) for line in (said or b"").splitlines() if line.startswith(b"{")]
-    answers += [{"error": why}] * (2 - len(answers))
-    return answers[0], answers[1]
+    answers += [{"error": why}] * (3 - len(answers))
+    return answers[0], answers[1], answers[2]
 
 
 def _ending(done: subprocess.CompletedProcess[bytes]) -> str:
@@ -177,11 +184,14 @@ def array_problems(arrays: Mapping[str, Any]) -> list[dict[str, str]]:
                 "hint": "Install it again: pip install -U jax",
             }
         )
-    if arrays.get("backend") not in ("gpu", "cuda", "rocm") and (driver := nvidia_driver()):
+    driver = nvidia_driver() or shutil.which("nvidia-smi")
+    if arrays.get("backend") not in ("gpu", "cuda", "rocm") and driver:
         problems.append(
             {
                 "message": f"there is an NVIDIA driver ({driver}), but JAX does not use the GPU",
-                "hint": "Install the CUDA plugin: pip install 'gemcli[gpu]'",
+                "hint": INSTALL_CUDA
+                if lacks_cuda()
+                else "The CUDA plugin is installed: `gemcli ask --device gpu` says why it is not used.",
             }
         )
     if arrays.get("backend") != "tpu" and any(Path("/dev").glob("accel[0-9]*")):
@@ -213,13 +223,6 @@ def kernel_problems(kernels: Mapping[str, Any]) -> list[dict[str, str]]:
             }
         ]
     return []
-
-
-def nvidia_driver(root: Path = Path("/")) -> str | None:
-    """The version of the NVIDIA kernel driver, or None where there is none."""
-    said = _text(root / "proc/driver/nvidia/version")
-    found = re.search(r"Kernel Module\s+(?:for \S+\s+)?([\d.]+)", said)
-    return found[1] if found else None
 
 
 def _disk_problems() -> list[dict[str, str]]:

@@ -62,9 +62,7 @@ def _model_failure(error: BaseException) -> Failure | None:
     if isinstance(error, errors.ContextOverflowError):
         return Failure(4, str(error), "Ask about less, or take a model with a larger window.")
     if isinstance(error, errors.DeviceError):
-        return Failure(
-            1, str(error), "`gemcli doctor` shows the devices; --device auto takes the best of them."
-        )
+        return Failure(1, str(error), _device_hint(str(error)))
     if isinstance(error, errors.FormatError):
         return Failure(
             5,
@@ -74,6 +72,14 @@ def _model_failure(error: BaseException) -> Failure | None:
     if isinstance(error, errors.UnsupportedModelError | errors.TemplateError):
         return Failure(5, str(error), "`gemcli models list` shows models that are known to run.")
     return Failure(1, str(error)) if isinstance(error, errors.ModelError) else None
+
+
+def _device_hint(message: str) -> str:
+    from gemcli.hub.devices import INSTALL_CUDA, lacks_cuda
+
+    if " gpu " in message and lacks_cuda():
+        return INSTALL_CUDA
+    return "`gemcli doctor` shows the devices; --device auto takes the best of them."
 
 
 def _defect(error: BaseException) -> Failure:

@@ -149,6 +149,7 @@ def load_model(
         progress=lambda done, total: emit(Progress("load", done, total, "weights", name)),
         shelf=shelf(request, name),
         expected=_expected(request, prepared, perception),
+        warn=lambda message: emit(Warning(message)),
     )
     loaded.path, loaded.reach, loaded.load_s = path, beyond, time.perf_counter() - began
     _load_draft(loaded, request, prepared, emit)

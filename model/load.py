@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -151,6 +152,8 @@ def prepare(compiled: Path | None, device: str = "auto", *, keep: bool = True) -
     if wanted == _prepared and (compiled is None or compiled.is_dir()):
         return
     _prepared = None  # until all of it is done
+    # Else the array library takes three quarters of a GPU's memory, whatever is needed of it.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     # Imported here for their time alone: what `load` and the first answer need is then in place.
     import jax
 
@@ -196,6 +199,7 @@ def load(
     mesh: Mesh | None = None,
     shelf: Shelf | None = None,
     expected: Expected | None = None,
+    warn: Callable[[str], None] = lambda message: None,
 ) -> Model:
     """Bring a model's weights into place.
 
@@ -216,6 +220,7 @@ def load(
             machine where there are several.
         shelf: where prefixes of prompts are kept; None keeps none.
         expected: the prompt that will be asked first; what is kept of it is read meanwhile.
+        warn: called at most once, where a kernel that this machine should run cannot be used.
 
     Raises:
         FormatError: the file's tensors do not make up the model that it describes.
@@ -224,14 +229,14 @@ def load(
     """
     import jax
 
-    from model.attention import compiled
+    from model.attention.choice import choose
     from model.decoder.decoder import Decoder
     from model.engine.engine import Engine
     from model.engine.kept import kept_prefixes
     from model.mesh import default_mesh
     from model.native import enable
     from model.nn.calibrate import Gemm, gemm_type
-    from model.nn.linear import Numerics
+    from model.nn.linear import Numerics, few_rows
     from model.nn.packed import KERNEL
     from model.reach import is_sparse, reaching
     from model.senses import load_senses
@@ -245,17 +250,23 @@ def load(
     if mesh is not None and is_sparse(config):
         raise UnsupportedModelError("sparse attention runs on one device: give --attention dense or extended")
     exact = precision == "float32"
+    backend, cache_bits = jax.default_backend(), 32 if exact else kv_bits
+    plain = exact or mesh is not None  # kernels cannot be divided, and round where every bit counts
+    implementation, passed = choose(config.layers, backend, cache_bits, plain=plain)
+    grouped_rows, why = few_rows(backend, plain=plain)
+    if passed := [*passed, *why]:
+        others = f", and {len(passed) - 1} more like it" if len(passed) > 1 else ""
+        warn(f"answers are slower than this machine could give them: {passed[0]}{others}")
     gemm: Gemm = "float32" if exact or precision == "packed" else "bfloat16"
-    if gemm == "bfloat16" and jax.default_backend() == "cpu":
+    if gemm == "bfloat16" and backend == "cpu":
         compiled_folder, _, kept = _prepared or (None, "", False)
         gemm = gemm_type(compiled_folder, keep=kept)
     numerics = Numerics(
         gemm=gemm,
-        integer_rows=0 if exact or mesh is not None else 2,  # in one piece: it counts both halves in a row
+        integer_rows=0 if plain else 2,  # in one piece: it counts both halves in a row
+        grouped_rows=grouped_rows,
     )
-    whole = mesh is None  # the compiled kernel cannot be divided
-    implementation = "compiled" if whole and not exact and not enable(compiled.KERNEL, None) else "blocked"
-    decoder, cache_bits = Decoder(config, numerics, implementation, mesh), 32 if exact else kv_bits
+    decoder = Decoder(config, numerics, implementation, mesh)
     prefixes = kept_prefixes(shelf, card, decoder, (precision, bits), cache_bits, expected)
     params = _params(card, precision, bits, copies, keep, progress, mesh)
     return Model(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemcli.errors import DoesNotFitError
-from gemcli.events import Event, Note, Progress
+from gemcli.events import Event, Note, Progress, Warning
 
 if TYPE_CHECKING:
     from model.cache.shelf import Shelf
@@ -86,6 +86,7 @@ def get_ready(
         copies=make_private(cache_dir() / "weights"),
         progress=lambda done, total: show(Progress("load", done, total, "weights", name)),
         shelf=shelf,
+        warn=lambda message: show(Warning(message)),
     )
 
 

@@ -61,6 +61,7 @@ def _rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     else:
         for name, kernel in kernels.items():
             yield name, _computed_by(kernel)
+    yield from _layers(found["layers"])
     cpu = found["cpu"]
     yield "processor", f"{cpu['name']}, {cpu['cores']} cores usable"
     yield "", " ".join(cpu["features"]) or "no instructions known that matter for speed"
@@ -86,6 +87,20 @@ def _rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "settings", settings["file"]
     for name, value in [*settings["keys"].items(), *settings["variables"].items()]:
         yield "", f"{name} = {value}"
+
+
+def _layers(layers: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What computes the attention of each kind of layer of the default model."""
+    if "error" in layers:
+        yield "layers", f"unknown: {layers['error']}"
+        return
+    for number, kind in enumerate(layers["kinds"]):
+        by = kind["chunks"]
+        if kind["tokens"] != by:
+            by = f"{by} for chunks, {kind['tokens']} for tokens"
+        yield "" if number else "layers", f"{kind['count']} of {layers['model']}, {kind['layers']}: {by}"
+    for why in layers["passed"]:
+        yield "", why
 
 
 def _computed_by(kernel: Mapping[str, Any]) -> str:

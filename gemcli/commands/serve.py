@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -220,6 +221,9 @@ def serve(
         if not flags["quiet"]:
             say(f"{server.model} is served at {server.address}, {slots} at a time; Ctrl-C ends it")
 
+    if keep_alive_s is None:
+        # It is the machine's server, and takes its memory at once; read when the array library starts.
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "true")
     with Server(settings) as server:
         with open_ui(quiet=flags["quiet"]) as ui:
             slots = server.load(ui)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ from gemcli.hub.memory import available_bytes
 Kind = Literal["cpu", "gpu", "tpu"]
 
 CUDA_PLUGINS = ("jax_cuda12_plugin", "jax_cuda13_plugin")
+INSTALL_CUDA = "Install the CUDA plugin: pip install 'gemcli[gpu]'"
 _ASK_NVIDIA = (
     "nvidia-smi", "--query-gpu=name,memory.total,memory.free", "--format=csv,noheader,nounits",
 )  # fmt: skip
@@ -59,6 +62,22 @@ def accelerators() -> tuple[Device, ...]:
     if (not wanted or "tpu" in wanted) and _is_here("libtpu") and _tpu_nodes(Path("/dev")):
         found.append(Device("tpu", "TPU", None))
     return tuple(found)
+
+
+def nvidia_driver(root: Path = Path("/")) -> str | None:
+    """The version of the NVIDIA kernel driver, or None where there is none."""
+    try:
+        said = (root / "proc/driver/nvidia/version").read_text("utf-8", "replace")
+    except OSError:
+        return None
+    found = re.search(r"Kernel Module\s+(?:for \S+\s+)?([\d.]+)", said)
+    return found[1] if found else None
+
+
+def lacks_cuda() -> bool:
+    """Whether there is an NVIDIA driver, or its tool, but not what the array library needs to use it."""
+    driver = nvidia_driver() or shutil.which(_ASK_NVIDIA[0])
+    return driver is not None and not any(map(_is_here, CUDA_PLUGINS))
 
 
 def gpus(ask: Callable[[tuple[str, ...]], str]) -> list[Device]:

@@ -14,11 +14,12 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from model.attention import api, compiled
+from model.attention.kinds import FEW, Choice, Implementation
 from model.attention.mask import EMPTY
 from model.cache.layer import LayerCache, encode
 from model.config import AttentionSpec
 
-MOST = 8
+MOST = FEW
 """Tokens that are verified at once: with more of them the compiled kernel computes in another order."""
 
 
@@ -92,9 +93,11 @@ def remember(keys: Array, values: Array, rows: Rows, layer: Array) -> RowsMemory
 
 
 def read(
-    queries: Array, memory: RowsMemory, spec: AttentionSpec, implementation: api.Implementation
+    queries: Array, memory: RowsMemory, spec: AttentionSpec, implementation: Implementation | Choice
 ) -> Array:
     """Attention of every token over what it would see if it were the last.
+
+    On an accelerator a full cache is read once for all of them, in whatever order that takes.
 
     Args:
         queries: f32 [T, N, H].
@@ -113,7 +116,8 @@ def read(
         return read[0]
 
     if rows.displaced is None:
-        if implementation == "compiled" and compiled.can_attend(spec.head_dim):
+        kernel = implementation == "compiled" and compiled.can_attend(spec.head_dim)
+        if kernel or jax.default_backend() != "cpu":
             return api.read(queries, api.Memory(cache, layer), spec, at, None, implementation)
         return lax.map(lambda row: alone(row[0], cache, layer, row[1]), (queries, at))
 

@@ -13,7 +13,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from model.attention import blocked, compiled
-from model.attention.api import KEYS_A_BLOCK_ONE_QUERY, Implementation
+from model.attention.api import KEYS_A_BLOCK_ONE_QUERY
+from model.attention.kinds import Choice, Implementation
 from model.attention.mask import EMPTY
 from model.cache.layer import LayerCache, decode, encode
 from model.cache.pool import PAGE
@@ -94,7 +95,11 @@ def remember(keys: Array, values: Array, rows: Rows, layer: Array) -> RowsMemory
 
 
 def read(
-    queries: Array, memory: RowsMemory, spec: AttentionSpec, at: Array, implementation: Implementation
+    queries: Array,
+    memory: RowsMemory,
+    spec: AttentionSpec,
+    at: Array,
+    implementation: Implementation | Choice,
 ) -> Array:
     """Attention of every token over its own sequence.
 
@@ -103,7 +108,7 @@ def read(
         memory: from `remember`.
         spec: scale, window and softcap.
         at: int32 [B], the tokens' positions; `EMPTY` for rows that have no sequence.
-        implementation: as in `model.attention.api.read`.
+        implementation: as in `model.attention.api.read`; that in Pallas is of one sequence alone.
 
     Returns:
         f32 [B, N, H].

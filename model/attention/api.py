@@ -6,19 +6,17 @@ Writing and reading are apart, because a layer may read what another one has wri
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
 from model.attention import blocked, compiled, reference
+from model.attention.kinds import Choice, Implementation, implementation_of
 from model.attention.mask import EMPTY
 from model.cache.layer import LayerCache, decode, encode
 from model.config import AttentionSpec
 from model.mesh import AXIS
-
-Implementation = Literal["reference", "blocked", "compiled"]
 
 _KEYS_A_BLOCK = 256  # with many queries: the scores of a block stay in the second-level cache
 KEYS_A_BLOCK_ONE_QUERY = 1024  # with one, the loop's own cost counts
@@ -70,7 +68,7 @@ def read(
     spec: AttentionSpec,
     asking: Array,
     reach: Array | None,
-    implementation: Implementation,
+    implementation: Implementation | Choice,
 ) -> Array:
     """Attention of queries over everything remembered.
 
@@ -80,14 +78,15 @@ def read(
         spec: scale, window and softcap.
         asking: int [A], positions of the queries.
         reach: int [A], see `model.attention.mask.visible`; None: their own positions.
-        implementation: which one computes it; all give the same result.  What the compiled one cannot take,
-            ``blocked`` computes.
+        implementation: which one computes it; all give the same result.  What the compiled one, or that in
+            Pallas, cannot take, ``blocked`` computes.
 
     Returns:
         f32 [A, N, H].
     """
     scale, window, softcap = spec.query_scale, spec.window, spec.softcap
     cache, layer = memory.cache, memory.layer
+    implementation = implementation_of(implementation, spec, queries.shape[0])
     if implementation == "reference" and cache.hands == 1:
         keys, values, key_at = memory.near or (*cache.layer(layer), cache.positions)
         return reference.attention(
@@ -100,6 +99,24 @@ def read(
             keys, values, key_at = memory.near
             stored = keys[None], values[None], jnp.int32(0), asking, key_at
         return compiled.attention(queries, *stored, scale=scale, window=window, softcap=softcap, reach=reach)
+    if implementation == "pallas" and cache.hands == 1:
+        from model.attention import pallas  # its library takes a fifth of a second to import
+
+        if pallas.can_attend(spec.head_dim, cache.keys.dtype) and pallas.can_address(cache.keys):
+            if memory.near is None:
+                stored = cache.keys, cache.values, layer, asking, cache.positions
+            else:
+                keys, values, key_at = memory.near
+                stored = *narrow((keys, values), cache), jnp.int32(0), asking, key_at
+            return pallas.attention(
+                queries,
+                *stored,
+                scale=scale,
+                window=window,
+                softcap=softcap,
+                reach=reach,
+                in_place=memory.near is None and not cache.ring,
+            )
     if memory.near is not None:
         return _slide(queries, memory.near, spec, asking, reach, cache.slots)
     size = min(_KEYS_A_BLOCK if queries.shape[0] > 1 else KEYS_A_BLOCK_ONE_QUERY, cache.slots)
@@ -138,6 +155,14 @@ def read(
     )
     mixed = lax.map(lambda part: few(*part), parts)
     return mixed.reshape(queries.shape)[:count]
+
+
+def narrow(parts: tuple[Array, Array], cache: LayerCache) -> tuple[Array, Array]:
+    """Keys and values f32 [K, M, H] out of a cache as a cache of one layer would hold them: f32 as they are,
+    others in 16 bits."""
+    dtype = cache.keys.dtype if cache.keys.dtype == jnp.float32 else jnp.dtype(jnp.uint16)
+    keys, values = (encode(part, dtype)[None] for part in parts)
+    return keys, values
 
 
 def nothing_near(cache: LayerCache, at: Array) -> Stored:

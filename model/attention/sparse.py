@@ -18,7 +18,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from model.attention import compiled, reference
-from model.attention.api import Implementation, Memory
+from model.attention.api import Memory, narrow
+from model.attention.kinds import Choice, Implementation, implementation_of
 from model.attention.mask import EMPTY
 from model.cache.layer import LayerCache, decode
 from model.config import AttentionSpec, SparseSpec
@@ -45,7 +46,7 @@ def read(
     asking: Array,
     reach: Array | None,
     table: RopeTable,
-    implementation: Implementation,
+    implementation: Implementation | Choice,
 ) -> Array:
     """As `model.attention.api.read` of a full cache that one device holds, but of a part of it.
 
@@ -59,12 +60,13 @@ def read(
     assert memory.cache.hands == 1
     means = group_means(memory.cache, memory.layer, spec, table, asking.max() + 1)
     count, size = asking.shape[0], min(asking.shape[0], spec.sparse.queries)
+    chosen = implementation_of(implementation, spec, count)
     spare = -count % size
     # How far behind its last query a block may see.
     beyond = 0 if reach is None else count
 
     def some(part: tuple[Array, Array, Array | None]) -> Array:
-        return _block(*part, memory, spec, means, table, beyond, implementation)
+        return _block(*part, memory, spec, means, table, beyond, chosen)
 
     if count == size:
         return some((queries, asking, reach))
@@ -196,6 +198,7 @@ def _block(
                 at,
                 reach,
                 spec,
+                memory.cache,
                 implementation,
             )
         )
@@ -250,12 +253,20 @@ def _attend(
     at: Array,
     reach: Array | None,
     spec: AttentionSpec,
+    cache: LayerCache,
     implementation: Implementation,
 ) -> Array:
+    """Over keys and values f32 [1, M, H] that were taken out of a cache."""
     scale, softcap = spec.query_scale, spec.softcap
     if implementation == "compiled" and compiled.can_attend(spec.head_dim):
         stored = keys[None], values[None], jnp.int32(0), asking, at
         return compiled.attention(queries, *stored, scale=scale, window=None, softcap=softcap, reach=reach)
+    if implementation == "pallas":
+        from model.attention import pallas  # its library takes a fifth of a second to import
+
+        if pallas.can_attend(spec.head_dim, cache.keys.dtype):
+            stored = *narrow((keys, values), cache), jnp.int32(0), asking, at
+            return pallas.attention(queries, *stored, scale=scale, window=None, softcap=softcap, reach=reach)
     return reference.attention(
         queries, keys, values, asking, at, scale=scale, window=None, softcap=softcap, reach=reach
     )

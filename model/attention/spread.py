@@ -15,6 +15,7 @@ from jax import Array
 from jax.sharding import Mesh
 
 from model.attention import api
+from model.attention.kinds import Choice, Implementation
 from model.cache.layer import LayerCache
 from model.config import AttentionSpec
 from model.mesh import partition
@@ -47,7 +48,7 @@ def read(
     spec: AttentionSpec,
     asking: Array,
     reach: Array | None,
-    implementation: api.Implementation,
+    implementation: Implementation | Choice,
     mesh: Mesh | None,
 ) -> Array:
     """As `model.attention.api.read`, on every device of a mesh (None: one) for its own part."""

@@ -10,6 +10,7 @@ from jax import Array, lax
 from jax.sharding import Mesh
 
 from model.attention import ahead, apart, api, sparse, spread
+from model.attention.kinds import Choice, Implementation
 from model.cache.layer import LayerCache
 from model.cache.state import Cache
 from model.config import AttentionSpec, LayerSpec, RecurrentSpec, RopeSpec
@@ -46,7 +47,7 @@ class Chunk:
     angles: dict[tuple[RopeSpec, int], tuple[Array, Array]]
     inputs: Array | None
     numerics: Numerics
-    implementation: api.Implementation
+    implementation: Implementation | Choice
     eps: float
     mesh: Mesh | None = None
     tables: dict[tuple[RopeSpec, int], RopeTable] = field(default_factory=dict)

@@ -9,13 +9,15 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.sharding import Mesh
 
-from model.attention.api import Implementation, Memory, Stored, nothing_near
+from model.attention.api import Memory, Stored, nothing_near
+from model.attention.kinds import Choice, Implementation
 from model.attention.mask import block_reach
 from model.cache.layer import LayerCache
 from model.cache.state import Cache, State, placed
 from model.config import LayerSpec, ModelConfig, PerLayerSpec, RopeSpec
 from model.decoder.block import Chunk, Place, layer
 from model.mesh import on_all
+from model.nn.grouped import GroupedArray
 from model.nn.linear import DEFAULT, Numerics, linear, rows
 from model.nn.norm import rms_norm
 from model.nn.packed import PackedArray
@@ -55,7 +57,7 @@ class Decoder:
 
     config: ModelConfig
     numerics: Numerics = DEFAULT
-    implementation: Implementation = "blocked"
+    implementation: Implementation | Choice = "blocked"
     mesh: Mesh | None = None
 
     def rope_tables(self, context: int) -> tuple[RopeTable, ...]:
@@ -272,15 +274,15 @@ def of_round(params: LayerParams, repeat: Array) -> LayerParams:
     Taken out one by one: a slice of all but the last round's weights would be a copy of them.
     """
     few = replace(params, experts_gate_up=None, experts_down=None)
-    few = jax.tree.map(lambda part: _in_stack(part, repeat), few, is_leaf=_is_packed)
+    few = jax.tree.map(lambda part: _in_stack(part, repeat), few, is_leaf=_knows_its_place)
     return replace(few, experts_gate_up=params.experts_gate_up, experts_down=params.experts_down)
 
 
-def _is_packed(part: object) -> bool:
-    return isinstance(part, PackedArray)
+def _knows_its_place(part: object) -> bool:
+    return isinstance(part, (PackedArray, GroupedArray))
 
 
-def _in_stack(part: Array | PackedArray, index: Array) -> Array | PackedArray:
-    if isinstance(part, PackedArray):
+def _in_stack(part: Array | PackedArray | GroupedArray, index: Array) -> Array | PackedArray | GroupedArray:
+    if isinstance(part, (PackedArray, GroupedArray)):
         return part.at(index)
     return lax.dynamic_index_in_dim(part, index, keepdims=False)

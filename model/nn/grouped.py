@@ -7,7 +7,7 @@ definition in terms of the array library.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
@@ -25,27 +25,40 @@ class GroupedArray:
         mins: as `scales`; None where the values are centred on zero.
         multipliers: f32 [..., out], a power of two that every scale and minimum of a row is to be multiplied
             by: it brings them into f16's range.
+        layer: int [], which matrix of a stack [L, out, in] is meant; None: what is there.
     """
 
     values: Array
     scales: Array
     mins: Array | None
     multipliers: Array
+    layer: Array | None = None
+
+    def at(self, layer: Array) -> GroupedArray:
+        """One matrix of a stack; it is not taken out before it is known by what it is multiplied."""
+        return replace(self, layer=layer)
+
+    def taken(self) -> GroupedArray:
+        """The matrix that is meant, without its stack."""
+        if self.layer is None:
+            return self
+        index, stack = self.layer, replace(self, layer=None)
+        return jax.tree.map(lambda part: lax.dynamic_index_in_dim(part, index, keepdims=False), stack)
 
     def rows(self, index: Array) -> Array:
         """Rows f32 [T, in] at `index` int [T]; an embedding look-up."""
-        mins = None if self.mins is None else self.mins[index]
-        return widened(
-            GroupedArray(self.values[index], self.scales[index], mins, self.multipliers[index]), jnp.float32
-        )
+        return widened(jax.tree.map(lambda part: part[index], self.taken()), jnp.float32)
 
     def outputs(self, start: int, stop: int) -> GroupedArray:
         """Rows start … stop of a matrix."""
-        return jax.tree.map(lambda part: part[start:stop], self)
+        if (start, stop) == (0, self.values.shape[-2]):
+            return self
+        return jax.tree.map(lambda part: part[start:stop], self.taken())
 
 
 def widened(weight: GroupedArray, dtype: jnp.dtype | type) -> Array:
     """The weights [..., out, in] as floats of a type; computed in f32 and rounded once."""
+    weight = weight.taken()
     *stack, out, columns = weight.values.shape
     grouped = weight.values.astype(jnp.float32).reshape(*stack, out, weight.scales.shape[-1], -1)
     wide = grouped * weight.scales.astype(jnp.float32)[..., None]

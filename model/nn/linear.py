@@ -25,13 +25,31 @@ class Numerics:
     Attributes:
         gemm: type of the operands where there are many rows; the sum is always f32.
         integer_rows: with at most this many rows a `QArray` goes through the integer product; 0: never.
+        grouped_rows: with at most this many rows a `GroupedArray` is multiplied where it lies, by
+            `model.nn.few`; 0: never.
     """
 
     gemm: Literal["float32", "bfloat16"] = "float32"
     integer_rows: int = 2
+    grouped_rows: int = 0
 
 
 DEFAULT = Numerics()
+
+
+def few_rows(backend: str, *, plain: bool = False) -> tuple[int, list[str]]:
+    """What `Numerics.grouped_rows` may be on a machine, and why not more, in a sentence.
+
+    Args:
+        backend: as JAX names it.
+        plain: without any kernel: on several devices, or where every bit counts.
+    """
+    if backend != "gpu" or plain:
+        return 0, []
+    from model.nn import few
+
+    why = few.trial()
+    return (few.MOST, []) if why is None else (0, [f"products of few rows cannot use their kernel: {why}"])
 
 
 def linear(x: Array, weight: Weight, numerics: Numerics) -> Array:
@@ -48,6 +66,11 @@ def linear(x: Array, weight: Weight, numerics: Numerics) -> Array:
     if isinstance(weight, PackedArray):
         return product(x, weight)
     if isinstance(weight, GroupedArray):
+        if x.shape[0] <= numerics.grouped_rows:
+            from model.nn import few  # its library takes a fifth of a second to import
+
+            if few.can_multiply(weight):
+                return few.product(x, weight)
         return _float_product(x, widened(weight, jnp.dtype(numerics.gemm)), numerics)
     if not isinstance(weight, QArray):
         return _float_product(x, weight, numerics)

@@ -15,6 +15,7 @@ from jax.sharding import Mesh
 
 from model.config import ExpertsSpec
 from model.mesh import AXIS, partition
+from model.nn.grouped import GroupedArray
 from model.nn.linear import Numerics, Weight
 from model.nn.mlp import gated_mlp
 from model.nn.norm import rms_norm
@@ -149,6 +150,7 @@ def _one_of(stack: Weight, index: Array) -> Weight:
     """A matrix of a stack of stacks, all counted in a row."""
     if isinstance(stack, PackedArray):
         return stack.at(index)
-    return jax.tree.map(
-        lambda part: lax.dynamic_index_in_dim(part.reshape(-1, *part.shape[2:]), index, keepdims=False), stack
-    )
+    counted = jax.tree.map(lambda part: part.reshape(-1, *part.shape[2:]), stack)
+    if isinstance(counted, GroupedArray):
+        return counted.at(index)
+    return jax.tree.map(lambda part: lax.dynamic_index_in_dim(part, index, keepdims=False), counted)

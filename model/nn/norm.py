@@ -17,9 +17,9 @@ def rms_norm(x: Array, weight: Array | None, eps: float, *, apart: bool = False)
         weight: f32 [D]; None leaves it out.
         eps: added to the mean square.
         apart: along the first axis one by one: the numbers of each are then, to the bit, those of it alone.
-            (XLA on a CPU adds up in another order when there is more to add.)
+            (XLA on a CPU adds up in another order when there is more to add; elsewhere it is all the same.)
     """
-    if apart:
+    if apart and jax.default_backend() == "cpu":
         return lax.map(lambda row: rms_norm(row[None], weight, eps)[0], x)
     x = x.astype(jnp.float32)
     scale = jax.lax.rsqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + eps)

@@ -86,19 +86,21 @@ def check(
             softcap=softcap,
             reach=reach[:taken],
         )
-        np.testing.assert_allclose(got[:taken], want, atol=3e-6)
+        # A kernel for GPUs multiplies numbers of 16 bits by what is rounded to as many.
+        rounded = implementation == "pallas" and bits == 16
+        np.testing.assert_allclose(got[:taken], want, atol=2e-3 if rounded else 3e-6)
         assert not np.asarray(got[taken:]).any(), "padding sees nothing"
     assert not np.asarray(cache.keys[1 - LAYER]).any(), "other layers of the stack are left alone"
 
 
-@pytest.fixture(params=["reference", "blocked", "compiled"])
+@pytest.fixture(params=["reference", "blocked", "compiled", "pallas"])
 def implementation(request: pytest.FixtureRequest) -> str:
     if request.param == "compiled":
         tiny.needs_kernel(compiled.KERNEL)
     return request.param
 
 
-@pytest.fixture(params=["blocked", "compiled"])
+@pytest.fixture(params=["blocked", "compiled", "pallas"])
 def cutting(request: pytest.FixtureRequest) -> str:
     """The implementations that cut keys and queries into blocks."""
     if request.param == "compiled":

@@ -13,7 +13,7 @@ import pytest
 import tiny
 from jax import lax
 
-from model.attention import blocked, compiled, reference
+from model.attention import blocked, compiled, pallas, reference
 from model.attention.mask import EMPTY
 from model.cache.layer import decode, encode
 
@@ -54,10 +54,19 @@ def in_c(q, k, v, at, key_at, *, scale, window, half, softcap=None, reach=None):
     )
 
 
+@partial(jax.jit, static_argnames=("scale", "window", "softcap"), compiler_options=tiny.QUICK)
+def in_pallas(q, k, v, at, key_at, *, scale, window, softcap=None, reach=None):
+    """Interpreted, over the second of two layers."""
+    keys, values = (jnp.stack([jnp.full_like(part, jnp.nan), part]) for part in (k, v))
+    stored = keys, values, jnp.int32(1)
+    return pallas.attention(q, *stored, at, key_at, scale=scale, window=window, softcap=softcap, reach=reach)
+
+
 IMPLEMENTATIONS: dict[str, Attention] = {
     "reference": plain,
     "blocked": partial(in_blocks, size=16),
     "compiled": partial(in_c, half=False),
+    "pallas": in_pallas,
 }
 
 
@@ -234,7 +243,7 @@ def test_int8_is_read_where_it_lies(tokens: int, size: int) -> None:
 
 
 @pytest.mark.parametrize("tokens", [5, 40])
-@pytest.mark.parametrize("name", ["blocked", "compiled"])
+@pytest.mark.parametrize("name", ["blocked", "compiled", "pallas"])
 def test_parts_merge_by_their_log_sum_exp(name: str, tokens: int) -> None:
     """Keys before and from a position on, attended to apart, are together what all of them are."""
     q, k, v, at, key_at = inputs(tokens, 90)
@@ -242,9 +251,10 @@ def test_parts_merge_by_their_log_sum_exp(name: str, tokens: int) -> None:
     middle = np.full(tokens, 30, np.int32)
 
     def attend(**seen: Any) -> tuple[jax.Array, jax.Array]:
-        if name == "compiled":
+        if name != "blocked":
             stored = [part[None] for part in by_head]
-            return compiled.attend(q, *stored, jnp.int32(0), at, key_at, scale=0.35, window=None, **seen)
+            called = {"compiled": compiled, "pallas": pallas}[name].attend
+            return called(q, *stored, jnp.int32(0), at, key_at, scale=0.35, window=None, **seen)
         return blocked.attend(q, lambda _: (*by_head, key_at), (0, 1), at, scale=0.35, window=None, **seen)
 
     if name == "compiled":

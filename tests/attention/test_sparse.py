@@ -143,7 +143,7 @@ def check(
             np.testing.assert_allclose(got, whole, atol=tolerance)
 
 
-@pytest.fixture(params=["reference", "compiled"])
+@pytest.fixture(params=["reference", "compiled", "pallas"])
 def implementation(request: pytest.FixtureRequest) -> str:
     if request.param == "compiled":
         tiny.needs_kernel(compiled.KERNEL)

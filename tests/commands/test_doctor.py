@@ -10,10 +10,18 @@ from pathlib import Path
 import pytest
 import tiny
 
-from gemcli import checkup
+from gemcli import checkup, probe
+from gemcli.commands import doctor
+from gemcli.failure import failure
 from gemcli.hub import devices
 from gemcli.hub.devices import Device
+from model.arch.released import released
+from model.attention import choice
+from model.attention.kinds import Choice, kinds
+from model.errors import DeviceError
 from model.nn import packed
+
+PREALLOCATE = "XLA_PYTHON_CLIENT_PREALLOCATE"
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +43,7 @@ def test_the_report(cli):
         assert kernel["by"] in ("compiled kernel", "array library")
         assert (kernel["by"] == "array library") == bool(kernel["why"])
         assert not kernel["tried"], "there is no folder yet to compile into"
+    assert found["layers"]["model"] == "smollm2-135m"
     assert found["cpu"]["cores"] >= 1
     assert found["models"]["default"] == "smollm2-135m"
     assert "config.toml" in found["models"]["why"]
@@ -116,12 +125,12 @@ def a_python(place: Path, script: str) -> str:
 
 
 def test_arrays_that_do_not_start_are_a_finding(tmp_path, monkeypatch):
-    arrays, kernels = checkup.probe(str(tmp_path / "no-python"))
+    arrays, kernels, _ = checkup.probe(str(tmp_path / "no-python"))
     assert "cannot be run" in arrays["error"]
     assert arrays == kernels
     broken = a_python(tmp_path / "python", "echo 'ImportError: libcuda' >&2; exit 3")
-    assert checkup.probe(broken) == ({"error": "ImportError: libcuda"},) * 2
-    monkeypatch.setattr(checkup, "probe", lambda: ({"error": "ImportError: libcuda"},) * 2)
+    assert checkup.probe(broken) == ({"error": "ImportError: libcuda"},) * 3
+    monkeypatch.setattr(checkup, "probe", lambda model: ({"error": "ImportError: libcuda"},) * 3)
     messages = [problem["message"] for problem in checkup.checkup()["problems"]]
     assert "JAX does not start: ImportError: libcuda" in messages
     assert not any("kernel" in message for message in messages), "they are not what is amiss"
@@ -135,7 +144,7 @@ def test_kernels_that_end_the_process_are_a_finding(tmp_path):
         ("exit 2", "exit status 2"),
     ):
         python = a_python(tmp_path / "python", f"""echo '{{"backend": "cpu"}}'; {ending}""")
-        arrays, kernels = checkup.probe(python)
+        arrays, kernels, _ = checkup.probe(python)
         assert (arrays, kernels) == ({"backend": "cpu"}, {"error": why})
         (problem,) = checkup.kernel_problems(kernels)
         assert why in problem["message"]
@@ -144,11 +153,11 @@ def test_kernels_that_end_the_process_are_a_finding(tmp_path):
 
 def test_a_probe_that_hangs_is_given_up(tmp_path, monkeypatch):
     monkeypatch.setattr(checkup, "PROBE_TIMEOUT_S", 0.2)
-    arrays, kernels = checkup.probe(a_python(tmp_path / "python", "exec sleep 60"))
+    arrays, kernels, _ = checkup.probe(a_python(tmp_path / "python", "exec sleep 60"))
     assert "no answer within 0.2 seconds" in arrays["error"]
     assert arrays == kernels
     late = a_python(tmp_path / "late", """echo '{"backend": "cpu"}'; exec sleep 60""")
-    arrays, kernels = checkup.probe(late)
+    arrays, kernels, _ = checkup.probe(late)
     assert arrays == {"backend": "cpu"}
     assert "no answer" in kernels["error"]
 
@@ -169,12 +178,86 @@ def test_the_driver_of_a_gpu(tmp_path, said, version):
     assert checkup.nvidia_driver(tmp_path / "elsewhere") is None
 
 
-def test_a_gpu_without_its_plugin_is_one_line_with_the_command(monkeypatch):
-    monkeypatch.setattr(checkup, "nvidia_driver", lambda: "570.86")
+@pytest.mark.parametrize("driver", ["570.86", None])
+def test_a_gpu_without_its_plugin_is_one_line_with_the_command(driver, monkeypatch):
+    """The kernel's own word that there is a driver, or its tool."""
+    for place in (checkup, devices):
+        monkeypatch.setattr(place, "nvidia_driver", lambda: driver)
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(devices, "_is_here", lambda module: False)
     (problem,) = checkup.array_problems({"backend": "cpu"})
-    assert "570.86" in problem["message"]
+    assert (driver or "/usr/bin/nvidia-smi") in problem["message"]
     assert problem["hint"] == "Install the CUDA plugin: pip install 'gemcli[gpu]'"
     assert checkup.array_problems({"backend": "gpu"}) == []
+    why = failure(DeviceError("there is no gpu to compute on: a"))
+    assert (why.code, why.hint) == (1, problem["hint"])
+    assert failure(DeviceError("there is no tpu to compute on: a")).hint != problem["hint"]
+    monkeypatch.setattr(devices, "_is_here", lambda module: True)
+    (problem,) = checkup.array_problems({"backend": "cpu"})
+    assert "is installed" in problem["hint"]
+    assert "gemcli doctor" in (failure(DeviceError("there is no gpu to compute on: a")).hint or "")
+
+
+def test_a_gpu_that_is_not_there_is_a_line(cli):
+    cli.home.mkdir()
+    code = "from model.load import prepare; prepare(None, 'gpu')"
+    done = cli.python(
+        f"import sys; from gemcli.failure import failure\ntry: {code}\n"
+        "except Exception as e: why = failure(e); print(why.message); sys.exit(why.code)"
+    )
+    assert done.code == 1
+    assert re.fullmatch(r"there is no gpu to compute on: .+\n", done.out)
+
+
+@pytest.mark.parametrize(("said", "is_it"), [(None, "false"), ("true", "true")])
+def test_memory_of_a_gpu_is_not_taken_before_it_is_needed(cli, said, is_it):
+    code = "import os; os.environ.pop(NAME, None); SAID and os.environ.update({NAME: SAID})\n"
+    code += "from model.load import prepare; prepare(None, 'cpu'); print(os.environ[NAME])"
+    done = cli.python(f"NAME, SAID = {PREALLOCATE!r}, {said!r}\n{code}")
+    assert done.out == f"{is_it}\n"
+
+
+@pytest.mark.parametrize(("more", "said"), [([], "true"), (["--keep-alive", "5m", "--socket", "s"], "None")])
+def test_a_server_takes_the_memory_at_once_but_not_beside_its_user(cli, more, said):
+    code = f"""
+import os, sys
+import gemcli.server.run as run
+os.environ.pop({PREALLOCATE!r}, None)
+class Server:
+    def __init__(self, settings):
+        print(os.environ.get({PREALLOCATE!r}))
+        raise SystemExit(0)
+run.Server = Server
+sys.argv = ["gemcli", "serve", *{more!r}]
+from gemcli.main import run as main
+main()
+"""
+    assert cli.python(code).out == f"{said}\n"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ("blocked", "blocked"),
+        ("pallas", "blocked for chunks, pallas for tokens"),
+    ],
+)
+def test_the_layers_of_the_default_model(chosen, expected, monkeypatch):
+    """On a GPU each kind of layer has its own; on a processor all have what the kernel's state says."""
+    layers = released("gemma-3-4b").config.layers
+    asked = [(kind, chosen if kind.few else "blocked") for kind in kinds(layers)]
+    monkeypatch.setattr(choice, "choose", lambda *given, **options: (Choice(tuple(asked)), ["why not"]))
+    found = probe.layers("gemma-3-4b", "gpu", {})
+    lines = [text for _, text in doctor._layers(found)]
+    assert lines == [
+        f"29 of gemma-3-4b, sliding 1024, head 256: {expected}",
+        f"5 of gemma-3-4b, global, head 256: {expected}",
+        "why not",
+    ]
+    on_cpu = probe.layers("gemma-3-4b", "cpu", {"attention": {"why": None}})
+    assert {kind["chunks"] for kind in on_cpu["kinds"]} == {"compiled"}
+    assert on_cpu["passed"] == []
+    assert probe.layers("nobody/knows", "cpu", {"attention": {"why": "no"}})["kinds"] == []
 
 
 def test_used_bytes_are_counted_once_and_without_following_links(tmp_path):

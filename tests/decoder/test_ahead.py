@@ -16,7 +16,7 @@ import tiny
 
 from model.attention import compiled
 from model.attention.ahead import MOST
-from model.attention.api import Implementation
+from model.attention.kinds import Implementation
 from model.cache.state import State
 from model.decoder import ahead, rowwise
 from model.decoder.decoder import Decoder
