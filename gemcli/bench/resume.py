@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ class Rows:
 
     Raises:
         InputError: there is something else in the file, or it cannot be read.
+        GemcliError: it could not be written; said now, and not behind the first hour.
     """
 
     def __init__(self, path: Path, run: str) -> None:
@@ -44,6 +46,9 @@ class Rows:
             row = self._row(line, number)
             if row.pop("run") == run:
                 self.rows.append(row)
+        place = path if path.exists() else path.parent
+        if not os.access(place, os.W_OK) or not path.parent.is_dir():
+            raise GemcliError(f"cannot write {path}: {_why(place)}")
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Write a row, whole.
@@ -72,3 +77,7 @@ class Rows:
                 f"{self._path}, line {number}, is no row of a measurement", "Give --resume a file of its own."
             )
         return row
+
+
+def _why(place: Path) -> str:
+    return os.strerror(errno.EACCES if place.exists() else errno.ENOENT)

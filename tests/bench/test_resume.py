@@ -48,5 +48,17 @@ def test_another_file_is_left_alone(tmp_path: Path, line: str) -> None:
 def test_what_cannot_be_read_or_written(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot read"):
         Rows(tmp_path, "a")
-    with pytest.raises(GemcliError, match="cannot write"):
-        Rows(tmp_path / "none" / "rows.jsonl", "a").add({})
+    with pytest.raises(GemcliError, match="cannot write .*No such file"):
+        Rows(tmp_path / "none" / "rows.jsonl", "a")
+    rows = Rows(tmp_path / "rows.jsonl", "a")
+    (tmp_path / "rows.jsonl").mkdir()
+    with pytest.raises(GemcliError, match="cannot write .*directory"):
+        rows.add({})
+
+
+def test_a_place_that_may_not_be_written_is_said_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # nothing is closed to root
+    with pytest.raises(GemcliError, match="cannot write .*denied"):
+        Rows(tmp_path / "rows.jsonl", "a")
