@@ -118,6 +118,10 @@ def trials(lengths: Sequence[int], depths: Sequence[float], count: int) -> list[
     return [Trial(length, depth, number) for length in lengths for depth in depths for number in range(count)]
 
 
+TRIAL = ("length", "depth", "trial")
+"""What of a row of `run` tells its trial."""
+
+
 def trial_of(row: Mapping[str, Any]) -> Trial:
     """The trial that a row of `run` is of."""
     return Trial(row["length"], row["depth"], row["trial"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,16 @@ class Rows:
     Args:
         path: the file, made when the first row is added.
         run: tells the rows of this run from others'.
+        fields: what every row of a measurement has.
 
     Raises:
         InputError: there is something else in the file, or it cannot be read.
         GemcliError: it could not be written; said now, and not behind the first hour.
     """
 
-    def __init__(self, path: Path, run: str) -> None:
+    def __init__(self, path: Path, run: str, fields: Collection[str] = ()) -> None:
         self._path = path
+        self._fields = fields
         self._run = run
         self.rows: list[dict[str, Any]] = []
         self._torn: int | None = None  # where a torn line begins
@@ -72,7 +74,8 @@ class Rows:
             row = json.loads(line)
         except ValueError:
             row = None
-        if not isinstance(row, dict) or not isinstance(row.get("run"), str):
+        whole = isinstance(row, dict) and row.keys() >= set(self._fields)
+        if not whole or not isinstance(row.get("run"), str):
             raise InputError(
                 f"{self._path}, line {number}, is no row of a measurement", "Give --resume a file of its own."
             )

@@ -163,7 +163,7 @@ def needle(
             "clips": [[each.said, identity(Path(each.path))] for each in clips],
             "peers": peers,
         }
-        kept = Rows(resume, bench.fingerprint(about)) if resume else None
+        kept = Rows(resume, bench.fingerprint(about), bench.TRIAL) if resume else None
         rows = [row for row in kept.rows if bench.trial_of(row) in wanted] if kept else []
         done = {bench.trial_of(row) for row in rows}
         steps = bench.walk([each for each in wanted if each not in done], kind, flags["seed"], clips, prompts)

@@ -45,14 +45,22 @@ def test_another_file_is_left_alone(tmp_path: Path, line: str) -> None:
     assert path.read_text() == line
 
 
+def test_a_row_without_what_every_row_has_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    Rows(path, "a").add({"length": 4})
+    assert Rows(path, "a", ("length",)).rows == [{"length": 4}]
+    with pytest.raises(InputError, match="line 1, is no row"):
+        Rows(path, "a", ("length", "depth"))
+
+
 def test_what_cannot_be_read_or_written(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot read"):
         Rows(tmp_path, "a")
-    with pytest.raises(GemcliError, match="cannot write .*No such file"):
+    with pytest.raises(GemcliError, match=r"cannot write .*No such file"):
         Rows(tmp_path / "none" / "rows.jsonl", "a")
     rows = Rows(tmp_path / "rows.jsonl", "a")
     (tmp_path / "rows.jsonl").mkdir()
-    with pytest.raises(GemcliError, match="cannot write .*directory"):
+    with pytest.raises(GemcliError, match=r"cannot write .*directory"):
         rows.add({})
 
 
@@ -60,5 +68,5 @@ def test_a_place_that_may_not_be_written_is_said_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.access", lambda path, mode: False)  # nothing is closed to root
-    with pytest.raises(GemcliError, match="cannot write .*denied"):
+    with pytest.raises(GemcliError, match=r"cannot write .*denied"):
         Rows(tmp_path / "rows.jsonl", "a")
