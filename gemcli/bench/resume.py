@@ -74,8 +74,11 @@ class Rows:
             row = json.loads(line)
         except ValueError:
             row = None
-        whole = isinstance(row, dict) and row.keys() >= set(self._fields)
-        if not whole or not isinstance(row.get("run"), str):
+        if (
+            not isinstance(row, dict)
+            or not isinstance(row.get("run"), str)
+            or not row.keys() >= set(self._fields)
+        ):
             raise InputError(
                 f"{self._path}, line {number}, is no row of a measurement", "Give --resume a file of its own."
             )
