@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 RECALLED: Mapping[tuple[str, str], Mapping[int, tuple[int, int]]] = MappingProxyType(
-    {("gemma-3-270m", "sparse"): {65_536: (3, 3), 131_072: (3, 3)}}
+    {
+        ("gemma-3-270m", "sparse"): {65_536: (3, 3), 131_072: (3, 3)},
+        ("qwen2.5-coder-0.5b", "sparse"): {65_536: (3, 3)},
+    }
 )
 """Model and attention → tokens of the prompt → pass keys found, and hidden."""
 
