@@ -1,6 +1,6 @@
 """Tokens verified together are tokens taken one by one, and the last ones can be undone.
 
-On models of real shapes that holds to the bit (tests/engine/test_speculative.py); of layers that are not
+On models of real shapes that holds to the bit (test_ahead_real.py); of layers that are not
 repeated the array library makes other machine code for one token than for several.
 """
 
