@@ -579,9 +579,9 @@ def parrot_config() -> ModelConfig:
     )
 
 
-def write_parrot(path: Path, chain: Iterable[int]) -> Path:
+def write_parrot(path: Path, chain: Iterable[int], window: int = 512) -> Path:
     """A sound model file whose likeliest next token is the next one of `chain`, all of whose ids differ."""
-    config, chain = parrot_config(), list(chain)
+    config, chain = replace(parrot_config(), context=window), list(chain)
     assert len(set(chain)) == len(chain), "each token has one successor"
     zeros = jax.tree.map(
         lambda info: jnp.full(info.shape, float(info.kind == "vector")),

@@ -26,7 +26,9 @@ def check(row: dict[str, Any], engine: str, model: str, prompt: int) -> None:
 
 
 @pytest.mark.slow
-def test_two_models_in_one_report(parrot: Path, tmp_path: Path) -> None:
+def test_two_models_in_one_report(tmp_path: Path) -> None:
+    # A window with room for a document, and for an answer about it.
+    parrot = tiny.write_parrot(tmp_path / "parrot.gguf", CHAIN, window=1024)
     other = tmp_path / "other.gguf"
     other.write_bytes(parrot.read_bytes())
     text = tmp_path / "text.txt"
