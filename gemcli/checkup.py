@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from gemcli.hub.devices import INSTALL_CUDA, lacks_cuda, nvidia_driver
+from gemcli.hub.devices import INSTALL_CUDA, lacks_cuda, nvidia_sign
 
 LIBRARIES = ("jax", "jaxlib", "numpy", "tokenizers", "sentencepiece", "pypdfium2", "jinja2", "rich", "typer")
 FEATURES = (
@@ -184,7 +184,7 @@ def array_problems(arrays: Mapping[str, Any]) -> list[dict[str, str]]:
                 "hint": "Install it again: pip install -U jax",
             }
         )
-    driver = nvidia_driver() or shutil.which("nvidia-smi")
+    driver = nvidia_sign()
     if arrays.get("backend") not in ("gpu", "cuda", "rocm") and driver:
         problems.append(
             {

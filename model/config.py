@@ -204,6 +204,11 @@ class LayerSpec:
         """The mixer where it is attention."""
         return self.mixer if isinstance(self.mixer, AttentionSpec) else None
 
+    @property
+    def source(self) -> int | None:
+        """The layer whose keys and values it reads; None where it has its own, or no attention."""
+        return self.attention.source if self.attention else None
+
     def products(self, width: int) -> int:
         """Number of weights in the matrices that a token is multiplied with, in a model of this width."""
         mixer, total = self.mixer, 3 * self.ffw * width

@@ -124,7 +124,7 @@ TRIAL = ("length", "depth", "trial")
 
 def trial_of(row: Mapping[str, Any]) -> Trial:
     """The trial that a row of `run` is of."""
-    return Trial(row["length"], row["depth"], row["trial"])
+    return Trial(*(row[name] for name in TRIAL))
 
 
 def walk(

@@ -49,8 +49,9 @@ class Rows:
             if row.pop("run") == run:
                 self.rows.append(row)
         place = path if path.exists() else path.parent
-        if not os.access(place, os.W_OK) or not path.parent.is_dir():
-            raise GemcliError(f"cannot write {path}: {_why(place)}")
+        if not os.access(place, os.W_OK):
+            why = os.strerror(errno.EACCES if place.exists() else errno.ENOENT)
+            raise GemcliError(f"cannot write {path}: {why}")
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Write a row, whole.
@@ -83,7 +84,3 @@ class Rows:
                 f"{self._path}, line {number}, is no row of a measurement", "Give --resume a file of its own."
             )
         return row
-
-
-def _why(place: Path) -> str:
-    return os.strerror(errno.EACCES if place.exists() else errno.ENOENT)

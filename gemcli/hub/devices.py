@@ -74,10 +74,14 @@ def nvidia_driver(root: Path = Path("/")) -> str | None:
     return found[1] if found else None
 
 
+def nvidia_sign() -> str | None:
+    """What tells that there is an NVIDIA GPU: its driver's version, or the place of its tool."""
+    return nvidia_driver() or shutil.which(_ASK_NVIDIA[0])
+
+
 def lacks_cuda() -> bool:
-    """Whether there is an NVIDIA driver, or its tool, but not what the array library needs to use it."""
-    driver = nvidia_driver() or shutil.which(_ASK_NVIDIA[0])
-    return driver is not None and not any(map(_is_here, CUDA_PLUGINS))
+    """Whether there is an NVIDIA GPU, but not what the array library needs to use it."""
+    return nvidia_sign() is not None and not any(map(_is_here, CUDA_PLUGINS))
 
 
 def gpus(ask: Callable[[tuple[str, ...]], str]) -> list[Device]:

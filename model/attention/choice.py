@@ -20,6 +20,7 @@ from model.attention.kinds import Choice, Implementation, Kind, kinds
 from model.cache.layer import LayerCache, empty
 from model.config import AttentionSpec, LayerSpec, RopeSpec
 from model.native import enable
+from model.trial import refusal
 
 # No cuDNN: `jax.nn.dot_product_attention` (jax 0.10.2) rounds the residual that parts merge by to 16 bits.
 ORDER: Mapping[str, tuple[Implementation, ...]] = {"gpu": ("pallas", "blocked"), "tpu": ("blocked",)}
@@ -107,9 +108,8 @@ def trial(name: Implementation, kind: Kind, bits: int) -> str | None:
         want = np.asarray(attend(queries, keys, values, stored, at, name="reference"))
         try:
             got = np.asarray(attend(queries, keys, values, stored, at, name=name))
-        except Exception as error:  # whatever a compiler or a driver may raise
-            lines = str(error).splitlines() or [type(error).__name__]
-            return f"it does not run here: {lines[0][:200]}"
+        except Exception as error:
+            return refusal(error)
         if not np.isfinite(got).all():
             return f"its attention of {count} queries is no number"
         if not np.allclose(got, want, rtol=0, atol=_TOLERANCE):

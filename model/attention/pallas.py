@@ -18,13 +18,13 @@ import jax.numpy as jnp
 from jax import Array
 from jax.experimental import pallas as pl
 
+from model import trial
 from model.attention.mask import EMPTY, interval
 from model.attention.pallas_kernel import kernel
 from model.attention.tiles import NARROWEST, Plan, plan_of
 from model.cache.spreading import spread
 
 _WIDEST = 512  # the widest head that the tiles are laid out for
-_OFFSETS = range(1 << 31, (1 << 32) + 1)  # bytes
 
 
 def attention(*args: Any, **options: Any) -> Array:
@@ -118,8 +118,8 @@ def can_attend(head_dim: int, dtype: jnp.dtype) -> bool:
 
 
 def can_address(stored: Array) -> bool:
-    """Whether every byte of an array is found: offsets have a sign, and 64 bits only beyond 4 GiB."""
-    return stored.dtype != jnp.int8 or stored.size not in _OFFSETS
+    """Whether every byte of an array is found."""
+    return stored.dtype != jnp.int8 or trial.can_address(stored.size)
 
 
 def _blocks_seen(plan: Plan, first: Array, last: Array, key_at: Array | None) -> Array:

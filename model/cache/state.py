@@ -65,7 +65,7 @@ class State:
         caches = tuple(tuple(copied(cache) for cache in stack) for stack in self.caches)
         return State(caches, jnp.copy(self.length))
 
-    def trim(self, length: int, snapshot: State | None = None) -> State:
+    def trim(self, length: Array | int, snapshot: State | None = None) -> State:
         """The state without the tokens at `length` and later.
 
         By itself only a full cache can be rolled back exactly by any amount: a ring has already forgotten the

@@ -14,7 +14,7 @@ from model.attention.kinds import Choice, Implementation
 from model.attention.mask import block_reach
 from model.cache.layer import LayerCache
 from model.cache.state import Cache, State, placed
-from model.config import LayerSpec, ModelConfig, PerLayerSpec, RopeSpec
+from model.config import ModelConfig, PerLayerSpec, RopeSpec
 from model.decoder.block import Chunk, Place, layer
 from model.mesh import on_all
 from model.nn.grouped import GroupedArray
@@ -154,7 +154,7 @@ class Decoder:
         lent: dict[int, Memory] = {}
         groups = stacks(config)
         # The last stack whose layers remember anything.
-        end = max(n for n, stack in enumerate(groups) if all(_source(spec) is None for spec in stack.specs))
+        end = max(n for n, stack in enumerate(groups) if all(spec.source is None for spec in stack.specs))
         for number, (stack, weights, kept) in enumerate(
             zip(groups, params.stacks, state.caches, strict=True)
         ):
@@ -221,7 +221,7 @@ class Decoder:
             cache if wait or cache is None else cache.claim(chunk.at)
             for cache, wait in zip(kept, late, strict=True)
         )
-        sources = {_source(spec) for spec in self.config.layers}
+        sources = {spec.source for spec in self.config.layers}
         lenders = [p for p in range(len(stack.specs)) if stack.layer(stack.repeats - 1, p) in sources]
         near = {
             place: nothing_near(cache, chunk.at)
@@ -235,7 +235,7 @@ class Decoder:
             for place, (spec, stacked) in enumerate(zip(stack.specs, weights, strict=True)):
                 here = Place(repeat, stack.first + repeat * len(stack.specs) + place)
                 row = only if place == len(stack.specs) - 1 else None
-                source = _source(spec)
+                source = spec.source
                 memory = caches[place] if source is None else lent[source]
                 x, memory = layer(x, of_round(stacked, repeat), memory, here, spec, chunk, row)
                 if isinstance(memory, Memory):
@@ -262,10 +262,6 @@ class Decoder:
             if isinstance(cache := kept[place], LayerCache)
         }
         return x, kept, memories
-
-
-def _source(spec: LayerSpec) -> int | None:
-    return spec.attention.source if spec.attention else None
 
 
 def of_round(params: LayerParams, repeat: Array) -> LayerParams:

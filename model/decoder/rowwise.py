@@ -13,7 +13,6 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from model.attention import ahead, apart, api
-from model.config import LayerSpec
 from model.decoder.block import Chunk, Kept, Place, RowsMemory, layer
 from model.decoder.decoder import Decoder, of_round
 from model.errors import UnsupportedModelError
@@ -72,7 +71,7 @@ def hidden(
     )
     lent: dict[int, RowsMemory] = {}
     new: list[tuple[Kept, ...]] = []
-    sources = {_source(spec) for spec in config.layers}
+    sources = {spec.source for spec in config.layers}
     for stack, weights, seen in zip(stacks(config), params.stacks, kept, strict=True):
         x, seen = _run(stack, weights, seen, lent, x, chunk)
         for index, each in enumerate(seen):
@@ -113,7 +112,7 @@ def _run(
         new: list[Kept] = []
         for place, (spec, stacked) in enumerate(zip(stack.specs, weights, strict=True)):
             here = Place(repeat, stack.first + repeat * len(stack.specs) + place)
-            source = _source(spec)
+            source = spec.source
             memory = caches[place] if source is None else lent[source]
             x, memory = layer(x, of_round(stacked, repeat), memory, here, spec, chunk)
             if isinstance(memory, (apart.RowsMemory, ahead.RowsMemory)):
@@ -124,7 +123,3 @@ def _run(
 
     (x, kept), _ = lax.scan(one_round, (x, kept), jnp.arange(stack.repeats, dtype=jnp.int32))
     return x, kept
-
-
-def _source(spec: LayerSpec) -> int | None:
-    return spec.attention.source if spec.attention else None

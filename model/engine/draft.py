@@ -15,13 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from model.cache.layer import LayerCache
-from model.cache.state import Cache, State
+from model.cache.state import State
 from model.config import ModelConfig, RecurrentSpec
 from model.engine.decode import step, take
 from model.engine.engine import Engine
 from model.engine.gate import SIZES, Gate, agreeing
-from model.engine.lookup import Lookup
+from model.engine.lookup import COSTS, Lookup
 from model.engine.room import grow
 from model.engine.speculative import Draft
 from model.errors import UnsupportedModelError
@@ -96,9 +95,8 @@ class Drafting:
         self._ids = list(ids)
         self._model = model
         self._lookup = Lookup(ids)
-        costs = self._lookup.gates[0].costs
-        self._gate = Gate([_RATE], {size: costs[size] + _STEP * (size - 1) for size in SIZES})
-        self._again = 0
+        self._gate = Gate([_RATE], {size: COSTS[size] + _STEP * (size - 1) for size in SIZES})
+        self._again: int | None = None  # tokens of the answer behind which a draft is tried all the same
 
     @property
     def gates(self) -> Sequence[Gate]:
@@ -111,13 +109,15 @@ class Drafting:
         if found is not None:
             return found
         room = min(SIZES[-1], most) - 1
-        size = self._gate.size(0, room) if room > 0 else 0
-        if not size and room > 0 and len(said) >= self._again and self._again:
-            size = SIZES[0]
-        if not size:
-            self._again = self._again or len(said) + _PAUSE
+        if room < 1:
             return None
-        self._again = 0
+        size = self._gate.size(0, room)
+        if not size:
+            self._again = len(said) + _PAUSE if self._again is None else self._again
+            if len(said) < self._again:
+                return None
+            size = SIZES[0]
+        self._again = None
         tokens = self._model.propose([*self._ids, *said], min(size - 1, room), sampler)
         return Draft(tokens, size, 0, self._gate)
 
@@ -137,8 +137,4 @@ def can_draft(config: ModelConfig) -> bool:
 
 @partial(jax.jit, donate_argnums=0)
 def _trimmed(state: State, length: Array) -> State:
-    def shorter(cache: Cache) -> Cache:
-        return cache.trim(length) if isinstance(cache, LayerCache) else cache
-
-    caches = tuple(tuple(map(shorter, stack)) for stack in state.caches)
-    return State(caches, jnp.minimum(state.length, length))
+    return state.trim(length)

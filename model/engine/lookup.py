@@ -18,7 +18,9 @@ from model.sampling.sampler import Sampler
 _LEAST = 2  # tokens that must have come before in the same order
 _MOST = 16  # that are compared
 _RATES = (0.35, 0.6, 0.8, 0.9)  # of each kind of draft
-_COSTS = {4: 1.7, 8: 2.6}
+COSTS = {4: 1.7, 8: 2.6}
+"""Of a pass, in steps, until it is measured."""
+
 _KINDS = (3, 5, 9)  # from so many equal tokens on a draft is of the next kind
 
 
@@ -30,10 +32,10 @@ class Lookup:
     """
 
     def __init__(self, ids: Sequence[int]) -> None:
-        self._gate = Gate(list(_RATES), _COSTS)
-        self._text = np.zeros(len(ids) + 1024, np.int32)
-        self._text[: len(ids)] = ids
-        self._prompt = self._length = len(ids)
+        self._gate = Gate(list(_RATES), COSTS)
+        self._ids = ids
+        self._text = np.zeros(0, np.int32)  # made when something is looked up: not every answer asks
+        self._length = 0
         self._untried: tuple[int, int, list[int]] | None = None
 
     @property
@@ -54,7 +56,11 @@ class Lookup:
 
     def _take(self, said: Sequence[int]) -> None:
         """Append what is new."""
-        new = said[self._length - self._prompt :]
+        if not self._length:
+            self._text = np.zeros(len(self._ids) + 1024, np.int32)
+            self._text[: len(self._ids)] = self._ids
+            self._length = len(self._ids)
+        new = said[self._length - len(self._ids) :]
         if self._length + len(new) > len(self._text):
             self._text = np.concatenate([self._text, np.zeros(len(self._text), np.int32)])
         self._text[self._length : self._length + len(new)] = new

@@ -168,11 +168,7 @@ def larger(pool: Pool, pages: int) -> Pool:
 @partial(jax.jit, donate_argnums=0)
 def emptied(state: State) -> State:
     """The state without its tokens; it has full caches only."""
-
-    def one(cache: Cache) -> Cache:
-        return cache.trim(0) if isinstance(cache, LayerCache) else cache
-
-    return State(tuple(tuple(map(one, stack)) for stack in state.caches), jnp.zeros_like(state.length))
+    return state.trim(0)
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3))

@@ -17,6 +17,7 @@ from jax import Array, lax
 from jax.experimental import pallas as pl
 
 from model.nn.grouped import GroupedArray, widened
+from model.trial import can_address, refusal
 
 MOST = 8
 """Rows of activations that count as few."""
@@ -24,7 +25,6 @@ MOST = 8
 _OUTPUTS = 16  # of a program, at most
 _GROUPS = 16  # of columns that it takes at a time, at most
 _FEWEST_OUTPUTS = 4
-_OFFSETS = range(1 << 31, (1 << 32) + 1)
 _TOLERANCE = 1e-4  # of sums of f32 in another order
 
 
@@ -39,17 +39,14 @@ class _Cut:
 
 
 def can_multiply(weight: GroupedArray) -> bool:
-    """Whether the kernel takes a weight: groups are a power of two, and outputs have one as a factor.
-
-    Offsets have a sign, and 64 bits only beyond 4 GiB.
-    """
+    """Whether the kernel takes a weight: groups are a power of two, and outputs have one as a factor."""
     out, columns = weight.values.shape[-2:]
     group = columns // weight.scales.shape[-1]
     return (
         group >= _GROUPS
         and group & (group - 1) == 0
         and out % _FEWEST_OUTPUTS == 0
-        and weight.values.size not in _OFFSETS
+        and can_address(weight.values.size)
     )
 
 
@@ -152,9 +149,8 @@ def trial() -> str | None:
             want = np.asarray(x, np.float64) @ wide.T
             try:
                 got = np.asarray(jax.jit(product)(x, weight))
-            except Exception as error:  # whatever a compiler or a driver may raise
-                lines = str(error).splitlines() or [type(error).__name__]
-                return f"it does not run here: {lines[0][:200]}"
+            except Exception as error:
+                return refusal(error)
             if not np.allclose(got, want, rtol=0, atol=_TOLERANCE * np.abs(want).max()):
                 return f"its product of {tokens} rows with {jnp.dtype(kind).name} is wrong"
     return None

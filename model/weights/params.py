@@ -121,7 +121,7 @@ class Stack:
 
 def stacks(config: ModelConfig) -> tuple[Stack, ...]:
     """The layers of a model as scans over repeating patterns and their remainders."""
-    borrowing = [_source(spec) is not None for spec in config.layers]
+    borrowing = [spec.source is not None for spec in config.layers]
     boundary = borrowing.index(True) if any(borrowing) else len(borrowing)
     found = []
     for first, layers in ((0, config.layers[:boundary]), (boundary, config.layers[boundary:])):
@@ -133,10 +133,6 @@ def stacks(config: ModelConfig) -> tuple[Stack, ...]:
         if rest:
             found.append(Stack(first + whole * length, layers[whole * length :], 1))
     return tuple(found)
-
-
-def _source(spec: LayerSpec) -> int | None:
-    return spec.attention.source if spec.attention else None
 
 
 def abstract(config: ModelConfig) -> Params:

@@ -174,15 +174,14 @@ def test_the_driver_of_a_gpu(tmp_path, said, version):
     place = tmp_path / "proc" / "driver" / "nvidia"
     place.mkdir(parents=True)
     (place / "version").write_text(said)
-    assert checkup.nvidia_driver(tmp_path) == version
-    assert checkup.nvidia_driver(tmp_path / "elsewhere") is None
+    assert devices.nvidia_driver(tmp_path) == version
+    assert devices.nvidia_driver(tmp_path / "elsewhere") is None
 
 
 @pytest.mark.parametrize("driver", ["570.86", None])
 def test_a_gpu_without_its_plugin_is_one_line_with_the_command(driver, monkeypatch):
     """The kernel's own word that there is a driver, or its tool."""
-    for place in (checkup, devices):
-        monkeypatch.setattr(place, "nvidia_driver", lambda: driver)
+    monkeypatch.setattr(devices, "nvidia_driver", lambda: driver)
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(devices, "_is_here", lambda module: False)
     (problem,) = checkup.array_problems({"backend": "cpu"})
