@@ -12,6 +12,7 @@
 #include "native.h"
 
 #define FEW 8      /* queries that are met key by key */
+#define FEW_ROWS 3 /* of them at a time: with four keys, or registers of columns, their sums fill the registers */
 #define ROWS 6     /* of a register tile: rows × two registers of sums, and the operands, fill the registers */
 #define PIECE 512  /* keys whose results are merged, with few queries */
 #define BLOCK 64   /* keys that are multiplied together, with many */
@@ -160,47 +161,79 @@ typedef struct {
   long size, row, keys_here;
 } Few;
 
+/* Sums of four registers. */
+INLINE __m128 sums_of(const __m256 *x) {
+  __m128 half[4];
+#pragma GCC unroll 4
+  for (int k = 0; k < 4; k++) half[k] = _mm_add_ps(_mm256_castps256_ps128(x[k]), _mm256_extractf128_ps(x[k], 1));
+  __m128 left = _mm_add_ps(_mm_movelh_ps(half[0], half[1]), _mm_movehl_ps(half[1], half[0]));
+  __m128 right = _mm_add_ps(_mm_movelh_ps(half[2], half[3]), _mm_movehl_ps(half[3], half[2]));
+  return _mm_add_ps(_mm_shuffle_ps(left, right, 0x88), _mm_shuffle_ps(left, right, 0xdd));
+}
+
+/* Four keys at a time; behind the last it stands in for those that are missing. */
 INLINE void few_scores(const Few *f, int rows, int kind) {
-  for (long key = 0; key < f->keys_here; key++) {
-    __m256 sums[ROWS];
-    for (int r = 0; r < rows; r++) sums[r] = _mm256_setzero_ps();
-    for (long i = 0; i < f->size; i += 8) {
-      __m256 part = scaled(f->keys + key * f->row, i, f->size, kind);
-      for (int r = 0; r < rows; r++)
-        sums[r] = _mm256_fmadd_ps(part, _mm256_loadu_ps(f->queries + r * f->size + i), sums[r]);
+  for (long key = 0; key < f->keys_here; key += 4) {
+    const uint8_t *from[4];
+    __m256 sums[FEW_ROWS][4];
+#pragma GCC unroll 4
+    for (int k = 0; k < 4; k++) {
+      from[k] = f->keys + (key + k < f->keys_here ? key + k : f->keys_here - 1) * f->row;
+#pragma GCC unroll 3
+      for (int r = 0; r < rows; r++) sums[r][k] = _mm256_setzero_ps();
     }
-    for (int r = 0; r < rows; r++) f->scores[r * PIECE + key] = sum_of(sums[r]);
+    for (long i = 0; i < f->size; i += 8) {
+      __m256 query[FEW_ROWS];
+#pragma GCC unroll 3
+      for (int r = 0; r < rows; r++) query[r] = _mm256_loadu_ps(f->queries + r * f->size + i);
+#pragma GCC unroll 4
+      for (int k = 0; k < 4; k++) {
+        __m256 part = scaled(from[k], i, f->size, kind);
+#pragma GCC unroll 3
+        for (int r = 0; r < rows; r++) sums[r][k] = _mm256_fmadd_ps(part, query[r], sums[r][k]);
+      }
+    }
+#pragma GCC unroll 3
+    for (int r = 0; r < rows; r++) _mm_storeu_ps(f->scores + r * PIECE + key, sums_of(sums[r]));
   }
 }
 
-INLINE void few_sums(const Few *f, int rows, int kind) {
-  for (long i = 0; i < f->size; i += 16) {
-    __m256 low[ROWS], high[ROWS];
-    for (int r = 0; r < rows; r++) low[r] = high[r] = _mm256_setzero_ps();
-    for (long key = 0; key < f->keys_here; key++) {
-      const uint8_t *value = f->values + key * f->row;
-      __m256 first = scaled(value, i, f->size, kind), second = scaled(value, i + 8, f->size, kind);
-      for (int r = 0; r < rows; r++) {
-        __m256 weight = _mm256_broadcast_ss(f->scores + r * PIECE + key);
-        low[r] = _mm256_fmadd_ps(weight, first, low[r]);
-        high[r] = _mm256_fmadd_ps(weight, second, high[r]);
-      }
-    }
-    for (int r = 0; r < rows; r++) {
-      _mm256_storeu_ps(f->sums + r * (f->size + 2) + i, low[r]);
-      _mm256_storeu_ps(f->sums + r * (f->size + 2) + i + 8, high[r]);
+/* Values in `width` registers of columns from column i on. */
+INLINE void few_columns(const Few *f, int rows, int kind, long i, int width) {
+  __m256 sums[FEW_ROWS][4];
+#pragma GCC unroll 3
+  for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+    for (int c = 0; c < width; c++) sums[r][c] = _mm256_setzero_ps();
+  for (long key = 0; key < f->keys_here; key++) {
+    const uint8_t *value = f->values + key * f->row;
+    __m256 weight[FEW_ROWS];
+#pragma GCC unroll 3
+    for (int r = 0; r < rows; r++) weight[r] = _mm256_broadcast_ss(f->scores + r * PIECE + key);
+#pragma GCC unroll 4
+    for (int c = 0; c < width; c++) {
+      __m256 part = scaled(value, i + 8 * c, f->size, kind);
+#pragma GCC unroll 3
+      for (int r = 0; r < rows; r++) sums[r][c] = _mm256_fmadd_ps(weight[r], part, sums[r][c]);
     }
   }
+#pragma GCC unroll 3
+  for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+    for (int c = 0; c < width; c++) _mm256_storeu_ps(f->sums + r * (f->size + 2) + i + 8 * c, sums[r][c]);
+}
+
+INLINE void few_sums(const Few *f, int rows, int kind) {
+  long i = 0;
+  for (; i + 32 <= f->size; i += 32) few_columns(f, rows, kind, i, 4);
+  if (i < f->size) few_columns(f, rows, kind, i, 2);
 }
 
 #define FOR_ROWS(call)      \
   switch (rows) {           \
     case 1: call(1); break; \
     case 2: call(2); break; \
-    case 3: call(3); break; \
-    case 4: call(4); break; \
-    case 5: call(5); break; \
-    default: call(6);       \
+    default: call(3);       \
   }
 
 static void few_scores_of(const Few *f, int rows, int kind) {
@@ -229,14 +262,14 @@ static void few_item(const void *context, long item) {
   long keys = a->own - piece * PIECE < PIECE ? a->own - piece * PIECE : PIECE;
   long padded = (keys + 7) / 8 * 8;
   float *sums = a->partial + item * all * (a->size + 2);
-  float scores[ROWS * PIECE], queries[ROWS * a->size];
+  float scores[FEW_ROWS * PIECE], queries[FEW_ROWS * a->size];
   Range range = range_of(a->positions + first, keys);
   Sight sight = BLIND;
   for (long i = 0; i < a->count; i++) see_too(&sight, a->first[i], a->last[i]);
   int visible = seen(&sight, &range);
   /* Rows are queries, and for each the heads that read this key/value head. */
   for (long row = 0; row < all;) {
-    long left = all - row, groups_left = (left + ROWS - 1) / ROWS;
+    long left = all - row, groups_left = (left + FEW_ROWS - 1) / FEW_ROWS;
     int rows = (int)((left + groups_left - 1) / groups_left);
     float *to = sums + row * (a->size + 2);
     if (!visible) {

@@ -131,16 +131,18 @@ INLINE void few(const uint8_t *tile, const int16_t *const *activations,
   const __m256 multiplier = _mm256_loadu_ps((const float *)tile);
   const int halves = CHUNK / group, quads = group / 4, centred = mins || bits == 8;
   const uint8_t *weights = tile + ROWS * sizeof(float);
-  for (int c = 0; c < count; c++) out[c] = _mm256_setzero_ps();
+  __m256 sums[8];
+#pragma GCC unroll 8
+  for (int c = 0; c < count; c++) sums[c] = _mm256_setzero_ps();
   for (long chunk = 0; chunk < chunks; chunk++, weights += chunk_bytes(bits, group, mins)) {
     const uint8_t *factors = weights + data_bytes(bits);
 #pragma GCC unroll 2
     for (int half = 0; half < halves; half++) {
-      __m256i totals[4];
+      __m256i totals[8];
 #pragma GCC unroll 16
       for (int i = 0; i < 2 * quads; i++) {
         __m256i values = weights_of(weights, half * quads + i / 2, i % 2, bits);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (int c = 0; c < count; c++) {
           __m256i x = two_of(activations[c] + chunk * CHUNK + half * group + 2 * i);
           __m256i products = _mm256_madd_epi16(values, x);
@@ -149,7 +151,7 @@ INLINE void few(const uint8_t *tile, const int16_t *const *activations,
         }
       }
       __m256 scale = halves_of(factors + 16 * half);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int c = 0; c < count; c++) {
         const Scale *s = scales[c] + chunk;
         if (!centred) {
@@ -157,13 +159,14 @@ INLINE void few(const uint8_t *tile, const int16_t *const *activations,
           totals[c] = _mm256_sub_epi32(totals[c], _mm256_set1_epi32(sum * (1 << (bits - 1))));
         }
         __m256 both = _mm256_mul_ps(scale, _mm256_broadcast_ss(&s->scale));
-        out[c] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(totals[c]), both, out[c]);
+        sums[c] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(totals[c]), both, sums[c]);
         if (mins)
-          out[c] = _mm256_fnmadd_ps(halves_of(factors + 16 * (halves + half)), _mm256_broadcast_ss(&s->sum), out[c]);
+          sums[c] = _mm256_fnmadd_ps(halves_of(factors + 16 * (halves + half)), _mm256_broadcast_ss(&s->sum), sums[c]);
       }
     }
   }
-  for (int c = 0; c < count; c++) out[c] = _mm256_mul_ps(out[c], multiplier);
+#pragma GCC unroll 8
+  for (int c = 0; c < count; c++) out[c] = _mm256_mul_ps(sums[c], multiplier);
 }
 
 /* The same of two tiles made plain, for four tokens: out[4 * t + c] is of tile t and token c.  A product is added
@@ -233,10 +236,10 @@ typedef void Many(const uint8_t *const *, const uint8_t *const *, const int16_t 
                   __m256 *);
 typedef void Unpack(const uint8_t *, long, uint8_t *);
 
-/* How one kind of weights is computed with, one token at a time, four, or four and two tiles; and made plain. */
+/* How one kind of weights is computed with, one token at a time, four, eight, or four and two tiles; and made plain. */
 typedef struct {
   int bits, mins;
-  Few *one, *four;
+  Few *one, *four, *eight;
   Many *many;
   Unpack *unpack;
 } Kind;
@@ -249,6 +252,10 @@ typedef struct {
   static void name##_four(const uint8_t *w, const int16_t *const *a, const Scale *const *s, long chunks,       \
                           __m256 *out) {                                                                       \
     few(w, a, s, chunks, bits, group, mins, 4, out);                                                           \
+  }                                                                                                            \
+  static void name##_eight(const uint8_t *w, const int16_t *const *a, const Scale *const *s, long chunks,      \
+                           __m256 *out) {                                                                      \
+    few(w, a, s, chunks, bits, group, mins, 8, out);                                                           \
   }                                                                                                            \
   static void name##_many(const uint8_t *const *w, const uint8_t *const *p, const int16_t *const *a,           \
                           const Scale *const *s, long chunks, __m256 *out) {                                   \
@@ -270,7 +277,7 @@ KIND(bits5_mins, 5, 32, 1)
 KIND(bits6, 6, 16, 0)
 KIND(bits8, 8, 32, 0)
 
-#define ENTRY(name, bits, mins) {bits, mins, name##_one, name##_four, name##_many, name##_unpack}
+#define ENTRY(name, bits, mins) {bits, mins, name##_one, name##_four, name##_eight, name##_many, name##_unpack}
 static const Kind kinds[] = {ENTRY(bits4, 4, 0),      ENTRY(bits4_mins, 4, 1), ENTRY(bits5, 5, 0),
                              ENTRY(bits5_mins, 5, 1), ENTRY(bits6, 6, 0),      ENTRY(bits8, 8, 0)};
 
@@ -338,9 +345,10 @@ static void part_of_segment(const Product *p, const Segment *segment, long begin
   uint8_t *plain = p->tokens >= MANY ? room(count * plain_size) : NULL;
   for (long i = 0; plain && i < count; i++) kind->unpack(tiles + i * size, chunks, plain + i * plain_size);
   for (long token = 0; token < p->tokens;) {
-    int step = plain || p->tokens - token > 1 ? 4 : 1;
-    const int16_t *values[4];
-    const Scale *scales[4];
+    long left = p->tokens - token;
+    int step = plain ? 4 : left > 4 ? 8 : left > 1 ? 4 : 1;
+    const int16_t *values[8];
+    const Scale *scales[8];
     for (int c = 0; c < step; c++) {
       values[c] = p->values + (token + c) * p->columns;
       scales[c] = p->scales + (token + c) * chunks;
@@ -353,7 +361,7 @@ static void part_of_segment(const Product *p, const Segment *segment, long begin
         const uint8_t *two_plain[2] = {plain + i * plain_size, plain + other * plain_size};
         kind->many(two, two_plain, values, scales, chunks, sums);
       } else {
-        (step == 4 ? kind->four : kind->one)(tiles + i * size, values, scales, chunks, sums);
+        (step == 8 ? kind->eight : step == 4 ? kind->four : kind->one)(tiles + i * size, values, scales, chunks, sums);
       }
       for (long tile = i; tile <= (plain ? other : i); tile++)
         for (int c = 0; c < step && token + c < p->tokens; c++)
@@ -396,7 +404,7 @@ XLA_FFI_Error *gemcli_packed_product(XLA_FFI_CallFrame *frame) {
   p.rows = y->dims[1];
   p.first = *(const int64_t *)((const XLA_FFI_Scalar *)frame->attrs.attrs[0])->value;
   const Header *header = (const Header *)p.matrix;
-  long chunks = p.columns / CHUNK, lines = (p.tokens + 3) / 4 * 4;
+  long chunks = p.columns / CHUNK, lines = (p.tokens + 7) / 8 * 8;
   long needed = lines * (p.columns * (long)sizeof(int16_t) + chunks * (long)sizeof(Scale));
   long held = rows_of(header, p.columns, bytes);
   if (held < 0 || p.first < 0 || p.first % ROWS || p.first + p.rows > held || scratch->dims[0] < needed)

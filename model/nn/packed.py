@@ -260,7 +260,7 @@ def product(x: Array, weight: PackedArray) -> Array:
     Every token's row is computed alike, bit for bit, however many come at once.
     """
     tokens, columns = x.shape
-    scratch = -(-tokens // 4) * 4 * (columns * 2 + columns // CHUNK * 16)
+    scratch = -(-tokens // 8) * 8 * (columns * 2 + columns // CHUNK * 16)
     call = jax.ffi.ffi_call(
         "gemcli_packed_product",
         (
