@@ -16,7 +16,7 @@ from typing import Protocol
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
+from jax import Array
 
 from model.cache.state import State
 from model.decoder import ahead, rowwise
@@ -99,7 +99,7 @@ def verify(
     hidden, after = ahead.hidden(decoder, params, ropes, state, tokens)
     at = state.length + 1 + jnp.arange(count)
     scores = rowwise.logits(decoder, params, hidden)
-    chosen = lax.map(lambda row: sampler.pick(*row), (scores, at))
+    chosen = sampler.pick_rows(scores, at)
     goes_on = (chosen[:-1] == tokens[1:]) & (jnp.arange(1, count) < known)
     goes_on &= ~jnp.any(chosen[:-1, None] == stops, axis=1)
     taken = 1 + jnp.cumprod(goes_on.astype(jnp.int32)).sum()

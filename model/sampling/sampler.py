@@ -17,9 +17,9 @@ import numpy as np
 from jax import Array, lax
 
 _NEVER = -jnp.inf
-
-
 _MOST = (1 << 31) - 1  # more than any model has tokens
+_BLOCK = 512  # logits of which the largest is found at once
+_LEAST_BLOCK = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +79,39 @@ class Sampler:
             logits: f32 [V].
             position: int [], of the token to be chosen.
         """
+        return self.pick_rows(logits[None], jnp.reshape(position, 1))[0]
+
+    def pick_rows(self, logits: Array, positions: Array) -> Array:
+        """As `pick`, of each row by itself: int32 [T] of logits f32 [T, V] and positions int [T]."""
         if self.suppressed is not None:
-            logits = logits.at[self.suppressed].set(_NEVER)
+            logits = logits.at[:, self.suppressed].set(_NEVER)
         return lax.cond(
             self.temperature > 0,
-            lambda: self._draw(logits / jnp.maximum(self.temperature, 1e-6), position),
-            lambda: jnp.argmax(logits).astype(jnp.int32),
+            lambda: lax.map(lambda row: self._draw(*row), (logits, positions)),
+            lambda: likeliest(logits),
         )
 
     def _draw(self, logits: Array, position: Array) -> Array:
+        logits = logits / jnp.maximum(self.temperature, 1e-6)
         logits = keep(logits, self.top_k, self.top_p, self.min_p)
         noise = jax.random.gumbel(jax.random.fold_in(self.key, position), logits.shape)
         return jnp.argmax(logits + noise).astype(jnp.int32)
+
+
+def likeliest(logits: Array) -> Array:
+    """The first of the largest of each row, int32 [T] of f32 [T, V]; all must be numbers.
+
+    Where the vocabulary divides into blocks, the block comes first: on a CPU the largest number of a block is
+    found with all lanes of a register, and a place with one.
+    """
+    rows, size = logits.shape
+    block = min(size & -size, _BLOCK)
+    if block < _LEAST_BLOCK:
+        return jnp.argmax(logits, axis=1).astype(jnp.int32)
+    blocks = logits.reshape(rows, -1, block)
+    place = jnp.argmax(blocks.max(axis=2), axis=1)
+    inside = jnp.argmax(jnp.take_along_axis(blocks, place[:, None, None], axis=1)[:, 0], axis=1)
+    return (place * block + inside).astype(jnp.int32)
 
 
 def keep(logits: Array, top_k: Array, top_p: Array, min_p: Array) -> Array:

@@ -15,7 +15,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
 
-from model.sampling.sampler import Sampler, Sampling, keep
+from model.sampling.sampler import Sampler, Sampling, keep, likeliest
 
 SIZE = 24
 kept = jax.jit(keep)
@@ -268,3 +268,27 @@ def test_a_model_that_suppresses_nothing_computes_what_it_did() -> None:
     assert "scatter" not in program
     masked = Sampler.of(Sampling(), {1, 2})
     assert "scatter" in str(jax.make_jaxpr(lambda sampler: sampler.pick(logits, at))(masked))
+
+
+@pytest.mark.parametrize("size", [259, 1024, 1187 * 64, 3 * 512, 512])
+@pytest.mark.parametrize("rows", [1, 5])
+def test_the_first_of_the_largest(size: int, rows: int) -> None:
+    draw = np.random.default_rng(size)
+    few = draw.integers(-3, 3, (rows, size)).astype(np.float32)  # many are equal
+    each = draw.standard_normal((rows, size)).astype(np.float32)
+    signs = np.where(draw.integers(0, 2, (rows, size)) > 0, np.float32(0), np.float32(-0.0))
+    nothing = np.full((rows, size), -np.inf, np.float32)
+    for logits in (few, each, signs, nothing):
+        got = np.asarray(likeliest(jnp.asarray(logits)))
+        np.testing.assert_array_equal(got, logits.argmax(axis=1))
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.9])
+def test_rows_are_picked_as_each_alone(temperature: float) -> None:
+    logits = jnp.asarray(np.random.default_rng(1).standard_normal((6, 512)).astype(np.float32))
+    sampler = Sampler.of(Sampling(temperature, top_p=0.9, seed=5), suppress=[3, 7])
+    at = jnp.arange(6) + 40
+    rows = jax.jit(Sampler.pick_rows)(sampler, logits, at)
+    assert rows.tolist() == [
+        int(jax.jit(Sampler.pick)(sampler, *row)) for row in zip(logits, at, strict=True)
+    ]
