@@ -161,6 +161,7 @@ def prepare(compiled: Path | None, device: str = "auto", *, keep: bool = True) -
     import model.engine.engine
     import model.native
     import model.nn.packed
+    import model.program
     import model.weights.load
 
     if device != "auto":
@@ -174,6 +175,7 @@ def prepare(compiled: Path | None, device: str = "auto", *, keep: bool = True) -
         jax.config.update("jax_compilation_cache_dir", str(compiled))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0 if keep else float("inf"))
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    model.program.keep_in(compiled if compiled is not None and compiled.is_dir() else None, write=keep)
     if device != "auto":
         try:
             jax.devices()

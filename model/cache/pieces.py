@@ -8,7 +8,6 @@ full cache is made of: the one with a single axis is its positions, of all other
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import jax
@@ -19,6 +18,7 @@ from jax import Array, lax
 from model.attention.mask import EMPTY
 from model.cache.layer import LayerCache
 from model.cache.state import Cache, State
+from model.program import program
 
 Part = Array | np.ndarray
 
@@ -114,7 +114,7 @@ def _slots_of(cache: LayerCache, first: Array, size: int) -> Array:
     return at % cache.hands * (cache.slots // cache.hands) + at // cache.hands
 
 
-@partial(jax.jit, static_argnums=2)
+@program(static=(2,))
 def _cut(state: State, first: Array, size: int) -> list[Array]:
     pieces: list[Array] = []
     for cache in (each for stack in state.caches for each in stack):
@@ -130,12 +130,12 @@ def _cut(state: State, first: Array, size: int) -> list[Array]:
     return pieces
 
 
-@jax.jit
+@program()
 def _copied(caches: list[Any]) -> list[Array]:
     return [jnp.copy(leaf) for leaf in jax.tree.leaves(caches)]
 
 
-@partial(jax.jit, donate_argnums=0)
+@program(donate=(0,))
 def _put(state: State, pieces: list[Array], first: Array) -> State:
     left = list(pieces)
 
@@ -157,7 +157,7 @@ def _put(state: State, pieces: list[Array], first: Array) -> State:
     return State(tuple(tuple(map(filled, stack)) for stack in state.caches), state.length)
 
 
-@partial(jax.jit, donate_argnums=0)
+@program(donate=(0,))
 def _finish(state: State, length: Array, snapshot: list[Array]) -> State:
     left = list(snapshot)
 

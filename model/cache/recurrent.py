@@ -67,7 +67,7 @@ class RecurrentCache:
         """A copy that stays when this cache is given away (donated) to a compiled program."""
         return jax.tree.map(jnp.copy, self)
 
-    def trim(self, length: int, snapshot: RecurrentCache | None = None) -> RecurrentCache:
+    def trim(self, length: Array | int, snapshot: RecurrentCache | None = None) -> RecurrentCache:
         """The cache without the tokens at `length` and later; decided here, so never inside of `jax.jit`.
 
         Args:
@@ -77,7 +77,7 @@ class RecurrentCache:
         Raises:
             RollbackError: the tokens cannot be taken out, and the snapshot is of another length or missing.
         """
-        have = int(self.length)
+        length, have = int(length), int(self.length)
         if length >= have:
             return self
         if snapshot is not None and int(snapshot.length) == length:

@@ -6,7 +6,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Protocol
 
 import jax
@@ -19,6 +18,7 @@ from model.decoder.decoder import Decoder
 from model.engine.room import grow
 from model.engine.speculative import Draft, Drafter, padded, verify
 from model.nn.rope import RopeTable
+from model.program import program
 from model.sampling.constraint import Constraint
 from model.sampling.likely import Likely, likely
 from model.sampling.sampler import Sampler, masked
@@ -27,6 +27,7 @@ from model.weights.params import Params
 _MOST_STEPS = 16  # tokens decoded by one call at most
 _MANY = 12  # tokens that must come, from which on a chunk takes them in less time than steps do
 _STEP_SECONDS = 0.1  # how long one call should take: what a person sees as streaming
+_STEPS_BEFORE_DRAFT = 4  # tokens by one call at most where a draft may be found in them
 
 
 class Reader(Protocol):
@@ -72,7 +73,7 @@ class Tail:
 def decode(
     engine: Reader,
     tail: Tail,
-    token: Array,
+    first: int,
     sampler: Sampler,
     stops: Array,
     limit: int,
@@ -84,11 +85,11 @@ def decode(
     worth it, a pass over that takes the place of the next block.
     """
     stopping = frozenset(np.asarray(stops).tolist())
-    first = int(token)
     tail.said.append(first)
     yield first
     if first in stopping:
         return
+    token = np.int32(first)
     asked, steps = 1, 1
     held = int(tail.state.length)
     pending: tuple[int, float] | None = None
@@ -99,7 +100,7 @@ def decode(
             tokens = _verified(engine, tail, draft, sampler, stops)
             draft.gate.verified(draft, len(tokens) - 1, time.perf_counter() - began)
             asked, held, steps = asked + len(tokens), held + len(tokens), 1
-            token = jnp.int32(tokens[-1])
+            token = np.int32(tokens[-1])
             yield from tokens
             if tokens[-1] in stopping or asked >= limit:
                 return
@@ -124,6 +125,7 @@ def decode(
         if pending is not None and launched is not None:
             seconds = (launched[1] - pending[1]) / pending[0]
             steps = _paced(pending[0], seconds)
+            steps = min(steps, _STEPS_BEFORE_DRAFT) if drafter else steps
             for gate in drafter.gates if drafter else ():
                 gate.stepped(seconds)
         pending = launched
@@ -195,7 +197,7 @@ def weighed(
         return
     while True:
         if not settled and constraint is None:
-            settled.append(int(first_token(sampler, logits, np.int32(held))))
+            settled.append(first_token(sampler, logits, held))
         elif not settled and constraint is not None:
             settled.extend(_allowed(constraint, logits, sampler, held, stops, limit - said))
         token = settled.popleft()
@@ -240,19 +242,32 @@ def _paced(steps: int, seconds: float) -> int:
     return int(min(max(_STEP_SECONDS / max(seconds, 1e-6), 1), _MOST_STEPS, 2 * steps))
 
 
-@jax.jit
-def first_token(sampler: Sampler, logits: Array, position: Array) -> Array:
-    """The token int32 [] at a position that follows logits f32 [V]."""
+def first_token(sampler: Sampler, logits: Array, position: int) -> int:
+    """The token at a position that follows logits f32 [V].
+
+    The likeliest is found on the host, which has seen all logits by then: no program needs to be loaded.
+    """
+    if sampler.temperature > 0:
+        return int(_drawn(sampler, logits, np.int32(position)))
+    scores = np.asarray(logits)
+    if sampler.suppressed is not None:
+        scores = scores.copy()
+        scores[np.asarray(sampler.suppressed)] = -np.inf
+    return int(scores.argmax())
+
+
+@program()
+def _drawn(sampler: Sampler, logits: Array, position: Array) -> Array:
     return sampler.pick(logits, position)
 
 
 @jax.jit
 def choose(sampler: Sampler, logits: Array, mask: Array, position: Array) -> Array:
-    """As `first_token`, of those that a mask uint32 [ceil(V / 32)] allows."""
+    """The token int32 [] that follows logits, of those that a mask uint32 [ceil(V / 32)] allows."""
     return sampler.pick(masked(logits, mask), position)
 
 
-@partial(jax.jit, static_argnums=0, donate_argnums=3)
+@program(static=(0,), donate=(3,))
 def take(
     decoder: Decoder, params: Params, ropes: tuple[RopeTable, ...], state: State, token: Array
 ) -> tuple[Array, State]:
@@ -261,7 +276,7 @@ def take(
     return decoder.logits(params, hidden)[0], state
 
 
-@partial(jax.jit, static_argnums=0, donate_argnums=3)
+@program(static=(0,), donate=(3,))
 def step(
     decoder: Decoder,
     params: Params,

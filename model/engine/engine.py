@@ -240,7 +240,7 @@ class Engine:
         bare = logits
         if reluctant:
             logits = without_unlikely(logits, reluctant)
-        stops = jnp.asarray(sorted(stop) or [-1], jnp.int32)
+        stops = jnp.asarray(np.array(sorted(stop) or [-1], np.int32))
         sampler = Sampler.of(sampling, suppress)
         try:
             if weigh is not None:
@@ -249,7 +249,7 @@ class Engine:
             elif constraint is not None:
                 yield from constrained(self, tail, logits, sampler, frozenset(stop), limit, constraint)
             else:
-                token = first_token(sampler, logits, tail.state.length)
+                token = first_token(sampler, logits, len(ids))
                 drafter = drafter if can_look_ahead(self.decoder) else None
                 yield from decode(self, tail, token, sampler, stops, limit, drafter)
         except GeneratorExit:

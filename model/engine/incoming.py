@@ -49,17 +49,17 @@ class Incoming:
             raise FormatError("the model computes numbers that are not finite: its weights are damaged")
         if request.reluctant:
             logits = without_unlikely(logits, request.reluctant)
-        sampler, position = Sampler.of(request.sampling, request.suppress), np.int32(len(request.prompt))
+        sampler, position = Sampler.of(request.sampling, request.suppress), len(request.prompt)
         constraint = request.constraint
         self.begun = True
         if request.owed:
             self.said, request.owed = list(request.owed), ()
         elif constraint is None:
-            self.said = [int(first_token(sampler, logits, position))]
+            self.said = [first_token(sampler, logits, position)]
         elif not constraint.ended:
             self.said = settle(None, constraint, request.stops, request.limit)
             if not self.said:
-                chosen = int(choose(sampler, logits, constraint.mask(), position))
+                chosen = int(choose(sampler, logits, constraint.mask(), np.int32(position)))
                 self.said = settle(chosen, constraint, request.stops, request.limit)
         ended = constraint is not None and constraint.ended
         self.over = ended or self.said[-1] in request.stops or len(self.said) >= request.limit

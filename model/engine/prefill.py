@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from functools import partial
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -16,6 +14,7 @@ from model.cache.state import State
 from model.cache.trail import Step, Trail
 from model.decoder.decoder import Decoder, Media
 from model.nn.rope import RopeTable
+from model.program import program
 from model.prompt import Soft
 from model.weights.params import Params
 
@@ -112,7 +111,7 @@ def media_of(soft: Sequence[Soft], step: Step, width: int) -> Media | None:
     return Media(jnp.asarray(rows), jnp.asarray(is_soft), jnp.asarray(block))
 
 
-@partial(jax.jit, static_argnums=0, donate_argnums=3)
+@program(static=(0,), donate=(3,))
 def take(
     decoder: Decoder,
     params: Params,
@@ -126,7 +125,7 @@ def take(
     return decoder.last(params, ropes, state, tokens, count, media)
 
 
-@partial(jax.jit, static_argnums=0)
+@program(static=(0,))
 def head(decoder: Decoder, params: Params, hidden: Array) -> Array:
     """Logits f32 [V] of a hidden row f32 [1, D]."""
     return decoder.logits(params, hidden)[0]

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-import jax
-
 from model.cache.state import State, init_state, placed
 from model.decoder.decoder import Decoder
 from model.engine import plan
+from model.program import program
 
 _ROOM = plan.ANSWER_ROOM
 
@@ -29,11 +26,11 @@ def grow(decoder: Decoder, state: State, tokens: int) -> State:
     return state if state.room is None or state.room >= slots else _grown(decoder, state, slots)
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
+@program(static=(0, 1, 2))
 def _empty(decoder: Decoder, slots: int, bits: int) -> State:
     return init_state(decoder.config, slots, bits, decoder.mesh)
 
 
-@partial(jax.jit, static_argnums=(0, 2))
+@program(static=(0, 2))
 def _grown(decoder: Decoder, state: State, slots: int) -> State:
     return placed(state.grow(slots), decoder.mesh)

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -23,6 +21,7 @@ from model.decoder import ahead, rowwise
 from model.decoder.decoder import Decoder
 from model.engine.gate import Gate
 from model.nn.rope import RopeTable
+from model.program import program
 from model.sampling.sampler import Sampler
 from model.weights.params import Params
 
@@ -70,7 +69,7 @@ def padded(token: int, draft: Draft) -> np.ndarray:
     return tokens
 
 
-@partial(jax.jit, static_argnums=0, donate_argnums=3)
+@program(static=(0,), donate=(3,))
 def verify(
     decoder: Decoder,
     params: Params,

@@ -8,6 +8,7 @@ Source: docs/gguf.md of ggml, and gguf.cpp of llama.cpp for what real files do.
 from __future__ import annotations
 
 import mmap
+import os
 import struct
 from dataclasses import dataclass
 from math import prod
@@ -41,6 +42,13 @@ class TensorInfo:
     type: GGMLType
     offset: int
     nbytes: int
+
+
+_Header = tuple[int, dict[str, Any], dict[str, TensorInfo]]
+
+_read_last: tuple[object, _Header] | None = None
+"""A file and its header, for who opens it next: first it is described and then loaded, and a vocabulary takes
+a tenth of a second to read.  It is taken once: it may be large."""
 
 
 class GGUFFile:
@@ -111,20 +119,27 @@ def open_gguf(path: Path) -> GGUFFile:
         UnsupportedModelError: a version, byte order, tensor type or split file that we do not read.
         OSError: the file cannot be opened.
     """
+    global _read_last
     with path.open("rb") as file:
-        size = file.seek(0, 2)
-        if size < 24:
-            raise FormatError(f"{path} is not a GGUF model: it is {size} bytes long")
+        about = os.fstat(file.fileno())
+        if about.st_size < 24:
+            raise FormatError(f"{path} is not a GGUF model: it is {about.st_size} bytes long")
         data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    stamp = path, about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns
+    before, _read_last = _read_last, None
+    if before is not None and before[0] == stamp:
+        return GGUFFile(path, *before[1], data)
     try:
-        return _parse(path, data)
+        header = _parse(data)
     except UnsupportedModelError as error:
         raise UnsupportedModelError(f"{path}: {error}") from None
     except FormatError as error:
         raise FormatError(f"{path}: {error}; download it again") from None
+    _read_last = stamp, header
+    return GGUFFile(path, *header, data)
 
 
-def _parse(path: Path, data: mmap.mmap) -> GGUFFile:
+def _parse(data: mmap.mmap) -> _Header:
     reader = _Reader(data)
     version = _read_version(data)
     reader.at = 8
@@ -151,7 +166,7 @@ def _parse(path: Path, data: mmap.mmap) -> GGUFFile:
         if name in tensors:
             raise FormatError(f"the tensor {name!r} occurs twice")
         tensors[name] = _place(name, shape, type, start, offset, alignment, len(data))
-    return GGUFFile(path, version, metadata, tensors, data)
+    return version, metadata, tensors
 
 
 def _read_version(data: mmap.mmap) -> int:

@@ -60,17 +60,20 @@ class Sampler:
     def of(sampling: Sampling, suppress: Collection[int] = ()) -> Sampler:
         """The arrays for these settings; `suppress` are tokens that are never chosen."""
         seed = sampling.seed % (1 << 64)
-        return Sampler(
-            jnp.float32(sampling.temperature),
-            jnp.int32(min(sampling.top_k, _MOST)),
-            jnp.float32(sampling.top_p),
-            jnp.float32(sampling.min_p),
-            # All 64 bits: `jax.random.key` would drop the upper half of a number.
-            jax.random.wrap_key_data(
-                jnp.asarray(np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32)), impl="threefry2x32"
-            ),
-            jnp.asarray(sorted(suppress), jnp.int32) if suppress else None,
+        # Put there as they are: for a conversion a program would be compiled.
+        temperature, top_k, top_p, min_p, halves = jax.device_put(
+            (
+                np.float32(sampling.temperature),
+                np.int32(min(sampling.top_k, _MOST)),
+                np.float32(sampling.top_p),
+                np.float32(sampling.min_p),
+                np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32),
+            )
         )
+        # All 64 bits: `jax.random.key` would drop the upper half of a number.
+        key = jax.random.wrap_key_data(halves, impl="threefry2x32")
+        suppressed = jnp.asarray(np.array(sorted(suppress), np.int32)) if suppress else None
+        return Sampler(temperature, top_k, top_p, min_p, key, suppressed)
 
     def pick(self, logits: Array, position: Array) -> Array:
         """The next token, int32 [].

@@ -237,14 +237,10 @@ def test_a_failing_progress_ends_the_answer_and_nothing_else(llama: Engine) -> N
 def test_another_text_of_another_kind_compiles_nothing(llama: Engine) -> None:
     stop = {1, 2}
     said(llama, stop=stop)
-    before = [
-        program._cache_size() for program in (decode.step, prefill.take, prefill.head, decode.first_token)
-    ]
+    programs = decode.step, prefill.take, prefill.head
+    before = [program.count for program in programs]
     said(llama, tiny.random_ids(23, seed=8), limit=13, stop={4, 5}, sampling=Sampling(0.7, 40, 0.9, 0.05, 11))
-    after = [
-        program._cache_size() for program in (decode.step, prefill.take, prefill.head, decode.first_token)
-    ]
-    assert after == before
+    assert [program.count for program in programs] == before
 
 
 def test_weights_that_give_no_numbers_are_refused(llama: Engine) -> None:
