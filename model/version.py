@@ -33,6 +33,7 @@ def machine() -> tuple[object, ...]:
         jaxlib,
         jax.default_backend(),
         device.device_kind,
+        device.client.platform_version,
         platform.machine(),
         _features(),
         _processors(),
