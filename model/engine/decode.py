@@ -27,7 +27,8 @@ from model.weights.params import Params
 _MOST_STEPS = 16  # tokens decoded by one call at most
 _MANY = 12  # tokens that must come, from which on a chunk takes them in less time than steps do
 _STEP_SECONDS = 0.1  # how long one call should take: what a person sees as streaming
-_STEPS_BEFORE_DRAFT = 4  # tokens by one call at most where a draft may be found in them
+_STEPS_BEFORE_DRAFT = 4  # tokens by one call at most, within so many of the last pass over a draft:
+_NEAR_DRAFT = 16
 
 
 class Reader(Protocol):
@@ -90,7 +91,7 @@ def decode(
     if first in stopping:
         return
     token = np.int32(first)
-    asked, steps = 1, 1
+    asked, steps, near = 1, 1, 0
     held = int(tail.state.length)
     pending: tuple[int, float] | None = None
     while True:
@@ -100,7 +101,7 @@ def decode(
             tokens = _verified(engine, tail, draft, sampler, stops)
             draft.gate.verified(draft, len(tokens) - 1, time.perf_counter() - began)
             asked, held, steps = asked + len(tokens), held + len(tokens), 1
-            token = np.int32(tokens[-1])
+            token, near = np.int32(tokens[-1]), asked + _NEAR_DRAFT
             yield from tokens
             if tokens[-1] in stopping or asked >= limit:
                 return
@@ -125,7 +126,7 @@ def decode(
         if pending is not None and launched is not None:
             seconds = (launched[1] - pending[1]) / pending[0]
             steps = _paced(pending[0], seconds)
-            steps = min(steps, _STEPS_BEFORE_DRAFT) if drafter else steps
+            steps = min(steps, _STEPS_BEFORE_DRAFT) if asked < near else steps
             for gate in drafter.gates if drafter else ():
                 gate.stepped(seconds)
         pending = launched
