@@ -13,8 +13,8 @@ import pickle
 import secrets
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -74,13 +74,13 @@ class Program(Generic[R]):
             return self._jit(*args)
         fixed = tuple(args[place] for place in self._static)
         key = fixed, tree, tuple((leaf.shape, leaf.dtype) for leaf in leaves)
-        if key not in self._ready:
+        try:  # looked up once: to hash a model's description takes a while
+            ready = self._ready[key]
+        except KeyError:
             name = self._name(key)
             path = _folder / f"{name}{_ENDING}"
-            self._ready[key] = _loaded(path, name, called) or (
-                self._kept(path, name, args) if _writes else None
-            )
-        ready = self._ready[key]
+            ready = _loaded(path, name, called) or (self._kept(path, name, args) if _writes else None)
+            self._ready[key] = ready
         return ready(*called) if ready else self._jit(*args)
 
     def _kept(self, path: Path, name: str, args: tuple[Any, ...]) -> Callable[..., R]:
@@ -92,7 +92,7 @@ class Program(Generic[R]):
         # One that the array library has out of its own cache cannot be kept: so it must not know it by name,
         # and need not keep it either.
         function.__name__ = f"{self._function.__name__}_{secrets.token_hex(4)}"
-        with _uncached:
+        with _uncached():
             jitted = jax.jit(function, static_argnums=self._static, donate_argnums=self._donate)
             made = jitted.lower(*args).compile()
         with suppress(Exception):  # what cannot be kept is made again
@@ -144,26 +144,20 @@ def _loaded(path: Path, name: str, called: tuple[Any, ...]) -> Callable[..., Any
     return None
 
 
-class _Uncached:
-    """While it is entered the array library keeps nothing of what it compiles."""
-
-    _setting = "jax_persistent_cache_min_compile_time_secs"
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._before = 0.0
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-        self._before = getattr(jax.config, self._setting)
-        jax.config.update(self._setting, float("inf"))
-
-    def __exit__(self, *_: object) -> None:
-        jax.config.update(self._setting, self._before)
-        self._lock.release()
+_compiling = threading.Lock()
 
 
-_uncached = _Uncached()
+@contextmanager
+def _uncached() -> Iterator[None]:
+    """While this lasts the array library keeps nothing of what it compiles."""
+    setting = "jax_persistent_cache_min_compile_time_secs"
+    with _compiling:
+        before = getattr(jax.config, setting)
+        jax.config.update(setting, float("inf"))
+        try:
+            yield
+        finally:
+            jax.config.update(setting, before)
 
 
 def _remove_old(folder: Path) -> None:

@@ -42,6 +42,7 @@ def machine() -> tuple[object, ...]:
     )
 
 
+@cache
 def _features() -> str:
     """What the processor can do, as far as the system tells."""
     try:
