@@ -1,17 +1,21 @@
-"""One folder of compiled programs for all homes of a test run: most of the time of a tiny model otherwise."""
+"""One folder of compiled programs for all processes and homes of a test run: most of its time otherwise."""
 
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-COMPILED = Path(tempfile.mkdtemp(prefix="gemcli-compiled-"))
-"""What one process compiled and all others of this run take."""
+_NAME = "TESTED_COMPILED"
+if _NAME not in os.environ:  # else it is the one of the process that distributes tests over this and others
+    os.environ[_NAME] = tempfile.mkdtemp(prefix="gemcli-compiled-")
+    atexit.register(shutil.rmtree, os.environ[_NAME], ignore_errors=True)
 
-atexit.register(shutil.rmtree, COMPILED, ignore_errors=True)
+COMPILED = Path(os.environ[_NAME])
+"""What one process compiled and all others of this run take."""
 
 
 def share(home: Path) -> None:

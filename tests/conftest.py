@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import compiled  # noqa: F401  its folder is there before tests are distributed
 import pytest
 from material import MATERIAL, MaterialError
 from material import material as real_file
@@ -15,6 +16,8 @@ from gemcli import settings
 
 # Read before any test changes the environment: pulled models outlive a test run.
 _MODELS = settings.models_dir()
+
+_MOST_MAPS = 12_000
 
 
 @pytest.fixture(autouse=True)
@@ -28,8 +31,16 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.fixture(autouse=True)
-def compiled_anew() -> Iterator[None]:
-    """A folder of compiled programs is for the test that named it: later ones would write all of theirs."""
+def compiled_anew(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A folder of compiled programs is for the test that named it: later ones would write all of theirs.
+
+    To compile is most of the time of a tiny model, so it is done in haste: as it is shipped it is tried by long
+    tests, by tests with real weights, and wherever a process of its own is started.
+    """
+    jax = sys.modules.get("jax")
+    if jax is not None:
+        long = any(request.node.get_closest_marker(name) for name in ("slow", "weights"))
+        jax.config.update("jax_disable_most_optimizations", not long)
     yield
     jax = sys.modules.get("jax")
     if jax is not None and jax.config.jax_compilation_cache_dir is not None:
@@ -37,6 +48,23 @@ def compiled_anew() -> Iterator[None]:
 
         jax.config.update("jax_compilation_cache_dir", None)
         compilation_cache.reset_cache()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_programs() -> Iterator[None]:
+    """Let go of compiled programs: each takes some of the 65,530 maps that Linux gives a process."""
+    yield
+    jax = sys.modules.get("jax")
+    if jax is not None and _maps() > _MOST_MAPS:
+        jax.clear_caches()
+
+
+def _maps() -> int:
+    try:
+        with Path("/proc/self/maps").open("rb") as maps:
+            return sum(1 for _ in maps)
+    except OSError:  # not on this system
+        return 0
 
 
 @pytest.fixture(scope="session")
