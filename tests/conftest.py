@@ -34,8 +34,8 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 def compiled_anew(request: pytest.FixtureRequest) -> Iterator[None]:
     """A folder of compiled programs is for the test that named it: later ones would write all of theirs.
 
-    To compile is most of the time of a tiny model, so it is done in haste: as it is shipped it is tried by long
-    tests, by tests with real weights, and wherever a process of its own is started.
+    To compile is most of the time of a tiny model, so it is done in haste: as it is shipped it is tried by
+    long tests, by tests with real weights, and wherever a process of its own is started.
     """
     jax = sys.modules.get("jax")
     if jax is not None:
