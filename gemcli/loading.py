@@ -88,6 +88,9 @@ class Arrays:
 
     def wait(self) -> float:
         """Seconds that it took; raises what it raised."""
+        from model import version
+
+        version.code()  # what is kept is found by it: read while the thread computes
         self._thread.join()
         if self._error is not None:
             raise self._error

@@ -64,6 +64,10 @@ class Program(Generic[R]):
         """How many there are of it in this process."""
         return self._jit._cache_size() + len(self._ready)  # type: ignore[attr-defined]
 
+    def shape(self, *args: Any) -> Any:
+        """What it would return, as shapes."""
+        return self._jit.eval_shape(*args)
+
     def __call__(self, *args: Any) -> R:
         """Call it; donated arguments are used up."""
         if _folder is None or jax.device_count() > 1:

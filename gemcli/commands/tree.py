@@ -19,6 +19,7 @@ from gemcli.commands.group import Group
 from gemcli.commands.history import app as history
 from gemcli.commands.models import app as models
 from gemcli.commands.options import Debug
+from gemcli.commands.plain import take_plainly
 from gemcli.commands.plan import plan
 from gemcli.commands.preset import Presettable
 from gemcli.commands.pull import pull
@@ -91,4 +92,5 @@ def command_tree() -> TyperGroup:
     """Every command with its flags, as the parser sees them."""
     group = get_group(app)
     group.commands = {name: group.commands[name] for name in ORDER}
+    take_plainly(group)
     return group

@@ -39,13 +39,13 @@ class DiskPrefixes:
         shelf: where.
         namespace: a name for all that the numbers depend on beside the prompt.
         empty: gives an empty state with room for so many tokens.
+        shape: of such a state, whatever its room.
     """
 
-    def __init__(self, shelf: Shelf, namespace: str, empty: Callable[[int], State]) -> None:
+    def __init__(self, shelf: Shelf, namespace: str, empty: Callable[[int], State], shape: State) -> None:
         self._shelf = shelf
         self._folder = shelf.root / namespace
         self._empty = empty
-        shape = jax.eval_shape(lambda: empty(1))
         self._grows, self._turns = pieces.grows(shape), pieces.turns(shape)
         self._apart = _apart(pieces.piece_bytes(shape), pieces.snapshot_bytes(shape))
         self._damaged = 0  # files that were found so
@@ -153,7 +153,7 @@ class DiskPrefixes:
         if at is None:
             return None
         state = self._empty(room)
-        shape = jax.eval_shape(lambda: state)
+        shape = pieces.shape(state)
         ready = 0  # pieces in their places
         used: list[Path] = []
         snapshot: Sequence[np.ndarray] = ()
@@ -215,31 +215,39 @@ class DiskPrefixes:
         Returns:
             The state, how many are there, and whether all are.
         """
-        shape = jax.eval_shape(lambda: state)
-        waiting: list[tuple[int, Future[list[np.ndarray] | None]]] = []
+        shape = pieces.shape(state)
+        places = pieces.places(state)
+        waiting: list[tuple[int, Future[Sequence[np.ndarray] | None]]] = []
         following = ready
         while ready < count:
             while following < count and len(waiting) < _READ_AHEAD:
                 step = trail.steps[following]
                 wanted = pieces.shapes(shape, step.taken)[0]
                 path = self._piece(trail, following)
-                waiting.append((following, readers.submit(self._padded, path, step, wanted)))
+                if places is None:
+                    reading = readers.submit(self._padded, path, step, wanted)
+                else:
+                    reading = readers.submit(self._read, path, step.name, wanted, pieces.at(places, step))
+                waiting.append((following, reading))
                 following += 1
             index, reading = waiting.pop(0)
             arrays = reading.result()
             if arrays is None:
-                for _, each in waiting:
-                    each.cancel()
+                for number, each in waiting:
+                    if not each.cancel() and each.result() is not None and places is not None:
+                        for part in pieces.at(places, trail.steps[number]):
+                            part[...] = 0
                 return state, ready, False
-            state = pieces.put(state, arrays, trail.steps[index].first)
-            state.length.block_until_ready()
+            if places is None:
+                state = pieces.put(state, arrays, trail.steps[index].first)
+                state.length.block_until_ready()
             used.append(self._piece(trail, index))
             ready = index + 1
         return state, ready, True
 
     def _padded(
         self, path: Path, step: Step, wanted: Sequence[tuple[tuple[int, ...], str]]
-    ) -> list[np.ndarray] | None:
+    ) -> Sequence[np.ndarray] | None:
         """A piece as large as the chunk that made it."""
         arrays = self._read(path, step.name, wanted)
         if arrays is None or step.taken == step.size:
@@ -252,13 +260,22 @@ class DiskPrefixes:
         return padded
 
     def _read(
-        self, path: Path, name: str, wanted: Sequence[tuple[tuple[int, ...], str]]
-    ) -> list[np.ndarray] | None:
-        """The arrays of a file; None, and nothing comes to it again, where it is not what it should be."""
+        self,
+        path: Path,
+        name: str,
+        wanted: Sequence[tuple[tuple[int, ...], str]],
+        into: Sequence[np.ndarray] | None = None,
+    ) -> Sequence[np.ndarray] | None:
+        """The arrays of a file; None, and nothing comes to it again, where it is not what it should be.
+
+        Args:
+            path: the file.
+            name: what it says that it is.
+            wanted: shape and type of each array.
+            into: where they are to be, of these shapes; zeros stand there where None is returned.
+        """
         try:
-            arrays = segment.read(path, name)
-            if [(each.shape, str(each.dtype)) for each in arrays] != [tuple(each) for each in wanted]:
-                raise segment.DamagedError("its arrays are of another shape")
+            return segment.read(path, name, wanted, into)
         except FileNotFoundError:
             return None
         except (segment.DamagedError, OSError) as error:
@@ -267,7 +284,6 @@ class DiskPrefixes:
                 self._lost.add(path)
             self._writer.tell(f"{path} is left out: {error}; it is computed again")
             return None
-        return arrays
 
     def _write(
         self,

@@ -7,6 +7,7 @@ full cache is made of: the one with a single axis is its positions, of all other
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from jax import Array, lax
 from model.attention.mask import EMPTY
 from model.cache.layer import LayerCache
 from model.cache.state import Cache, State
+from model.cache.trail import Step
 from model.program import program
 
 Part = Array | np.ndarray
@@ -66,6 +68,29 @@ def put(state: State, pieces: Sequence[Part], first: int) -> State:
     return _put(state, list(pieces), np.int32(first))
 
 
+def places(state: State) -> list[np.ndarray] | None:
+    """The memory of all that pieces are put into, [L, K, S, …] each, for numbers that are read from a file.
+
+    Only who owns the state may write to it, and only until the state is used up.
+
+    Returns:
+        None where this process cannot reach it: on a device with memory of its own, or divided.
+    """
+    found: list[np.ndarray] = []
+    for leaf in jax.block_until_ready(_stacks(state)):
+        if len(leaf.sharding.device_set) > 1 or leaf.devices().pop().platform != "cpu":
+            return None
+        # `np.asarray` would give a view that keeps the array from being used up in place.
+        memory = (ctypes.c_uint8 * leaf.nbytes).from_address(leaf.unsafe_buffer_pointer())
+        found.append(np.frombuffer(memory, np.dtype(leaf.dtype)).reshape(leaf.shape))
+    return found
+
+
+def at(places: Sequence[np.ndarray], step: Step) -> list[np.ndarray]:
+    """Where in `places` a chunk's tokens belong."""
+    return [each[:, :, step.first : step.first + step.taken] for each in places]
+
+
 def finish(state: State, length: int, snapshot: Sequence[Part]) -> State:
     """The state of `length` tokens whose pieces are all in their places.
 
@@ -75,6 +100,11 @@ def finish(state: State, length: int, snapshot: Sequence[Part]) -> State:
         snapshot: as `snapshot` gives it, of this length; empty where nothing turns.
     """
     return _finish(state, np.int32(length), list(snapshot))
+
+
+def shape(state: State) -> State:
+    """The state, of shapes in the place of arrays."""
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), state)
 
 
 def shapes(

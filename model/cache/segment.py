@@ -12,7 +12,7 @@ import os
 import secrets
 import struct
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,57 +72,105 @@ def write(path: Path, about: Mapping[str, Any], arrays: Sequence[np.ndarray]) ->
     return at
 
 
-def read(path: Path, name: str) -> list[np.ndarray]:
+def read(
+    path: Path,
+    name: str,
+    wanted: Sequence[tuple[tuple[int, ...], str]] | None = None,
+    into: Sequence[np.ndarray] | None = None,
+) -> Sequence[np.ndarray]:
     """The arrays of a file, checked.
 
     Args:
         path: where.
         name: what it must say that it is.
+        wanted: shape and type that each array must have; None: any.
+        into: arrays of these shapes, contiguous but for their first axes, that are filled and returned; zeros
+            where it fails.
 
     Raises:
         DamagedError: it is not what was written there.
         FileNotFoundError: it is gone.
         OSError: it cannot be read.
     """
-    import numpy as np
-
     with path.open("rb", buffering=0) as file:
         about, start = _header(file.read(_LONGEST_HEADER))
         if about.get("name") != name:
             raise DamagedError("it is of something else")
-        try:
-            table = [
-                (list(map(int, shape)), np.dtype(dtype), int(checksum))
-                for shape, dtype, checksum in about["arrays"]
-            ]
-            size = start + sum(_aligned(prod(shape) * kind.itemsize) for shape, kind, _ in table)
-        except (KeyError, TypeError, ValueError) as error:
-            raise DamagedError("its header makes no sense") from error
+        table = _table(about)
+        if wanted is not None and [(shape, str(kind)) for shape, kind, _ in table] != list(wanted):
+            raise DamagedError("its arrays are of another shape")
+        size = start + sum(_aligned(prod(shape) * kind.itemsize) for shape, kind, _ in table)
         # Before there is room made for it: it may have become of any size.
         if os.fstat(file.fileno()).st_size != size:
             raise DamagedError("it is not as long as it was")
-        room = np.empty(size - start + _ALIGN, np.uint8)
-        data = room[-room.ctypes.data % _ALIGN :][: size - start]
-        file.seek(start)
-        done = 0
-        while done < len(data):
-            count = file.readinto(data.data[done:])
+        arrays = _room(table) if into is None else into
+        try:
+            for array, (_, _, checksum) in zip(arrays, table, strict=True):
+                file.seek(start)
+                if _fill(file, array) != checksum:
+                    raise DamagedError("its numbers are not those that were written")
+                start += _aligned(array.nbytes)
+        except BaseException:
+            for array in into or ():
+                array[...] = 0
+            raise
+    return arrays
+
+
+def _table(about: Mapping[str, Any]) -> list[tuple[tuple[int, ...], np.dtype, int]]:
+    """Shape, type and checksum of each array."""
+    import numpy as np
+
+    try:
+        table = [
+            (tuple(map(int, shape)), np.dtype(dtype), int(checksum))
+            for shape, dtype, checksum in about["arrays"]
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamagedError("its header makes no sense") from error
+    if any(kind.hasobject or min(shape, default=0) < 0 for shape, kind, _ in table):
+        raise DamagedError("its header makes no sense")
+    return table
+
+
+def _room(table: Sequence[tuple[tuple[int, ...], np.dtype, int]]) -> list[np.ndarray]:
+    """Room for arrays, each where the array library can use it as it is."""
+    import numpy as np
+
+    sizes = [prod(shape) * kind.itemsize for shape, kind, _ in table]
+    room = np.empty(sum(map(_aligned, sizes)) + _ALIGN, np.uint8)
+    rest, arrays = room[-room.ctypes.data % _ALIGN :], []
+    for (shape, kind, _), size in zip(table, sizes, strict=True):
+        arrays.append(rest[:size].view(kind).reshape(shape))
+        rest = rest[_aligned(size) :]
+    return arrays
+
+
+def _fill(file: Any, array: np.ndarray) -> int:
+    """Read an array's bytes; returns their checksum.
+
+    Raises:
+        DamagedError: there are fewer.
+    """
+    checksum = 0
+    for part in _runs(array):
+        whole = left = part.view("u1").data
+        while left:
+            count = file.readinto(left)
             if not count:
                 raise DamagedError("it is cut short")
-            done += count
-    arrays: list[np.ndarray] = []
-    at = 0
-    for shape, kind, checksum in table:
-        end = at + prod(shape) * kind.itemsize
-        part = data[at:end]
-        if zlib.crc32(part.data) != checksum:
-            raise DamagedError("its numbers are not those that were written")
-        try:
-            arrays.append(part.view(kind).reshape(shape))
-        except (TypeError, ValueError) as error:
-            raise DamagedError("its header makes no sense") from error
-        at = _aligned(end)
-    return arrays
+            left = left[count:]
+        checksum = zlib.crc32(whole, checksum)
+    return checksum
+
+
+def _runs(array: np.ndarray) -> Iterator[np.ndarray]:
+    """The parts of an array that are contiguous, in order, as few as there are."""
+    if array.flags.c_contiguous:
+        yield array.reshape(-1)
+    else:
+        for each in array:
+            yield from _runs(each)
 
 
 def describe(path: Path) -> dict[str, Any]:

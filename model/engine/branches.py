@@ -95,14 +95,14 @@ class Branches:
             raise FormatError("the model computes numbers that are not finite: its weights are damaged")
         banned = np.zeros(logits.shape, bool)
         banned[list(suppress)] = True
-        stops = jnp.asarray(sorted(stop) or [-1], jnp.int32)
+        stops = jax.device_put(np.array(sorted(stop) or [-1], np.int32))
         out, count, self._state = _greedy(
             self._engine.decoder,
             self._engine.params,
             self._engine.ropes,
             state,
             logits,
-            jnp.asarray(banned),
+            jax.device_put(banned),
             stops,
             np.int32(limit),
         )

@@ -248,7 +248,7 @@ def first_token(sampler: Sampler, logits: Array, position: int) -> int:
 
     The likeliest is found on the host, which has seen all logits by then: no program needs to be loaded.
     """
-    if sampler.temperature > 0:
+    if float(sampler.temperature) > 0:
         return int(_drawn(sampler, logits, np.int32(position)))
     scores = np.asarray(logits)
     if sampler.suppressed is not None:

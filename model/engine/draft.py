@@ -58,7 +58,7 @@ class DraftModel:
         """
         engine = self._engine
         state = self._read(ids[:-1], len(ids) + count)
-        steps, none = np.int32(count), jnp.asarray([-1], jnp.int32)
+        steps, none = np.int32(count), jax.device_put(np.array([-1], np.int32))
         out, _, _, self._state = step(
             engine.decoder, engine.params, engine.ropes, state, jnp.int32(ids[-1]), sampler, none, steps
         )

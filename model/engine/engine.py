@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
@@ -240,7 +239,7 @@ class Engine:
         bare = logits
         if reluctant:
             logits = without_unlikely(logits, reluctant)
-        stops = jnp.asarray(np.array(sorted(stop) or [-1], np.int32))
+        stops = jax.device_put(np.array(sorted(stop) or [-1], np.int32))
         sampler = Sampler.of(sampling, suppress)
         try:
             if weigh is not None:

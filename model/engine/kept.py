@@ -11,7 +11,7 @@ from model.cache.state import State
 from model.card import ModelCard
 from model.decoder.decoder import Decoder
 from model.engine.engine import trail_of
-from model.engine.room import empty_state, room_for
+from model.engine.room import empty_shape, empty_state, room_for
 from model.prompt import Expected
 
 FLUSH_S = 10.0
@@ -46,7 +46,8 @@ def kept_prefixes(
         name = namespace([each for each in files if each], decoder, weights, cache_bits)
     except OSError:
         return None  # whoever reads the weights says what is wrong with the file
-    prefixes = DiskPrefixes(shelf, name, partial(_empty, decoder, cache_bits))
+    shape = empty_shape(decoder, 1, cache_bits)
+    prefixes = DiskPrefixes(shelf, name, partial(_empty, decoder, cache_bits), shape)
     if expected is not None:
         prompt = trail_of(decoder, expected.ids, expected.soft, expected.marks)
         prefixes.ahead(prompt, room_for(len(expected.ids), expected.limit))

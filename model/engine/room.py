@@ -15,6 +15,11 @@ def empty_state(decoder: Decoder, tokens: int, bits: int) -> State:
     return _empty(decoder, plan.slots(tokens), bits)
 
 
+def empty_shape(decoder: Decoder, tokens: int, bits: int) -> State:
+    """The same, of shapes."""
+    return _empty.shape(decoder, plan.slots(tokens), bits)
+
+
 def room_for(prompt: int, limit: int) -> int:
     """Tokens that a state has room for when so many of a prompt are to be answered with at most `limit`."""
     return prompt + min(limit, _ROOM)

@@ -51,7 +51,7 @@ def rope_table(spec: RopeSpec, head_dim: int, context: int) -> RopeTable:
 
     def table(positions: np.ndarray) -> Array:
         angles = positions[:, None].astype(np.float64) * frequencies
-        return jnp.asarray(np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32))
+        return jax.device_put(np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32))
 
     return RopeTable(table(np.arange(-(-context // _LOW)) * _LOW), table(np.arange(_LOW)))
 

@@ -72,7 +72,7 @@ class Sampler:
         )
         # All 64 bits: `jax.random.key` would drop the upper half of a number.
         key = jax.random.wrap_key_data(halves, impl="threefry2x32")
-        suppressed = jnp.asarray(np.array(sorted(suppress), np.int32)) if suppress else None
+        suppressed = jax.device_put(np.array(sorted(suppress), np.int32)) if suppress else None
         return Sampler(temperature, top_k, top_p, min_p, key, suppressed)
 
     def pick(self, logits: Array, position: Array) -> Array:

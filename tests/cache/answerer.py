@@ -23,7 +23,7 @@ from model.cache.state import State
 from model.decoder.decoder import Decoder
 from model.engine import plan
 from model.engine.engine import Engine
-from model.engine.room import empty_state
+from model.engine.room import empty_shape, empty_state
 from model.nn.linear import Numerics
 from model.sampling.sampler import Sampling
 
@@ -57,7 +57,8 @@ def keep(bare: Engine, root: Path) -> DiskPrefixes:
     def empty(tokens: int) -> State:
         return empty_state(bare.decoder, tokens, bare.cache_bits)
 
-    bare.prefixes = kept = DiskPrefixes(Shelf(root, MOST, "tiny"), "way", empty)
+    shape = empty_shape(bare.decoder, 1, bare.cache_bits)
+    bare.prefixes = kept = DiskPrefixes(Shelf(root, MOST, "tiny"), "way", empty, shape)
     return kept
 
 

@@ -7,10 +7,11 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -19,13 +20,14 @@ import tiny
 
 from model.cache import disk, pieces, segment, shelf, writer
 from model.cache.disk import DiskPrefixes
+from model.cache.layer import LayerCache
 from model.cache.shelf import Shelf
 from model.cache.state import State
 from model.config import AttentionSpec, LayerSpec, ModelConfig, RecurrentSpec, RopeSpec
 from model.decoder.decoder import Decoder
 from model.engine import plan
 from model.engine.engine import Engine
-from model.engine.room import empty_state
+from model.engine.room import empty_shape, empty_state
 from model.nn.linear import Numerics
 from model.prompt import Soft
 from model.sampling.sampler import Sampling
@@ -88,7 +90,12 @@ def llama() -> Engine:
 
 
 def keeping(engine: Engine, root: Path, *, most: int | None = 1 << 30, name: str = "way") -> Engine:
-    prefixes = DiskPrefixes(Shelf(root, most, "tiny"), name, partial(_empty, engine))
+    prefixes = DiskPrefixes(
+        Shelf(root, most, "tiny"),
+        name,
+        partial(_empty, engine),
+        empty_shape(engine.decoder, 1, engine.cache_bits),
+    )
     made = Engine.__new__(Engine)
     made.__dict__.update(engine.__dict__)
     made.prefixes = prefixes
@@ -128,7 +135,7 @@ def same(ours: State, theirs: State) -> bool:
                     leaf[..., places >= 0, :]
                     if places is not None and leaf.ndim > 2
                     else leaf[places >= 0]
-                    if leaf is places
+                    if places is not None and leaf is places
                     else leaf
                 )
         return found
@@ -141,7 +148,12 @@ def files(root: Path) -> list[Path]:
     return sorted(each for each in root.rglob("*") if each.is_file())
 
 
-def test_restored_is_fresh_bit_by_bit(engine: Engine, tmp_path: Path) -> None:
+@pytest.mark.parametrize("reached", [True, False], ids=["in place", "put"])
+def test_restored_is_fresh_bit_by_bit(
+    engine: Engine, reached: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not reached:  # as where a device has memory of its own
+        monkeypatch.setattr(pieces, "places", lambda state: None)
     read(keeping(engine, tmp_path), FIRST)
     again = keeping(engine, tmp_path)
     logits, state, restored = read(again, SECOND)
@@ -290,6 +302,31 @@ def test_damage_is_a_miss_with_one_warning(rings: Engine, tmp_path: Path, how: s
     assert again.prefixes.warnings() == []
 
 
+@pytest.mark.parametrize("reached", [True, False], ids=["in place", "put"])
+def test_what_was_read_of_a_damaged_file_does_not_stay(
+    llama: Engine, reached: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not reached:
+        monkeypatch.setattr(pieces, "places", lambda state: None)
+    read(keeping(llama, tmp_path), FIRST)
+    for path in files(tmp_path)[1:]:
+        whole = bytearray(path.read_bytes())
+        whole[-(len(whole) // 2) :] = b"\xff" * (len(whole) // 2)  # no numbers, as values of 16 bits
+        path.write_bytes(whole)
+    made = keeping(llama, tmp_path)
+    trail = made.trail(SECOND, (), (MARK,))
+    assert made.prefixes is not None
+    recalled = made.prefixes.recall(trail, 400)
+    assert recalled is not None
+    state, length = recalled
+    assert 0 < length < MARK
+    for cache in (each for stack in state.caches for each in stack):
+        assert isinstance(cache, LayerCache)
+        assert np.asarray(cache.keys)[:, :, :length].any()
+        assert not np.asarray(cache.keys)[:, :, length:].any()
+        assert not np.asarray(cache.values)[:, :, length:].any()
+
+
 @pytest.mark.parametrize("which", ["all", "states", "last three"])
 def test_one_run_makes_good_whatever_is_damaged(rings: Engine, tmp_path: Path, which: str) -> None:
     read(keeping(rings, tmp_path), FIRST)
@@ -315,10 +352,10 @@ def test_damage_that_cannot_be_removed_is_left_out(
     third.write_bytes(b"PK")
     reading, tries = segment.read, []
 
-    def counted(path: Path, name: str) -> list[np.ndarray]:
+    def counted(path: Path, *how: Any) -> Sequence[np.ndarray]:
         tries.append(path)
         assert tries.count(third) < 3, "it is read for ever"
-        return reading(path, name)
+        return reading(path, *how)
 
     monkeypatch.setattr(disk.segment, "read", counted)
     monkeypatch.setattr(disk.shelf, "remove", lambda path: False)  # a folder that may be read alone
@@ -465,9 +502,9 @@ def test_what_is_removed_meanwhile_is_a_miss(
     read(keeping(llama, tmp_path), FIRST)
     reading, third = segment.read, files(tmp_path)[2]
 
-    def racing(path: Path, name: str) -> list[np.ndarray]:
+    def racing(path: Path, *how: Any) -> Sequence[np.ndarray]:
         third.unlink(missing_ok=True)
-        return reading(path, name)
+        return reading(path, *how)
 
     monkeypatch.setattr(disk.segment, "read", racing)
     made = keeping(llama, tmp_path)

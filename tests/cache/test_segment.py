@@ -47,6 +47,45 @@ def test_what_is_read_is_what_was_written(tmp_path_factory: pytest.TempPathFacto
     assert {key: segment.describe(path)[key] for key in ABOUT} == ABOUT
 
 
+@given(
+    st.sampled_from(["uint16", "float32", "int8"]).flatmap(
+        lambda dtype: arrays_of.arrays(dtype, arrays_of.array_shapes(min_dims=4, max_dims=4, max_side=4))
+    ),
+    st.integers(0, 3),
+    st.booleans(),
+)
+def test_it_is_read_into_the_place_that_is_given(
+    tmp_path_factory: pytest.TempPathFactory, given: np.ndarray, first: int, damaged: bool
+) -> None:
+    path = tmp_path_factory.mktemp("one") / "x.kv"
+    segment.write(path, ABOUT, [given, given])
+    shape = (*given.shape[:2], given.shape[2] + 3, given.shape[3])
+    whole = [np.zeros(shape, given.dtype) for _ in range(2)]
+    places = [each[:, :, first : first + given.shape[2]] for each in whole]
+    wanted = [(given.shape, str(given.dtype))] * 2
+    want = [each.copy() for each in whole]
+    if damaged:
+        data = bytearray(path.read_bytes())
+        data[-64] ^= 1  # of the second array
+        path.write_bytes(data)
+        with pytest.raises(segment.DamagedError, match="numbers"):
+            segment.read(path, "abc", wanted, places)
+    else:
+        assert segment.read(path, "abc", wanted, places) is places
+        for each in want:
+            each[:, :, first : first + given.shape[2]] = given
+    for ours, theirs in zip(whole, want, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_another_shape_is_damaged_and_nothing_is_written(tmp_path: Path) -> None:
+    segment.write(tmp_path / "x.kv", ABOUT, [np.ones((2, 3), np.int8)])
+    place = np.full((3, 2), 7, np.int8)
+    with pytest.raises(segment.DamagedError, match="another shape"):
+        segment.read(tmp_path / "x.kv", "abc", [((3, 2), "int8")], [place])
+    assert (place == 7).all()
+
+
 def test_only_the_owner_may_read_it(tmp_path: Path) -> None:
     segment.write(tmp_path / "x.kv", ABOUT, some())
     assert stat.S_IMODE((tmp_path / "x.kv").stat().st_mode) == 0o600
