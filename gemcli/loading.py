@@ -15,7 +15,8 @@ from gemcli.errors import GemcliError, UsageError
 from gemcli.events import Progress, Warning
 from gemcli.perceive import Perception
 from gemcli.prefixes import shelf
-from gemcli.request import Prepared, Request, prepare
+from gemcli.prepared import Prepared, prepare
+from gemcli.request import Request
 from gemcli.settings import cache_dir, make_private
 from gemcli.worker import Emit
 

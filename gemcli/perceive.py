@@ -21,7 +21,7 @@ from gemcli.worker import Emit
 if TYPE_CHECKING:
     import numpy as np
 
-    from gemcli.request import Prepared
+    from gemcli.prepared import Prepared
     from model.prompt import Soft
     from model.senses import Senses
 

@@ -111,6 +111,11 @@ def test_nothing_heavy_is_loaded_to_know_what_is_wanted(code):
     assert loaded(code) & HEAVY == set()
 
 
+def test_a_server_is_asked_without_what_would_answer_here():
+    code = "import gemcli.assistant, gemcli.client.daemon, gemcli.client.remote, gemcli.ui"
+    assert loaded(code) & {"model", "jinja2", "pydantic", "numpy"} == set()
+
+
 def test_a_model_is_described_without_arrays():
     assert loaded("import model.load") & {"jax", "jaxlib"} == set()
 

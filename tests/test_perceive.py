@@ -16,7 +16,7 @@ from gemcli.pack.budget import budget
 from gemcli.pack.overflow import Packer, pack
 from gemcli.parts import Anchor, Document, Image, Text
 from gemcli.perceive import Perception, Undecodable, repacked, soft_tokens
-from gemcli.request import Prepared
+from gemcli.prepared import Prepared
 from model.prompt import Soft
 
 

@@ -22,7 +22,8 @@ from gemcli.ident import new_id
 from gemcli.loading import Loaded, make_ready
 from gemcli.pack.overflow import LEAST
 from gemcli.plural import counted
-from gemcli.request import Request, prepare
+from gemcli.prepared import prepare
+from gemcli.request import Request
 from gemcli.turns import Turn
 
 ANEW = ("select", "map")

@@ -25,7 +25,8 @@ from gemcli.worker import Emit
 
 if TYPE_CHECKING:
     from gemcli.pack.assemble import Prompt
-    from gemcli.request import Prepared, Request
+    from gemcli.prepared import Prepared
+    from gemcli.request import Request
     from model.engine.session import Session
     from model.load import Model
 

@@ -65,7 +65,7 @@ def plan(
     files = files_of(flags, files)
 
     from gemcli.hub.room import check_room
-    from gemcli.request import prepare
+    from gemcli.prepared import prepare
     from gemcli.ui import emit_json, open_ui
 
     request = as_request(flags, question or "", files, started=session.started, stdin_is_free=True)

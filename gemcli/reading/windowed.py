@@ -13,10 +13,11 @@ from gemcli.pack.assemble import SYSTEM, Prompt
 from gemcli.pack.stretches import in_stretches
 from gemcli.parts import Part, Text
 from gemcli.perceive import soft_tokens
+from gemcli.prepared import Prepared
 from gemcli.reading.listen import Answer
 from gemcli.reading.mapped import read_all
 from gemcli.reading.run import Reader
-from gemcli.request import Prepared, Request
+from gemcli.request import Request
 from gemcli.worker import Emit
 
 if TYPE_CHECKING:

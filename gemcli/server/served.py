@@ -16,7 +16,8 @@ from gemcli.ingest.source import Source
 from gemcli.loading import Loaded
 from gemcli.many import load_many
 from gemcli.parts import Document
-from gemcli.request import Request, prepare
+from gemcli.prepared import prepare
+from gemcli.request import Request
 from gemcli.server.conversation import Conversation
 from gemcli.server.faults import Fault
 from gemcli.turns import Turn

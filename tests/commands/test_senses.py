@@ -20,7 +20,8 @@ from gemcli.assistant import answer
 from gemcli.errors import DoesNotFitError, UsageError
 from gemcli.events import Note, Progress, Result, Token
 from gemcli.loading import Loaded
-from gemcli.request import Request, prepare
+from gemcli.prepared import prepare
+from gemcli.request import Request
 from tests.ingest.conftest import PICTURE, Pdf, text_content
 
 FILES = ("report.pdf", "photo.png", "talk.wav", "clip.mp4", "-")

@@ -80,7 +80,7 @@ def test_the_file_is_plain_json(home):
 def test_a_long_wait_is_told_and_what_would_shorten_it(tokens, said):
     """A prompt that a window of 4,096 holds whole would be no shorter there."""
     from gemcli.pack.budget import Budget
-    from gemcli.request import _warn_if_slow
+    from gemcli.prepared import _warn_if_slow
 
     run(prefill_s=60.0)
     told = []

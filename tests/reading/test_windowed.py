@@ -15,8 +15,9 @@ from gemcli.hub.resolve import Resolved
 from gemcli.pack.budget import budget
 from gemcli.pack.overflow import Packer, pack
 from gemcli.parts import Image
+from gemcli.prepared import Prepared
 from gemcli.reading.windowed import read_in_windows
-from gemcli.request import Prepared, Request
+from gemcli.request import Request
 
 
 class Model:
