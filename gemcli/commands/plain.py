@@ -18,14 +18,11 @@ _FLOAT = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
 _NOT_PLAIN = object()
 
 
-def take_plainly(group: Any) -> None:
-    """Have all commands of a group take values that are plain without asking the validators."""
-    group.get_params = functools.partial(_params, group.get_params)
-    for command in group.commands.values():
-        if hasattr(command, "commands"):
-            take_plainly(command)
-        else:
-            command.get_params = functools.partial(_params, command.get_params)
+def take_plainly(command: Any) -> None:
+    """Have a command, and those below it, take values that are plain without asking the validators."""
+    command.get_params = functools.partial(_params, command.get_params)
+    for below in getattr(command, "commands", {}).values():
+        take_plainly(below)
 
 
 def _params(otherwise: Any, ctx: typer.Context) -> Any:

@@ -1,31 +1,41 @@
-"""The commands, registered: nothing else."""
+"""The commands, registered: nothing else.  Each is imported and built when it is asked for.
+
+A command line runs one of them, and to build the flags of all takes longer than all else before an answer.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
-from typer.main import get_group
+from typer.main import get_command, get_group
 
-from gemcli.commands.ask import ask
-from gemcli.commands.batch import batch
-from gemcli.commands.bench import app as bench
-from gemcli.commands.cache import app as cache
-from gemcli.commands.chat import chat
-from gemcli.commands.completions import completions
-from gemcli.commands.doctor import doctor
 from gemcli.commands.group import Group
-from gemcli.commands.history import app as history
-from gemcli.commands.models import app as models
-from gemcli.commands.options import Debug
+from gemcli.commands.options.shown import Debug
 from gemcli.commands.plain import take_plainly
-from gemcli.commands.plan import plan
-from gemcli.commands.preset import Presettable
-from gemcli.commands.pull import pull
-from gemcli.commands.serve import serve
-from gemcli.commands.templates import app as templates
-from gemcli.commands.transcribe import transcribe
+
+COMMANDS = {
+    "ask": "Ask a question, about files or about nothing.",
+    "chat": "Talk with the model, about files or about nothing.",
+    "plan": "Show what files cost in tokens, memory and time.",
+    "batch": "Ask one question about many files.",
+    "transcribe": "Write down what is said in recordings and videos.",
+    "serve": "Serve the model to programs: OpenAI's API.",
+    "pull": "Download models, or verify and repair them.",
+    "models": "List, show and remove models.",
+    "cache": "List, show and delete what is kept ready on disk.",
+    "history": "List, show, search and delete what was asked.",
+    "templates": "List, show, save and delete templates.",
+    "bench": "Measure this machine with a model.",
+    "doctor": "Report devices, versions, models, and what is amiss.",
+    "completions": "Print a completion script for bash, zsh or fish.",
+}
+"""What each is for, in the order of the help.  It is in the module of its name, as `app` or by that name."""
+
+_PRESETTABLE = ("ask", "chat", "batch")
 
 app = typer.Typer(
     cls=Group,
@@ -35,37 +45,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     subcommand_metavar="COMMAND | QUESTION [FILES]...",
     invoke_without_command=True,
-)
-app.command(cls=Presettable, short_help="Ask a question, about files or about nothing.")(ask)
-app.command(cls=Presettable, short_help="Talk with the model, about files or about nothing.")(chat)
-app.command(short_help="Show what files cost in tokens, memory and time.")(plan)
-app.command(cls=Presettable, short_help="Ask one question about many files.")(batch)
-app.command(short_help="Write down what is said in recordings and videos.")(transcribe)
-app.command(short_help="Serve the model to programs: OpenAI's API.")(serve)
-app.command(short_help="Download models, or verify and repair them.")(pull)
-app.add_typer(models, name="models", short_help="List, show and remove models.")
-app.add_typer(cache, name="cache", short_help="List, show and delete what is kept ready on disk.")
-app.add_typer(history, name="history", short_help="List, show, search and delete what was asked.")
-app.add_typer(templates, name="templates", short_help="List, show, save and delete templates.")
-app.add_typer(bench, name="bench", short_help="Measure this machine with a model.")
-app.command(short_help="Report devices, versions, models, and what is amiss.")(doctor)
-app.command(short_help="Print a completion script for bash, zsh or fish.")(completions)
-
-ORDER = (
-    "ask",
-    "chat",
-    "plan",
-    "batch",
-    "transcribe",
-    "serve",
-    "pull",
-    "models",
-    "cache",
-    "history",
-    "templates",
-    "bench",
-    "doctor",
-    "completions",
 )
 
 
@@ -91,6 +70,49 @@ def top(
 def command_tree() -> TyperGroup:
     """Every command with its flags, as the parser sees them."""
     group = get_group(app)
-    group.commands = {name: group.commands[name] for name in ORDER}
     take_plainly(group)
+    group.commands = _Commands()  # type: ignore[assignment]
     return group
+
+
+class _Commands(Mapping[str, Any]):
+    """The commands by their names."""
+
+    def __init__(self) -> None:
+        self._built: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._built:
+            self._built[name] = _build(name)
+        return self._built[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in COMMANDS
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+def _build(name: str) -> Any:
+    if name not in COMMANDS:
+        raise KeyError(name)
+    module = import_module(f"gemcli.commands.{name}")
+    if hasattr(module, "app"):
+        command = get_group(module.app)
+        command.name, command.short_help = name, COMMANDS[name]
+    else:
+        alone = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+        kind: Any = {"cls": _presettable()} if name in _PRESETTABLE else {}
+        alone.command(name, short_help=COMMANDS[name], **kind)(getattr(module, name))
+        command = get_command(alone)
+    take_plainly(command)
+    return command
+
+
+def _presettable() -> type:
+    from gemcli.commands.preset import Presettable
+
+    return Presettable
