@@ -435,7 +435,7 @@ _gemcli() {
                 --attention) COMPREPLY=($(compgen -W "auto dense extended sparse" -- "$cur")); return ;;
                 --device) COMPREPLY=($(compgen -W "auto cpu gpu tpu" -- "$cur")); return ;;
             esac
-            flags='-m --model --peer --prompt-tokens --tokens --runs --clients --text --speculate --draft-model --plot -o --output-format --json -q --quiet -v --verbose --attention --device --offline --debug -h --help'
+            flags='-m --model --peer --prompt-tokens --tokens --runs --clients --text --speculate --draft-model --start --plot -o --output-format --json -q --quiet -v --verbose --attention --device --offline --debug -h --help'
             _gemcli_none
             ;;
         'bench answers')

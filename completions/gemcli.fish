@@ -536,6 +536,7 @@ complete -c gemcli -n '__gemcli_in "bench speed"' -l clients -x -d 'Answer so ma
 complete -c gemcli -n '__gemcli_in "bench speed"' -l text -r -F -d 'UTF-8 text to make the prompt of'
 complete -c gemcli -n '__gemcli_in "bench speed"' -l speculate -d 'Answer some questions with and without looking ahead too: quotes, summaries, code, prose'
 complete -c gemcli -n '__gemcli_in "bench speed"' -l draft-model -r -F -a 'qwen2.5-coder-1.5b qwen2.5-coder-0.5b smollm2-135m gemma-3-270m gemma-4-e2b gemma-4-e4b gemma-4-12b gemma-4-26b-a4b gemma-4-31b gemma-3-1b gemma-3-4b gemma-3-12b gemma-3-27b gemma-2-2b gemma-2-9b gemma-2-27b gemma-2b gemma-7b recurrentgemma-2b recurrentgemma-9b smollm2-360m smollm2-1.7b qwen2.5-0.5b qwen2.5-1.5b qwen2.5-7b (__gemcli_names models)' -d 'The same with this draft model too'
+complete -c gemcli -n '__gemcli_in "bench speed"' -l start -d 'Time whole commands too: the help, and a second question about a text of the longest --prompt-tokens, alone and through a server'
 complete -c gemcli -n '__gemcli_in "bench speed"' -l plot -x -d 'Draw the figures'
 complete -c gemcli -n '__gemcli_in "bench speed"' -s o -l output-format -x -a 'text json' -d 'Text, or one JSON object'
 complete -c gemcli -n '__gemcli_in "bench speed"' -l json -d 'The same as -o json'

@@ -91,6 +91,25 @@ def drafts_lines(drafts: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[list
     ]
 
 
+STARTS_HEADER = ("model", "command", "first byte", "fastest", "end")
+
+STARTS_NUMBERS = range(2, 5)
+"""Columns that are aligned to the right."""
+
+
+def starts_lines(started: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[list[str | None]]:
+    """The rows of `gemcli.bench.start.starts` of each model under `STARTS_HEADER`."""
+    return [
+        [
+            model,
+            row["command"],
+            *(f"{row[name]:.2f} s" for name in ("first_byte_s", "fastest_first_byte_s", "end_s")),
+        ]
+        for model, rows in started.items()
+        for row in rows
+    ]
+
+
 def answer_lines(rows: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], list[list[str | None]]]:
     """Header and lines of the rows of `gemcli.bench.answers.row`."""
     header = ("", "question", "answer", "read", "first token")

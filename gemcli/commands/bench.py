@@ -88,6 +88,14 @@ def speed(
     draft_model: Annotated[
         str | None, typer.Option("--draft-model", metavar="MODEL", help="The same with this draft model too.")
     ] = None,
+    start: Annotated[
+        bool,
+        typer.Option(
+            "--start",
+            help="Time whole commands too: the help, and a second question about a text of the longest "
+            "--prompt-tokens, alone and through a server.",
+        ),
+    ] = False,
     plot: Plot = None,
 ) -> None:
     """Measure prefill, decoding and memory, beside other engines in the same run.
@@ -160,6 +168,10 @@ def speed(
             each.name: _speculation(each, draft_model, flags, max(tokens, WRITTEN), runs, text, show)
             for each in (found if speculate or draft_model else ())
         }
+        started = {
+            each.name: _starts(each, card, lengths[-1], flags, runs, text, show)
+            for each, card in (zip(found, cards, strict=True) if start else ())
+        }
     said = {
         "machine": bench.machine(engines, best, flags["device"]),
         "rows": rows,
@@ -170,6 +182,8 @@ def speed(
         said["clients"] = crowds
     if drafts:
         said["speculation"] = drafts
+    if started:
+        said["start"] = started
     if plot:
         draw_speed(said, plot)
     if session.output != "text":
@@ -180,6 +194,9 @@ def speed(
     if drafts:
         emit_text("")
         emit_table(table.DRAFTS_HEADER, table.drafts_lines(drafts), right=table.DRAFTS_NUMBERS)
+    if started:
+        emit_text("")
+        emit_table(table.STARTS_HEADER, table.starts_lines(started), right=table.STARTS_NUMBERS)
 
 
 @app.command()
@@ -311,3 +328,27 @@ def _rows(path: Path, match: Match, results: Sequence[Result], best: Ceiling) ->
     flops = floors.prompt_flops(config, len(match.ids))
     read = floors.decode_bytes(config, floors.weights_bytes(path, config), match.context)
     return [row(match, result, flops, read, best) for result in results]
+
+
+def _starts(
+    found: Resolved,
+    card: ModelCard,
+    length: int,
+    flags: Flags,
+    runs: int,
+    source: Path | None,
+    show: Callable[[Event], None],
+) -> list[dict[str, Any]]:
+    """See `gemcli.bench.start.starts`."""
+    from gemcli.bench.start import starts
+    from gemcli.bench.text import prompt, text_of
+    from gemcli.events import Progress
+
+    document = card.tokenizer.decode(prompt(card.tokenizer, text_of(source), length))
+    return starts(
+        found.path,
+        document,
+        runs,
+        flags["device"],
+        lambda what: show(Progress("measure", 0, None, "commands", f"{found.name}, {what}")),
+    )

@@ -36,11 +36,14 @@ def test_two_models_in_one_report(tmp_path: Path) -> None:
     done = run(
         "speed", "-m", str(parrot), "-m", str(other), "--prompt-tokens", "40", "--tokens", "4",
         "--runs", "2", "--clients", "3", "--text", str(text), "-o", "json", "-v",
-        "--draft-model", str(parrot),
+        "--draft-model", str(parrot), "--start",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
-    assert set(report) == {"machine", "rows", "ratios", "growth", "clients", "speculation"}
+    assert set(report) == {"machine", "rows", "ratios", "growth", "clients", "speculation", "start"}
+    for rows in report["start"].values():
+        assert [row["command"] for row in rows] == ["help", "ask", "ask, through a server"]
+        assert all(0 < row["first_byte_s"] <= row["end_s"] < 60 and row["runs"] == 2 for row in rows)
     for rows in report["speculation"].values():
         assert [(row["task"], row["way"]) for row in rows] == list(product(TASKS, WAYS))
         assert all(row["same"] for row in rows)

@@ -1,0 +1,143 @@
+"""Whole commands, timed from the start of their process to the first byte that they say, and to their end."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from gemcli.bench.process import environment, module_command
+from gemcli.errors import GemcliError
+
+QUESTION = "What is said about assignment?"
+TOKENS = 8
+"""Tokens of an answer."""
+
+_BEFORE = 2  # runs before it counts: the first writes what the others find
+_PATIENCE_S = 600.0
+_LOOK_S = 0.1
+
+
+def starts(
+    model: Path, document: str, runs: int, device: str, report: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    """Medians of ``gemcli --help`` and of a question about a document that was read before.
+
+    Args:
+        model: the model's file.
+        document: text.
+        runs: of each.
+        device: where to compute.
+        report: told what comes next.
+
+    Returns:
+        A row each for the help, a question that its own process answers, and one that a server with
+        ``--keep-alive`` answers; the last is missing where no server can be started here.
+
+    Raises:
+        GemcliError: a command failed.
+    """
+    with tempfile.TemporaryDirectory(prefix="gemcli-start-") as scratch:
+        # No server but our own is to be found.
+        env = environment() | {"XDG_RUNTIME_DIR": scratch}
+        path = Path(scratch, "document.txt")
+        path.write_text(document, "utf-8")
+        given = ("-m", str(model), "--device", device)
+        ask = ("ask", QUESTION, str(path), *given, "--max-tokens", str(TOKENS), "--no-log", "--quiet")
+        report("help")
+        rows = [_row("help", [_timed(("--help",), env) for _ in range(runs)])]
+        report("ask")
+        rows.append(_row("ask", _times((*ask, "--host", "none"), runs, env)))
+        if importlib.util.find_spec("uvicorn") and importlib.util.find_spec("starlette"):
+            report("ask, through a server")
+            with _serving(given, env):
+                rows.append(_row("ask, through a server", _times(ask, runs, env)))
+    return rows
+
+
+def _times(command: Sequence[str], runs: int, env: Mapping[str, str]) -> list[tuple[float, float]]:
+    return [_timed(command, env) for _ in range(_BEFORE + runs)][_BEFORE:]
+
+
+def _row(what: str, times: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    firsts, ends = zip(*times, strict=True)
+    return {
+        "command": what,
+        "first_byte_s": round(statistics.median(firsts), 3),
+        "end_s": round(statistics.median(ends), 3),
+        "fastest_first_byte_s": round(min(firsts), 3),
+        "runs": len(times),
+    }
+
+
+def _timed(command: Sequence[str], env: Mapping[str, str]) -> tuple[float, float]:
+    """Seconds until a command says something, and until it ends."""
+    with tempfile.TemporaryFile() as errors:
+        began = time.perf_counter()
+        with subprocess.Popen(
+            module_command("gemcli", *command),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=env,
+        ) as process:
+            assert process.stdout is not None
+            os.read(process.stdout.fileno(), 1)
+            first = time.perf_counter() - began
+            process.stdout.read()
+            code = process.wait()
+            end = time.perf_counter() - began
+        if code:
+            raise GemcliError(f"`gemcli {command[0]}` failed: {_last(errors) or f'exit status {code}'}")
+    return first, end
+
+
+@contextmanager
+def _serving(given: Sequence[str], env: Mapping[str, str]) -> Iterator[None]:
+    """A server that `ask` finds by itself, as long as the block lasts."""
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            module_command("gemcli", "serve", *given, "--keep-alive", "10m"),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            env=env,
+        )
+        try:
+            end = time.monotonic() + _PATIENCE_S
+            while not _answers(env):
+                if process.poll() is not None or time.monotonic() > end:
+                    raise GemcliError(f"`gemcli serve` did not start: {_last(errors)}")
+                time.sleep(_LOOK_S)
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(_LOOK_S * 100)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _answers(env: Mapping[str, str]) -> bool:
+    from gemcli.client import daemon
+    from gemcli.client.address import parse
+    from gemcli.client.link import Link
+
+    path = daemon.socket_path(env)
+    with suppress(GemcliError), Link(parse(f"unix:{path}"), connect_s=1, silent_s=5) as link:
+        return bool(link.get("/gemcli/v1"))
+    return False
+
+
+def _last(errors: Any) -> str:
+    errors.seek(0)
+    lines = errors.read().decode("utf-8", "replace").splitlines()
+    return next((line for line in reversed(lines) if line.strip() and "hint: " not in line), "")
