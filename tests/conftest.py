@@ -30,17 +30,21 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     return place
 
 
-@pytest.fixture(autouse=True)
-def compiled_anew(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A folder of compiled programs is for the test that named it: later ones would write all of theirs.
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Compile in haste, before any fixture does: that is most of the time of a tiny model.
 
-    To compile is most of the time of a tiny model, so it is done in haste: as it is shipped it is tried by
-    long tests, by tests with real weights, and wherever a process of its own is started.
+    As it is shipped it is tried by long tests, by tests with real weights, and wherever a process is started.
     """
     jax = sys.modules.get("jax")
     if jax is not None:
-        long = any(request.node.get_closest_marker(name) for name in ("slow", "weights"))
+        long = any(item.get_closest_marker(name) for name in ("slow", "weights"))
         jax.config.update("jax_disable_most_optimizations", not long)
+
+
+@pytest.fixture(autouse=True)
+def compiled_anew() -> Iterator[None]:
+    """A folder of compiled programs is for the test that named it: later ones would write all of theirs."""
     yield
     jax = sys.modules.get("jax")
     if jax is not None and jax.config.jax_compilation_cache_dir is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import socket
 import statistics
 import subprocess
 import tempfile
@@ -23,43 +24,56 @@ TOKENS = 8
 _BEFORE = 2  # runs before it counts: the first writes what the others find
 _PATIENCE_S = 600.0
 _LOOK_S = 0.1
+_HOME = "GEMCLI_HOME"
+_SOCKET = ("cache", "run", "gemcli.sock")  # in it, see `gemcli.client.daemon.socket_path`
 
 
 def starts(
-    model: Path, document: str, runs: int, device: str, report: Callable[[str], None]
+    model: Path, document: str, runs: int, device: str, attention: str, report: Callable[[str], None]
 ) -> list[dict[str, Any]]:
     """Medians of ``gemcli --help`` and of a question about a document that was read before.
+
+    All in a home of their own: what the person has set, keeps or serves changes nothing, and nothing is left.
 
     Args:
         model: the model's file.
         document: text.
         runs: of each.
         device: where to compute.
+        attention: how a text is read that is longer than the model was trained for.
         report: told what comes next.
 
     Returns:
         A row each for the help, a question that its own process answers, and one that a server with
-        ``--keep-alive`` answers; the last is missing where no server can be started here.
+        ``--keep-alive`` answers; the last is missing where no server can be started here,
+        or `attention` is one that servers do not offer.
 
     Raises:
         GemcliError: a command failed.
     """
     with tempfile.TemporaryDirectory(prefix="gemcli-start-") as scratch:
-        # No server but our own is to be found.
-        env = environment() | {"XDG_RUNTIME_DIR": scratch}
+        env = _alone(Path(scratch, "home"))
         path = Path(scratch, "document.txt")
         path.write_text(document, "utf-8")
-        given = ("-m", str(model), "--device", device)
+        given = ("-m", str(model.resolve()), "--device", device)
         ask = ("ask", QUESTION, str(path), *given, "--max-tokens", str(TOKENS), "--no-log", "--quiet")
+        ask += ("--attention", attention)
         report("help")
         rows = [_row("help", [_timed(("--help",), env) for _ in range(runs)])]
         report("ask")
         rows.append(_row("ask", _times((*ask, "--host", "none"), runs, env)))
-        if importlib.util.find_spec("uvicorn") and importlib.util.find_spec("starlette"):
+        serves = attention == "auto" and hasattr(socket, "AF_UNIX")
+        if serves and all(map(importlib.util.find_spec, ("uvicorn", "starlette"))):
             report("ask, through a server")
             with _serving(given, env):
                 rows.append(_row("ask, through a server", _times(ask, runs, env)))
     return rows
+
+
+def _alone(home: Path) -> dict[str, str]:
+    """The variables of processes that know nothing of the person but this home."""
+    others = {name: value for name, value in environment().items() if not name.startswith("GEMCLI_")}
+    return others | {_HOME: str(home)}
 
 
 def _times(command: Sequence[str], runs: int, env: Mapping[str, str]) -> list[tuple[float, float]]:
@@ -89,10 +103,14 @@ def _timed(command: Sequence[str], env: Mapping[str, str]) -> tuple[float, float
             env=env,
         ) as process:
             assert process.stdout is not None
-            os.read(process.stdout.fileno(), 1)
-            first = time.perf_counter() - began
-            process.stdout.read()
-            code = process.wait()
+            try:
+                os.read(process.stdout.fileno(), 1)
+                first = time.perf_counter() - began
+                process.stdout.read()
+                code = process.wait()
+            except BaseException:
+                process.kill()
+                raise
             end = time.perf_counter() - began
         if code:
             raise GemcliError(f"`gemcli {command[0]}` failed: {_last(errors) or f'exit status {code}'}")
@@ -112,10 +130,10 @@ def _serving(given: Sequence[str], env: Mapping[str, str]) -> Iterator[None]:
         )
         try:
             end = time.monotonic() + _PATIENCE_S
-            while not _answers(env):
-                if process.poll() is not None or time.monotonic() > end:
-                    raise GemcliError(f"`gemcli serve` did not start: {_last(errors)}")
+            while process.poll() is None and not _answers(Path(env[_HOME])) and time.monotonic() < end:
                 time.sleep(_LOOK_S)
+            if process.poll() is not None or time.monotonic() >= end:
+                raise GemcliError(f"`gemcli serve` did not start: {_last(errors)}")
             yield
         finally:
             process.terminate()
@@ -126,12 +144,11 @@ def _serving(given: Sequence[str], env: Mapping[str, str]) -> Iterator[None]:
                 process.wait()
 
 
-def _answers(env: Mapping[str, str]) -> bool:
-    from gemcli.client import daemon
+def _answers(home: Path) -> bool:
     from gemcli.client.address import parse
     from gemcli.client.link import Link
 
-    path = daemon.socket_path(env)
+    path = home.joinpath(*_SOCKET)
     with suppress(GemcliError), Link(parse(f"unix:{path}"), connect_s=1, silent_s=5) as link:
         return bool(link.get("/gemcli/v1"))
     return False

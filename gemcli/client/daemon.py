@@ -23,10 +23,10 @@ WITHIN_S = 0.1
 _SHARED = ("device", "kv_bits", "attention")
 
 
-def socket_path(env: Mapping[str, str] = os.environ) -> Path:
-    """Where the socket of this user's server is, whether or not there is one, by a process's variables."""
-    runtime = env.get("XDG_RUNTIME_DIR", "")
-    if env.get("GEMCLI_HOME") or not Path(runtime).is_absolute():
+def socket_path() -> Path:
+    """Where the socket of this user's server is, whether or not there is one."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    if os.environ.get("GEMCLI_HOME") or not Path(runtime).is_absolute():
         return cache_dir() / "run" / "gemcli.sock"
     return Path(runtime) / "gemcli" / "gemcli.sock"
 

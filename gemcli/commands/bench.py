@@ -350,5 +350,6 @@ def _starts(
         document,
         runs,
         flags["device"],
+        flags["attention"],
         lambda what: show(Progress("measure", 0, None, "commands", f"{found.name}, {what}")),
     )

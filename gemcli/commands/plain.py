@@ -69,5 +69,5 @@ def _one(descriptor: Any, kind: Any, value: Any) -> Any:
         least, most = descriptor.parameter_info.min, descriptor.parameter_info.max
         fits = type(value) is kind and (least is None or value >= least) and (most is None or value <= most)
         return value if fits else _NOT_PLAIN
-    choices = descriptor.choices or ()
+    choices = [each for each in descriptor.choices or () if type(each) is str]
     return value if type(value) is str and value in choices else _NOT_PLAIN

@@ -78,7 +78,7 @@ def places(state: State) -> list[np.ndarray] | None:
     """
     found: list[np.ndarray] = []
     for leaf in jax.block_until_ready(_stacks(state)):
-        if len(leaf.sharding.device_set) > 1 or leaf.devices().pop().platform != "cpu":
+        if len(leaf.sharding.device_set) > 1 or next(iter(leaf.devices())).platform != "cpu":
             return None
         # `np.asarray` would give a view that keeps the array from being used up in place.
         memory = (ctypes.c_uint8 * leaf.nbytes).from_address(leaf.unsafe_buffer_pointer())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from gemcli.bench import start
 from gemcli.bench.process import environment
+from gemcli.client.daemon import socket_path
 from gemcli.errors import GemcliError
 
 
@@ -23,7 +23,7 @@ def test_a_command_that_fails_says_why() -> None:
 
 
 def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
-    env = environment() | {"XDG_RUNTIME_DIR": str(tmp_path)}
+    env = start._alone(tmp_path)
     with (
         pytest.raises(GemcliError, match=r"did not start: .*nothing-here"),
         start._serving(("-m", str(tmp_path / "nothing-here.gguf")), env),
@@ -42,8 +42,10 @@ def test_medians() -> None:
     }
 
 
-def test_no_server_of_the_person_is_found(tmp_path: Path) -> None:
-    from gemcli.client.daemon import socket_path
-
-    assert socket_path({"XDG_RUNTIME_DIR": str(tmp_path)}) == tmp_path / "gemcli" / "gemcli.sock"
-    assert socket_path({"XDG_RUNTIME_DIR": "", "GEMCLI_HOME": os.sep}) == socket_path({})
+def test_what_the_person_set_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GEMCLI_HOST", "GEMCLI_API_KEY", "GEMCLI_PORT", "GEMCLI_PRIVATE", "GEMCLI_JSON"):
+        monkeypatch.setenv(name, "1")
+    env = start._alone(tmp_path)
+    assert {name for name in env if name.startswith("GEMCLI_")} == {"GEMCLI_HOME"}
+    monkeypatch.setenv("GEMCLI_HOME", env["GEMCLI_HOME"])
+    assert socket_path() == tmp_path.joinpath(*start._SOCKET)
