@@ -27,6 +27,7 @@ class Serving:
 
     def __init__(self, home: Path, model: Path, *flags: str, env: dict[str, str] | None = None) -> None:
         self.home = home
+        self._clients: list[Any] = []
         self._log = home / "stderr"
         home.mkdir(parents=True, exist_ok=True)
         words = [sys.executable, "-m", "gemcli", "serve", "-m", str(model), "--json"]
@@ -58,11 +59,12 @@ class Serving:
         return int(self.url.rpartition(":")[2])
 
     def openai(self, **options: Any) -> Any:
-        """The real client."""
+        """The real client; `stop` closes it, since one that is only let go of may leave its socket open."""
         import openai
 
         options = {"api_key": "none", "max_retries": 0, "timeout": 60} | options
-        return openai.OpenAI(base_url=f"{self.url}/v1", **options)
+        self._clients.append(openai.OpenAI(base_url=f"{self.url}/v1", **options))
+        return self._clients[-1]
 
     def post(self, body: Any, path: str = "/v1/chat/completions", **headers: str) -> tuple[int, Any]:
         """Status and JSON of the answer to a body, which may be bytes or any JSON value."""
@@ -108,6 +110,8 @@ class Serving:
 
     def stop(self) -> int:
         """End it, however it is; returns its exit code."""
+        for client in self._clients:
+            client.close()
         if self.process.poll() is None:
             self.process.terminate()
             try:

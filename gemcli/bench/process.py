@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from gemcli.bench.contender import Ready, Timing
 from gemcli.errors import GemcliError, OutOfMemoryError
@@ -85,9 +85,7 @@ class Child:
                 f"{self.engine} was ended by the system, which does so when memory runs out",
                 "Measure a smaller model, or fewer engines at a time.",
             )
-        self._errors.seek(0)
-        said = self._errors.read().decode("utf-8", "replace").strip().splitlines()
-        raise GemcliError(f"{self.engine} failed: {said[-1] if said else f'exit status {code}'}")
+        raise GemcliError(f"{self.engine} failed: {last_line(self._errors) or f'exit status {code}'}")
 
     def _end(self, patience_s: float) -> None:
         """Let it end by itself, which it does when nothing more can come; if it does not, make it."""
@@ -115,6 +113,13 @@ class Contender(Child):
     def run(self, ids: Sequence[int], tokens: int) -> Timing:
         """One run, see `gemcli.bench.engines.Engine`; raises as `ask`."""
         return Timing(**self.ask(ids=list(ids), tokens=tokens))
+
+
+def last_line(errors: IO[bytes]) -> str:
+    """What a process said last to a file, but for our own hints; empty where it said nothing."""
+    errors.seek(0)
+    lines = errors.read().decode("utf-8", "replace").strip().splitlines()
+    return next((line for line in reversed(lines) if not line.startswith("gemcli: hint: ")), "")
 
 
 def module_command(module: str, *arguments: str) -> list[str]:

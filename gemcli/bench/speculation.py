@@ -14,6 +14,7 @@ from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from gemcli.assistant import ALONE
 from gemcli.events import Result
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _request(
         question=question,
         sources=sources,
         stdin="never",
-        host="none",
+        host=ALONE,
         speculate=way != "steps",
         draft_model=draft if way == "draft" else None,
     )

@@ -14,7 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from gemcli.bench.process import environment, module_command
+from gemcli.assistant import ALONE
+from gemcli.bench.process import environment, last_line, module_command
 from gemcli.errors import GemcliError
 
 QUESTION = "What is said about assignment?"
@@ -61,7 +62,7 @@ def starts(
         report("help")
         rows = [_row("help", [_timed(("--help",), env) for _ in range(runs)])]
         report("ask")
-        rows.append(_row("ask", _times((*ask, "--host", "none"), runs, env)))
+        rows.append(_row("ask", _times((*ask, "--host", ALONE), runs, env)))
         serves = attention == "auto" and hasattr(socket, "AF_UNIX")
         if serves and all(map(importlib.util.find_spec, ("uvicorn", "starlette"))):
             report("ask, through a server")
@@ -113,7 +114,7 @@ def _timed(command: Sequence[str], env: Mapping[str, str]) -> tuple[float, float
                 raise
             end = time.perf_counter() - began
         if code:
-            raise GemcliError(f"`gemcli {command[0]}` failed: {_last(errors) or f'exit status {code}'}")
+            raise GemcliError(f"`gemcli {command[0]}` failed: {last_line(errors) or f'exit status {code}'}")
     return first, end
 
 
@@ -133,7 +134,7 @@ def _serving(given: Sequence[str], env: Mapping[str, str]) -> Iterator[None]:
             while process.poll() is None and not _answers(Path(env[_HOME])) and time.monotonic() < end:
                 time.sleep(_LOOK_S)
             if process.poll() is not None or time.monotonic() >= end:
-                raise GemcliError(f"`gemcli serve` did not start: {_last(errors)}")
+                raise GemcliError(f"`gemcli serve` did not start: {last_line(errors)}")
             yield
         finally:
             process.terminate()
@@ -152,9 +153,3 @@ def _answers(home: Path) -> bool:
     with suppress(GemcliError), Link(parse(f"unix:{path}"), connect_s=1, silent_s=5) as link:
         return bool(link.get("/gemcli/v1"))
     return False
-
-
-def _last(errors: Any) -> str:
-    errors.seek(0)
-    lines = errors.read().decode("utf-8", "replace").splitlines()
-    return next((line for line in reversed(lines) if line.strip() and "hint: " not in line), "")

@@ -46,6 +46,7 @@ class DiskPrefixes:
         self._shelf = shelf
         self._folder = shelf.root / namespace
         self._empty = empty
+        self._shape = shape
         self._grows, self._turns = pieces.grows(shape), pieces.turns(shape)
         self._apart = _apart(pieces.piece_bytes(shape), pieces.snapshot_bytes(shape))
         self._damaged = 0  # files that were found so
@@ -153,7 +154,6 @@ class DiskPrefixes:
         if at is None:
             return None
         state = self._empty(room)
-        shape = pieces.shape(state)
         ready = 0  # pieces in their places
         used: list[Path] = []
         snapshot: Sequence[np.ndarray] = ()
@@ -163,9 +163,9 @@ class DiskPrefixes:
                 if self._turns:
                     step = trail.steps[at]
                     path = shelf.state_path(self._folder, step.end, step.name)
-                    found = self._read(path, step.name, pieces.shapes(shape, 0)[1])
+                    found = self._read(path, step.name, pieces.shapes(self._shape, 0)[1])
                     if found is None:
-                        damaged = self._look_through(trail, shape, ready, damaged)
+                        damaged = self._look_through(trail, ready, damaged)
                         at = self._last(trail)
                         continue
                     snapshot = found
@@ -173,7 +173,7 @@ class DiskPrefixes:
                 if self._grows:
                     state, ready, good = self._place(trail, state, ready, at + 1, readers, used)
                     if not good:
-                        damaged = self._look_through(trail, shape, ready, damaged)
+                        damaged = self._look_through(trail, ready, damaged)
                         at = self._last(trail)
                         continue
                 break
@@ -183,7 +183,7 @@ class DiskPrefixes:
         shelf.touch(used)
         return state, trail.steps[at].end
 
-    def _look_through(self, trail: Trail, shape: State, ready: int, damaged: int) -> int:
+    def _look_through(self, trail: Trail, ready: int, damaged: int) -> int:
         """Where a file was damaged, remove what else is, behind the first `ready` pieces.
 
         After a power failure it is not one alone, and what is there is not written again.
@@ -194,7 +194,7 @@ class DiskPrefixes:
         if self._damaged == damaged:
             return damaged  # it was only gone
         for index, step in enumerate(trail.steps):
-            piece, whole = pieces.shapes(shape, step.taken)
+            piece, whole = pieces.shapes(self._shape, step.taken)
             if self._grows and index >= ready:
                 self._read(self._piece(trail, index), step.name, piece)
             if self._turns:
@@ -215,14 +215,13 @@ class DiskPrefixes:
         Returns:
             The state, how many are there, and whether all are.
         """
-        shape = pieces.shape(state)
         places = pieces.places(state)
         waiting: list[tuple[int, Future[Sequence[np.ndarray] | None]]] = []
         following = ready
         while ready < count:
             while following < count and len(waiting) < _READ_AHEAD:
                 step = trail.steps[following]
-                wanted = pieces.shapes(shape, step.taken)[0]
+                wanted = pieces.shapes(self._shape, step.taken)[0]
                 path = self._piece(trail, following)
                 if places is None:
                     reading = readers.submit(self._padded, path, step, wanted)

@@ -102,15 +102,10 @@ def finish(state: State, length: int, snapshot: Sequence[Part]) -> State:
     return _finish(state, np.int32(length), list(snapshot))
 
 
-def shape(state: State) -> State:
-    """The state, of shapes in the place of arrays."""
-    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), state)
-
-
 def shapes(
     state: State, size: int
 ) -> tuple[list[tuple[tuple[int, ...], str]], list[tuple[tuple[int, ...], str]]]:
-    """Shape and type of each array of a piece of `size` tokens, and of each of a snapshot."""
+    """Shape and type of each array of a piece of `size` tokens, and of a snapshot, whatever the room."""
     pieces = [
         ((*leaf.shape[:_SLOTS], size, *leaf.shape[_SLOTS + 1 :]), str(np.dtype(leaf.dtype)))
         for leaf in _stacks(state)

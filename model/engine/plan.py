@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-CHUNKS = (16, 32, 64, 128, 256, 512, 1024)
+CHUNKS = (16, 32, 64, 128, 256, 512, 1024)  # the smallest: a short question behind a document
 LARGEST = CHUNKS[-1]
 _SMALLEST_CACHE = 2048
 _COARSE = 16_384

@@ -219,7 +219,7 @@ def test_the_machine_says_what_ran_where() -> None:
 
 def test_every_peer_of_the_command_line_is_known() -> None:
     from gemcli.bench.engines import ENGINES
-    from gemcli.commands.bench import Peer
+    from gemcli.commands.bench_nll import Peer
 
     known = {peer.value for peer in Peer}
     assert known == set(speed.PACKAGES) == set(speed.EXTRAS) == set(ENGINES) - {"gemcli"}
