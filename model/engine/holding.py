@@ -8,6 +8,7 @@ import numpy as np
 from model.cache import pool as pools
 from model.cache.pool import NOWHERE, PAGE, Pool
 from model.cache.state import State
+from model.cache.trail import Trail
 from model.engine import plan, together
 from model.engine.engine import Engine
 from model.engine.slots import Known, Pages, Shelf, pages_for
@@ -35,7 +36,7 @@ class Holding:
         self._exact, self._paged = pools.has_rows(config), pools.has_pages(config)
         self._slots, self._most = slots, pages[1]
         self._pages = Pages(pages[0] if self._paged else 1)
-        self._spare: State | None = None
+        self._spare: tuple[State, Known] | None = None
         self.shelf = Shelf(exact=self._exact, most=slots)
         self.rows = list(range(slots - 1, -1, -1))
         self.held: Pool | None = None
@@ -52,9 +53,9 @@ class Holding:
     def empty(self, tokens: int) -> State:
         """An empty state with room for so many tokens; the last one's memory serves again where it can."""
         spare, self._spare = self._spare, None
-        if spare is None or spare.room != plan.slots(tokens):
+        if spare is None or spare[0].room != plan.slots(tokens):
             return self._engine.new_state(tokens)
-        return together.emptied(spare)
+        return together.trimmed(spare[0], np.int32(0))
 
     def share(self, known: Known, length: int) -> list[int]:
         """The whole pages of a sequence's first tokens, for one more to stand on."""
@@ -66,10 +67,18 @@ class Holding:
         """One stands on these pages no more."""
         self._pages.leave(pages)
 
-    def taken(self, known: Known, length: int, tokens: int) -> State:
-        """The first tokens of a sequence in the pool, as a state with room for `tokens`."""
+    def taken(self, known: Known, length: int, prompt: Trail) -> State:
+        """The first tokens of a sequence in the pool, which a prompt begins with, as a state with room for it.
+
+        Where the last state that was made begins with them, too, nothing is copied: so it is when questions
+        about a document come one by one.
+        """
+        spare = self._spare
+        if spare and spare[0].room == plan.slots(len(prompt)) and self.shelf.common(spare[1], prompt) >= length:
+            self._spare = None
+            return together.trimmed(spare[0], np.int32(length))
         count = pages_for(length) if self._paged else 0
-        state = self.empty(tokens)
+        state = self.empty(len(prompt))
         return together.taken(
             self.pool(),
             state,
@@ -110,7 +119,7 @@ class Holding:
             raise
         known.pages = pages
         self.rows.pop()
-        self._spare = None if self._exact else state
+        self._spare = None if self._exact else (state, Known(known.ids, known.soft, []))
         self.shelf.enter(known)
         return row
 

@@ -189,7 +189,7 @@ class Scheduler:
         if state is None and known is not None:
             incoming.pages = self._holding.share(known, done)
             incoming.inherit(known, done)
-            state = self._holding.taken(known, done, len(prompt))
+            state = self._holding.taken(known, done, prompt)
         elif state is None:
             state = self._holding.empty(len(prompt))
         return Reading(engine, prompt, state, done, told, divisible=not self._exact)
@@ -204,10 +204,6 @@ class Scheduler:
                 self._tell(request, reading.done)
             if reading.over and not incoming.begun:
                 incoming.begin(reading)
-                if incoming.over:
-                    self._drop_incoming()
-                    request.outbox.put(None)
-                    return
             if incoming.begun:
                 self._seat(incoming, reading)
         except Exception as error:
@@ -222,6 +218,15 @@ class Scheduler:
         prompt = incoming.request.prompt
         known = Known(np.asarray(prompt.ids, np.int32), prompt.soft, [], incoming.names, incoming.snapshots)
         row = self._holding.enter(known, reading.state, reading.done, incoming.pages)
+        if incoming.over:  # nothing follows, but others may go on from the prompt
+            if row is None:
+                self._drop_incoming()
+            else:
+                with self._turn:
+                    self._incoming = None
+                self._holding.end(known, row)
+            incoming.request.outbox.put(None)
+            return
         if row is None and not self._active:
             raise ModelError(
                 "there is too little memory for this prompt: load the model with a smaller context"

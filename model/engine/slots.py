@@ -122,14 +122,15 @@ class Shelf:
         """The sequence that begins most like a prompt, and how many tokens of it serve; not all of them."""
         best: tuple[Known, int] | None = None
         for known in (*self._running, *self._ended.values()):
-            length = self._common(known, prompt)
+            length = self.common(known, prompt)
             if length >= _WORTH and (best is None or length > best[1]):
                 best = known, length
         if best is not None and id(best[0]) in self._ended:
             self._ended.move_to_end(id(best[0]))
         return best
 
-    def _common(self, known: Known, prompt: Trail) -> int:
+    def common(self, known: Known, prompt: Trail) -> int:
+        """How many tokens of a prompt, not all of them, a sequence's state serves for."""
         if self.exact:
             ends = [
                 step.end

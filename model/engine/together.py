@@ -166,9 +166,9 @@ def larger(pool: Pool, pages: int) -> Pool:
 
 
 @partial(jax.jit, donate_argnums=0)
-def emptied(state: State) -> State:
-    """The state without its tokens; it has full caches only."""
-    return state.trim(0)
+def trimmed(state: State, length: Array) -> State:
+    """The state without the tokens at `length` and later; it has full caches only."""
+    return state.trim(length)
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3))

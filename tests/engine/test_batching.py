@@ -39,7 +39,7 @@ def engine_of(config: ModelConfig, window: int = 256) -> Engine:
 
 @pytest.fixture(scope="module", params=tiny.KINDS)
 def engine(request: pytest.FixtureRequest) -> Engine:
-    return engine_of(tiny.KINDS[request.param])
+    return engine_of(tiny.KINDS[request.param], window=512)
 
 
 @pytest.fixture(scope="module")
@@ -111,18 +111,37 @@ def test_an_unlikely_beginning_is_left_out(llama: Engine, batcher: Batcher) -> N
     )
 
 
-def test_a_common_beginning_is_read_once(engine: Engine) -> None:
-    beginning = tiny.random_ids(90, seed=1)
+@pytest.mark.parametrize("limit", [12, 1])
+def test_a_common_beginning_is_read_once(engine: Engine, limit: int) -> None:
+    """Also behind an answer of one token, which is over before it was ever decoded with others."""
+    beginning = tiny.random_ids(290, seed=1)
     batcher = Batcher(engine, slots=2)
     kept: list[int] = []
-    marks = (64,) if engine.decoder.config is not tiny.KINDS["full"] else ()
     for end in ([5, 6, 7], [8, 9], [10]):
         ids = [*beginning, *end]
-        want = said(engine, ids)
-        assert said(batcher, ids, marks=marks, restored=kept.append) == want
+        want = said(engine, ids, limit)
+        assert said(batcher, ids, limit, marks=(260,), restored=kept.append) == want
+    until(lambda: batcher.load.running == 0)
+    assert len(batcher._scheduler._holding.rows) == 2
     batcher.close()
     # Where a text can be cut anywhere all of it serves; else as far as chunks end alike.
-    assert kept == [0, 90, 90] if engine.decoder.config is tiny.KINDS["full"] else [0, 64, 64]
+    shared = 290 if engine.decoder.config is tiny.KINDS["full"] else 260
+    assert kept == [0, shared, shared]
+
+
+def test_of_a_document_asked_about_again_nothing_is_copied(
+    llama: Engine, batcher: Batcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its state is there as it was read, until another prompt was; then it is in the pool alone."""
+    copies: list[int] = []
+    take = holding.together.taken
+    monkeypatch.setattr(holding.together, "taken", lambda *args: copies.append(1) or take(*args))
+    beginning, other = tiny.random_ids(90, seed=1), tiny.random_ids(80, seed=2)
+    asked = [([*beginning, 5, 6, 7], 0), ([*beginning, 8], 0), ([*beginning[:50], 9], 0), ([*other, 1], 0)]
+    asked += [([*other, 2], 0), ([*beginning, 3], 1), ([*beginning, 4], 1)]
+    for ids, copied in asked:
+        assert said(batcher, ids) == said(llama, ids)
+        assert len(copies) == copied, ids[-1]
 
 
 def test_a_conversation_goes_on_from_its_answer(llama: Engine, batcher: Batcher) -> None:
