@@ -16,7 +16,7 @@ from gemcli.pack.cost import Costs
 from gemcli.pack.less import LessMedia, media_tokens
 from gemcli.pack.media import Media
 from gemcli.pack.thin import Thinned
-from gemcli.parts import Document, Image
+from gemcli.parts import Document, Image, Text
 from gemcli.turns import Turn
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ DIGEST = 1_000
 SMALL = 3_000_000_000  # parameters
 
 _SURELY = 1.02  # how far counts of single parts can be off the whole's
+_SHORT = 2  # characters a token: text has more of them
+_AT_ONCE = 100_000  # characters that are sooner made a prompt of than counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,12 +161,15 @@ def pack(
     Raises:
         UnsupportedModelError: see `gemcli.pack.assemble.assemble`.
     """
-    documents = tuple(documents)
-    given = packer.count(documents, question, keep=keep, report=counting)
-    if given.total <= (limits.window - limits.room) * _SURELY:
+    documents, most = tuple(documents), limits.window - limits.room
+    given = None
+    if _is_short(documents, most) or (
+        (given := packer.count(documents, question, keep=keep, report=counting)).total <= most * _SURELY
+    ):
         prompt = packer(documents, question)
         if limits.fits(len(prompt.ids)):
             return Packed(documents, prompt, "none", prompt.costs, prompt.costs.total - prompt.costs.overhead)
+    given = given or packer.count(documents, question, keep=keep, report=counting)
     if policy == "error" or policy == "map":
         return Packed(documents, None, policy, given, 0)
     room = limits.for_documents(given.overhead)
@@ -180,6 +185,14 @@ def pack(
         return replace(made, documents=documents, given=given)
     says = made.says and _said(made.tokens_read, given, thinned, made.says)
     return replace(made, given=given, says=says, thinned=thinned)
+
+
+def _is_short(documents: Sequence[Document], tokens: int) -> bool:
+    """Whether texts are so short, and so likely to fit, that they are not counted first."""
+    parts = [part for each in documents for part in each.parts]
+    if not all(isinstance(part, Text) for part in parts):
+        return False
+    return sum(len(part.text) for part in parts if isinstance(part, Text)) <= min(_SHORT * tokens, _AT_ONCE)
 
 
 def _shortened(

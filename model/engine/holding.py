@@ -68,15 +68,16 @@ class Holding:
         self._pages.leave(pages)
 
     def taken(self, known: Known, length: int, prompt: Trail) -> State:
-        """The first tokens of a sequence in the pool, which a prompt begins with, as a state with room for it.
+        """The first tokens of a sequence in the pool, which a prompt begins with, as a state for all of it.
 
         Where the last state that was made begins with them, too, nothing is copied: so it is when questions
         about a document come one by one.
         """
-        spare = self._spare
-        if spare and spare[0].room == plan.slots(len(prompt)) and self.shelf.common(spare[1], prompt) >= length:
-            self._spare = None
-            return together.trimmed(spare[0], np.int32(length))
+        if self._spare is not None:
+            spare, of = self._spare
+            if spare.room == plan.slots(len(prompt)) and self.shelf.common(of, prompt) >= length:
+                self._spare = None
+                return together.trimmed(spare, np.int32(length))
         count = pages_for(length) if self._paged else 0
         state = self.empty(len(prompt))
         return together.taken(

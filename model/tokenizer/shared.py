@@ -27,6 +27,7 @@ class VocabularyTokenizer(ABC):
         self.suppress_ids = vocabulary.suppress_ids
         self.add_bos = add_bos and vocabulary.bos_id is not None
         self._reserved = Matcher(vocabulary.reserved)
+        self._bytes: dict[int, bytes] = {}  # of the tokens that were asked for
 
     @abstractmethod
     def _append_plain(self, ids: list[int], text: str) -> None:
@@ -83,7 +84,11 @@ class VocabularyTokenizer(ABC):
         """The bytes that a token stands for; none for control and unused tokens."""
         if not 0 <= id < self.vocab_size:
             raise IndexError(f"there is no token {id}: the vocabulary has {self.vocab_size:,}")
-        return b"" if self.vocabulary.kinds[id] in _SILENT else self._piece_bytes(id)
+        known = self._bytes.get(id)
+        if known is None:
+            known = b"" if self.vocabulary.kinds[id] in _SILENT else self._piece_bytes(id)
+            self._bytes[id] = known
+        return known
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
         """The bytes of a sequence from its beginning."""
