@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from gemcli import __version__
 from gemcli.hub.devices import INSTALL_CUDA, lacks_cuda, nvidia_sign
 
 LIBRARIES = ("jax", "jaxlib", "numpy", "tokenizers", "sentencepiece", "pypdfium2", "jinja2", "rich", "typer")
@@ -33,7 +34,7 @@ def checkup() -> dict[str, Any]:
         problems += kernel_problems(kernels)
     return {
         "schema_version": 1,
-        "gemcli": metadata.version("gemcli"),
+        "gemcli": __version__,
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "libraries": {name: _version(name) for name in LIBRARIES},

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from gemcli import worker
 from gemcli.errors import GemcliError, UsageError
 from gemcli.events import Progress, Warning
+from gemcli.garbage import kept_from_arrays
 from gemcli.perceive import Perception
 from gemcli.prefixes import shelf
 from gemcli.prepared import Prepared, prepare
@@ -80,9 +81,10 @@ class Arrays:
     def _run(self, compiled: Path | None, request: Request) -> None:
         began = time.perf_counter()
         try:
-            from model.load import prepare
+            with kept_from_arrays():
+                from model.load import prepare
 
-            prepare(compiled, request.device, keep=not request.private)
+                prepare(compiled, request.device, keep=not request.private)
         except BaseException as error:
             self._error = error
         self._seconds = time.perf_counter() - began

@@ -16,6 +16,7 @@ from typing import NoReturn
 
 from gemcli.commands.session import Output, Session
 from gemcli.failure import Failure, Terminated, failure
+from gemcli.garbage import seldom
 
 
 def run() -> NoReturn:
@@ -25,6 +26,7 @@ def run() -> NoReturn:
 
         names.answer(sys.argv[2:])
         _leave(0)
+    seldom()
     session = Session()
     code = 0
     signals: list[int] = []
@@ -168,4 +170,5 @@ def _leave(code: int) -> NoReturn:
         os._exit(code)
     if threading.active_count() > 1:
         os._exit(code)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is said: the interpreter's own end would die of it
     sys.exit(code)

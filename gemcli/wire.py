@@ -49,9 +49,11 @@ def request_to_json(request: Request) -> dict[str, Any]:
 
 def documents_to_json(documents: Iterable[Document]) -> list[str]:
     """Documents as they were sent to a model; of pictures and sounds only that they were there."""
+    bare = [replace(each, parts=tuple(map(_told, each.parts))) for each in documents]
+    if not bare:
+        return []  # what packs them takes time to import
     from gemcli.history.documents import pack
 
-    bare = [replace(each, parts=tuple(map(_told, each.parts))) for each in documents]
     return [base64.b64encode(pack(each, lambda part: "")[1]).decode() for each in bare]
 
 
@@ -61,6 +63,9 @@ def documents_from(shapes: Iterable[str]) -> tuple[Document, ...]:
     Raises:
         ValueError: they are none.
     """
+    shapes = list(shapes)
+    if not shapes:
+        return ()
     from gemcli.history.documents import unpack
 
     return tuple(unpack(base64.b64decode(each, validate=True)) for each in shapes)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gemcli import __version__
 from gemcli.settings import cache_dir
 
 if TYPE_CHECKING:
@@ -73,13 +74,11 @@ def _is_ours(path: Path) -> bool:
 
 
 def _is_the_same(said: Mapping[str, Any], request: Request) -> bool:
-    from importlib.metadata import version
-
     from gemcli.errors import GemcliError
     from gemcli.hub.resolve import resolve
     from gemcli.wire import PROTOCOL
 
-    if said.get("gemcli") != version("gemcli") or said.get("protocol") != PROTOCOL:
+    if said.get("gemcli") != __version__ or said.get("protocol") != PROTOCOL:
         return False
     try:
         model = resolve(request.model, offline=True, on_event=lambda event: None, may_pull=False)

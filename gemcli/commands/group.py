@@ -40,7 +40,7 @@ class Group(TyperGroup):
             args.insert(at, DEFAULT)
         if at < len(args):
             ctx.obj.command = args[at]
-            ctx.default_map = _defaults(self)
+            ctx.default_map = _defaults(self.commands, args[at])
         return super().parse_args(ctx, args)
 
     def _refuse_slip(self, word: str, others: Sequence[str]) -> None:
@@ -76,8 +76,10 @@ def _piped() -> bool:
     return struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, b"\0" * 4))[0] > 0
 
 
-def _defaults(group: TyperGroup) -> dict[str, Any] | None:
-    """The configuration file as defaults of every command's parameters, by the commands' names.
+def _defaults(commands: Mapping[str, Any], name: str) -> dict[str, Any] | None:
+    """The configuration file as defaults of a command's parameters, by the command's name.
+
+    The other commands, which take long to build, are asked only about what this one has no flag for.
 
     Raises:
         UsageError: the file cannot be read, or sets something that no flag is called.
@@ -85,12 +87,14 @@ def _defaults(group: TyperGroup) -> dict[str, Any] | None:
     from gemcli.settings import config_path, load_config
 
     config = {key.replace("_", "-"): value for key, value in load_config().items()}
+    config = {key: value for key, value in config.items() if key not in ELSEWHERE}
     if not config:
         return None
-    known: set[str] = set(ELSEWHERE)
-    defaults = _of_commands(
-        group, {key: value for key, value in config.items() if key not in ELSEWHERE}, known
-    )
+    known: set[str] = set()
+    defaults = _of_commands({name: commands[name]}, config, known)
+    if not config.keys() <= known:
+        _of_commands(commands, config, known)
+        known.update(ELSEWHERE)
     for key in config:
         if key not in known:
             import difflib
@@ -103,12 +107,12 @@ def _defaults(group: TyperGroup) -> dict[str, Any] | None:
     return defaults
 
 
-def _of_commands(group: TyperGroup, config: Mapping[str, Any], known: set[str]) -> dict[str, Any]:
-    """Values for the parameters of each command of a group; `known` gathers the names that exist."""
+def _of_commands(commands: Mapping[str, Any], config: Mapping[str, Any], known: set[str]) -> dict[str, Any]:
+    """Values for the parameters of each of some commands; `known` gathers the names that exist."""
     found: dict[str, Any] = {}
-    for name, command in group.commands.items():
+    for name, command in commands.items():
         if isinstance(command, TyperGroup):
-            found[name] = _of_commands(command, config, known)
+            found[name] = _of_commands(command.commands, config, known)
             continue
         values = found[name] = {}
         for param in command.params:

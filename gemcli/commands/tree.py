@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command, get_group
 
+from gemcli import __version__
 from gemcli.commands.group import Group
 from gemcli.commands.options.shown import Debug
 from gemcli.commands.plain import take_plainly
@@ -60,9 +61,7 @@ def top(
     """
     ctx.obj.debug |= debug
     if version:
-        from importlib.metadata import version as version_of
-
-        typer.echo(f"gemcli {version_of('gemcli')}")
+        typer.echo(f"gemcli {__version__}")
     elif ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help())
 

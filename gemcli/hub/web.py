@@ -16,11 +16,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from email.message import Message
-from importlib import import_module, metadata
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
+
+from gemcli import __version__
 
 STALL_S = 30.0
 """Seconds without a byte after which a connection counts as dropped."""
@@ -123,9 +125,7 @@ def why(error: BaseException) -> str:
 
 def user_agent() -> str:
     """How gemcli names itself to servers."""
-    with contextlib.suppress(metadata.PackageNotFoundError):
-        return f"gemcli/{metadata.version('gemcli')}"
-    return "gemcli"
+    return f"gemcli/{__version__}"
 
 
 def _follow(url: str, headers: Mapping[str, str], authorization: str | None, within: float) -> Reply:

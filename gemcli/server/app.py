@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from importlib.metadata import version
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp
 
+from gemcli import __version__
 from gemcli.errors import SchemaError
 from gemcli.events import Event, Progress, Result, Thought, Token
 from gemcli.server import asked, metrics, replies
@@ -56,7 +56,7 @@ class Api:
     @property
     def fingerprint(self) -> str:
         """What tells versions of the server apart."""
-        return f"gemcli-{version('gemcli')}"
+        return f"gemcli-{__version__}"
 
     async def health(self, _: Request) -> ASGIApp:
         """``GET /health``: that it lives, and what it does."""

@@ -10,14 +10,13 @@ from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.metadata import version
 from typing import Any
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
 
-from gemcli import wire
+from gemcli import __version__, wire
 from gemcli.errors import GemcliError
 from gemcli.events import Error, Event, Result, to_json
 from gemcli.failure import failure
@@ -108,7 +107,7 @@ class Own:
         """``GET /gemcli/v1``: who is there."""
         return JSONResponse(
             {
-                "gemcli": version("gemcli"),
+                "gemcli": __version__,
                 "protocol": wire.PROTOCOL,
                 "model": self._api.served.name,
                 **self._about,
@@ -211,7 +210,7 @@ def read(body: Fields) -> Question:
     """
     if body.integer("protocol", 1) != wire.PROTOCOL:
         raise bad(
-            f"this server is gemcli {version('gemcli')} and speaks protocol {wire.PROTOCOL}: "
+            f"this server is gemcli {__version__} and speaks protocol {wire.PROTOCOL}: "
             "update the older of the two",
             "protocol",
             code="wrong_protocol",

@@ -119,14 +119,13 @@ def test_what_others_could_have_made_is_not_trusted(
 
 
 def test_another_version_or_model_is_not_asked(place: Path, tmp_path: Path) -> None:
-    from importlib.metadata import version
-
+    from gemcli import __version__
     from gemcli.wire import PROTOCOL
 
     (tmp_path / "m.gguf").touch()
     (tmp_path / "n.gguf").touch()
     request = Request("What?", model=str(tmp_path / "m.gguf"))
-    good = {"gemcli": version("gemcli"), "protocol": PROTOCOL}
+    good = {"gemcli": __version__, "protocol": PROTOCOL}
     good |= daemon.about(request, tmp_path / "m.gguf")
     for change, found in (
         ({}, True),
