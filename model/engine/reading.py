@@ -8,7 +8,6 @@ are part of what is computed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from jax import Array
@@ -19,8 +18,6 @@ from model.cache.trail import Step, Trail
 from model.engine import plan
 from model.engine.engine import Engine
 from model.engine.prefill import head, media_of, take
-
-_SHORT = 16  # tokens: what is left of a prompt behind a common beginning is often no more
 
 
 class Reading:
@@ -70,8 +67,6 @@ class Reading:
         if self._divisible and (self.done > whole.first or (most is not None and most < whole.taken)):
             end = min(whole.end, self.done + (most or whole.taken))
             step = Step(self.done, end, plan.above(end - self.done), whole.name)
-        if self._divisible and step.taken <= _SHORT:
-            step = replace(step, size=_SHORT)
         chunk = np.zeros(step.size, np.int32)
         chunk[: step.taken] = self.prompt.ids[step.first : step.end]
         engine = self._engine
