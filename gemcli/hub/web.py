@@ -123,11 +123,6 @@ def why(error: BaseException) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
 
 
-def user_agent() -> str:
-    """How gemcli names itself to servers."""
-    return f"gemcli/{__version__}"
-
-
 def _follow(url: str, headers: Mapping[str, str], authorization: str | None, within: float) -> Reply:
     home = urlsplit(url)
     linked = Message()
@@ -135,7 +130,7 @@ def _follow(url: str, headers: Mapping[str, str], authorization: str | None, wit
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https"):
             raise OSError(f"{url} is no http address")
-        request = urllib.request.Request(url, headers={"User-Agent": user_agent(), **headers})
+        request = urllib.request.Request(url, headers={"User-Agent": f"gemcli/{__version__}", **headers})
         request.add_header("Accept-Encoding", "identity")
         if authorization and (parts.scheme, parts.netloc) == (home.scheme, home.netloc):
             request.add_header("Authorization", authorization)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from gemcli.pack.assemble import Prompt, Template, assemble
@@ -162,14 +163,13 @@ def pack(
         UnsupportedModelError: see `gemcli.pack.assemble.assemble`.
     """
     documents, most = tuple(documents), limits.window - limits.room
-    given = None
-    if _is_short(documents, most) or (
-        (given := packer.count(documents, question, keep=keep, report=counting)).total <= most * _SURELY
-    ):
+    count = partial(packer.count, documents, question, keep=keep, report=counting)
+    given = None if _is_short(documents, most) else count()
+    if given is None or given.total <= most * _SURELY:
         prompt = packer(documents, question)
         if limits.fits(len(prompt.ids)):
             return Packed(documents, prompt, "none", prompt.costs, prompt.costs.total - prompt.costs.overhead)
-    given = given or packer.count(documents, question, keep=keep, report=counting)
+    given = given or count()
     if policy == "error" or policy == "map":
         return Packed(documents, None, policy, given, 0)
     room = limits.for_documents(given.overhead)

@@ -218,13 +218,8 @@ class Scheduler:
         prompt = incoming.request.prompt
         known = Known(np.asarray(prompt.ids, np.int32), prompt.soft, [], incoming.names, incoming.snapshots)
         row = self._holding.enter(known, reading.state, reading.done, incoming.pages)
-        if incoming.over:  # nothing follows, but others may go on from the prompt
-            if row is None:
-                self._drop_incoming()
-            else:
-                with self._turn:
-                    self._incoming = None
-                self._holding.end(known, row)
+        if row is None and incoming.over:
+            self._drop_incoming()
             incoming.request.outbox.put(None)
             return
         if row is None and not self._active:
@@ -237,6 +232,8 @@ class Scheduler:
         with self._turn:
             self._incoming = None
             self._active.append(sequence)
+        if incoming.over:  # nothing follows, but others may go on from the prompt
+            self._end(sequence)
 
     def _refuse(self, incoming: Incoming, error: Exception) -> None:
         """One request cannot be answered; the others go on."""
