@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from model.load import ModelCard
 
-_Stamp = tuple[tuple[str, int, int], ...]
+Stamp = tuple[tuple[str, int, int], ...]
+"""Name, bytes and time in nanoseconds of each of some files."""
 
 
 def card_of(path: Path) -> ModelCard:
@@ -21,19 +22,23 @@ def card_of(path: Path) -> ModelCard:
     from model.load import describe
 
     try:
-        stamp = _stamp(path)
+        found = stamp(path)
     except OSError:  # `describe` says what is wrong
         return describe(path)
-    return _read(describe, path, stamp)
+    return _read(describe, path, found)
 
 
 @lru_cache(maxsize=4)
-def _read(describe: Callable[[Path], ModelCard], path: Path, stamp: _Stamp) -> ModelCard:
+def _read(describe: Callable[[Path], ModelCard], path: Path, found: Stamp) -> ModelCard:
     return describe(path)
 
 
-def _stamp(path: Path) -> _Stamp:
-    """Name, bytes and time of every file beside the model's: sight and hearing may lie in others."""
+def stamp(path: Path) -> Stamp:
+    """What a model's files are, and all beside them: sight and hearing may lie in others.
+
+    Raises:
+        OSError: they cannot be looked at.
+    """
     folder = path if path.is_dir() else path.parent
     found = [(each.name, each.stat()) for each in folder.iterdir() if each.is_file()]
     return tuple(sorted((name, about.st_size, about.st_mtime_ns) for name, about in found))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemcli import worker
+from gemcli.described import Stamp, stamp
 from gemcli.errors import GemcliError, UsageError
 from gemcli.events import Progress, Warning
 from gemcli.garbage import kept_from_arrays
@@ -22,6 +23,7 @@ from gemcli.settings import cache_dir, make_private
 from gemcli.worker import Emit
 
 if TYPE_CHECKING:
+    from gemcli.prepared import Held
     from model.engine.session import Session
     from model.load import Model
     from model.prompt import Expected
@@ -33,6 +35,8 @@ class Loaded:
 
     Attributes:
         path: its file; None while there is no model.
+        held: its name and what its file said when it was loaded.
+        stamp: its files then.
         reach: how it attends, to how many tokens, and in how many bits it remembers them.
         model: the model.
         load_s: seconds that it took.
@@ -44,6 +48,8 @@ class Loaded:
     """
 
     path: Path | None = None
+    held: Held | None = None
+    stamp: Stamp = ()
     reach: tuple[str, int, int] | None = None
     model: Model | None = None
     load_s: float = 0.0
@@ -51,6 +57,11 @@ class Loaded:
     session: Session | None = None
     alone: threading.Lock | None = None
     shared: bool = False
+
+    @property
+    def fixed(self) -> Held | None:
+        """`held` where that answers whatever a request names, and whatever lies in its place by now."""
+        return self.held if self.shared else None
 
     @contextmanager
     def used(self, waiting: Callable[[], None]) -> Iterator[None]:
@@ -137,7 +148,8 @@ def load_model(
     if loaded.model is not None and (loaded.shared or (loaded.path, loaded.reach) == (path, beyond)):
         _load_draft(loaded, request, prepared, emit)
         return loaded.model, loaded.load_s
-    loaded.path = loaded.model = loaded.draft = None  # there may be no room for two
+    loaded.path = loaded.held = loaded.model = loaded.draft = None  # there may be no room for two
+    loaded.stamp = stamp(prepared.model.path)
     if loaded.session is not None:
         loaded.session.forget()
     name = prepared.model.name
@@ -157,7 +169,8 @@ def load_model(
         expected=_expected(request, prepared, perception),
         warn=lambda message: emit(Warning(message)),
     )
-    loaded.path, loaded.reach, loaded.load_s = path, beyond, time.perf_counter() - began
+    loaded.path, loaded.held = path, (prepared.model, prepared.card)
+    loaded.reach, loaded.load_s = beyond, time.perf_counter() - began
     _load_draft(loaded, request, prepared, emit)
     return loaded.model, 0.0
 

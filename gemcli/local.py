@@ -72,9 +72,13 @@ class _Run:
 
     def find_name(self) -> str:
         """The name of the model that will answer, as far as it can be known without fetching anything."""
-        from gemcli.hub.default import default_name
+        fixed = self._loaded.fixed
+        if fixed:
+            self._model = fixed[0].name
+        elif not self._model:
+            from gemcli.hub.default import default_name
 
-        self._model = self._model or default_name()[0]
+            self._model = default_name()[0]
         return self._model
 
     def note(self, event: Event) -> None:
@@ -90,7 +94,7 @@ class _Run:
         for notice in request.notices:
             emit(Warning(notice))
         arrays = Arrays(request, emit)
-        prepared = self._prepared = prepare(request, emit)
+        prepared = self._prepared = prepare(request, emit, held=self._loaded.fixed)
         self._model = prepared.model.name
         prepared.check()
         self._timings["ingest_s"] = prepared.ingest_s

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from model.reach import Mode
     from model.tokenizer.template import ChatTemplate
 
+    Held = tuple[Resolved, ModelCard]
+
 _BEARABLE_S = 25.0  # from the start to the first word, where it is ours to choose how much is read
 _MUCH_TEXT = 200_000  # characters
 _SMALL = 4096  # tokens of context that are read soon enough everywhere
@@ -107,7 +109,7 @@ class Prepared:
         )
 
 
-def prepare(request: Request, emit: Emit, *, may_pull: bool = True) -> Prepared:
+def prepare(request: Request, emit: Emit, *, may_pull: bool = True, held: Held | None = None) -> Prepared:
     """Everything before the weights are read; loads no array library of the engine's.
 
     Files come before the model: a mistyped path must not wait for a download.
@@ -116,6 +118,7 @@ def prepare(request: Request, emit: Emit, *, may_pull: bool = True) -> Prepared:
         request: what is asked.
         emit: gets `Progress`, `Note` and `Warning` events.
         may_pull: False where a missing model is an error.
+        held: the model that is in memory and will answer; None: the one that the request names.
 
     Raises:
         GemcliError: an input cannot be read, or the model is not there.
@@ -140,9 +143,11 @@ def prepare(request: Request, emit: Emit, *, may_pull: bool = True) -> Prepared:
     )
     shown = [_example(file, request, emit) for file, _ in request.examples]
     read = time.perf_counter()
-    model = resolve(request.model, offline=request.offline, on_event=emit, may_pull=may_pull)
+    model = (
+        held[0] if held else resolve(request.model, offline=request.offline, on_event=emit, may_pull=may_pull)
+    )
     found = time.perf_counter()
-    card = card_of(model.path)
+    card = held[1] if held else card_of(model.path)
     if card.unread:
         emit(Warning(f"{model.name} reads text only: {card.unread}"))
     limits = budget(

@@ -6,6 +6,7 @@ is the same version with the same model and settings, and it answers at once.  O
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gemcli import __version__
+from gemcli.described import Stamp, stamp
 from gemcli.settings import cache_dir
 
 if TYPE_CHECKING:
@@ -50,15 +52,17 @@ def find(request: Request) -> str | None:
     return address if _is_the_same(said, request) else None
 
 
-def about(request: Request, path: Path) -> dict[str, Any]:
+def about(request: Request, path: Path, files: Stamp) -> dict[str, Any]:
     """What a server says of itself to this user's own processes.
 
     Args:
         request: the settings that all its answers share.
         path: the model's file.
+        files: it and those beside it, as they are, or were when it was loaded.
     """
     shared = {name: getattr(request, name) for name in (*_SHARED, "context")}
-    return {"path": str(path.resolve()), **shared}
+    known = hashlib.sha256(repr(files).encode()).hexdigest()
+    return {"path": str(path.resolve()), "files": known, **shared}
 
 
 def _is_ours(path: Path) -> bool:
@@ -80,8 +84,12 @@ def _is_the_same(said: Mapping[str, Any], request: Request) -> bool:
 
     if said.get("gemcli") != __version__ or said.get("protocol") != PROTOCOL:
         return False
+    most = said.get("max_tokens")  # of one answer that it gives
+    if most is not None and (request.max_tokens is None or request.max_tokens > most):
+        return False
     try:
         model = resolve(request.model, offline=True, on_event=lambda event: None, may_pull=False)
-    except GemcliError:
+        own = about(request, model.path, stamp(model.path))
+    except (GemcliError, OSError):
         return False
-    return all(said.get(name, "?") == value for name, value in about(request, model.path).items())
+    return all(said.get(name, "?") == value for name, value in own.items())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -13,8 +12,14 @@ def notes_to(say: Callable[[str], None] | None) -> Iterator[None]:
     if say is None:
         yield
         return
+    import logging
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            say(record.getMessage())
+
     log = logging.getLogger("gemcli.hub")
-    handler = _Handler(say)
+    handler = Handler(logging.INFO)
     level = log.level
     log.addHandler(handler)
     log.setLevel(logging.INFO)
@@ -23,12 +28,3 @@ def notes_to(say: Callable[[str], None] | None) -> Iterator[None]:
     finally:
         log.setLevel(level)
         log.removeHandler(handler)
-
-
-class _Handler(logging.Handler):
-    def __init__(self, say: Callable[[str], None]) -> None:
-        super().__init__(logging.INFO)
-        self._say = say
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._say(record.getMessage())

@@ -13,7 +13,6 @@ from gemcli.errors import InputError, UsageError
 from gemcli.ingest.arguments import is_url
 from gemcli.ingest.ranges import Clip, Range, split_fragment
 from gemcli.ingest.source import Source, shown, shown_url, unreadable
-from gemcli.ingest.walk import walk
 from gemcli.plural import counted
 
 STDIN = "stdin"
@@ -114,6 +113,8 @@ def _at(name: str, wanted: Range | None) -> Located:
 
 
 def _below(name: str, wanted: Range | None) -> Located:
+    from gemcli.ingest.walk import walk
+
     directory = Path(name)
     found = walk(directory)
     root = shown(name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import struct
-import zipfile
 from pathlib import PurePath
 from typing import BinaryIO
 
@@ -22,7 +21,6 @@ from gemcli.ingest.kinds import (
     ZIP_MEMBERS,
 )
 from gemcli.ingest.source import Source
-from gemcli.ingest.zipped import check_directory
 
 #: Bytes at the start that are looked at.
 HEAD = 1 << 14
@@ -120,6 +118,10 @@ def _inside_zip(name: str, stream: BinaryIO) -> str | None:
 
     None where the list of contents cannot be read, or is too long to be.
     """
+    import zipfile
+
+    from gemcli.ingest.zipped import check_directory
+
     try:
         check_directory(name, stream)
         with zipfile.ZipFile(stream) as archive:

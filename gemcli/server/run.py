@@ -149,7 +149,8 @@ class Server:
         rules = Rules(frozenset(map(digest, settings.keys)), hosts, origins)
         api = Api(self._served, limits, settings.may_fetch, Metrics(), gate, failed)
         with Blobs(limits) as blobs:
-            own = Own(api, blobs, self._served.about() if settings.socket else {})
+            about = {**self._served.about(), "max_tokens": limits.max_tokens} if settings.socket else {}
+            own = Own(api, blobs, about)
             serve(
                 application(api, rules, log=log, extra=own.table()),
                 [self._listening],

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gemcli.assistant import answer
 from gemcli.client import daemon
@@ -22,6 +22,9 @@ from gemcli.server.conversation import Conversation
 from gemcli.server.faults import Fault
 from gemcli.turns import Turn
 from gemcli.worker import Cancelled
+
+if TYPE_CHECKING:
+    from gemcli.prepared import Held
 
 ALIAS = "default"
 """What the served model may always be called."""
@@ -82,7 +85,7 @@ class Served:
         """What other processes of this user must know, to tell whether this server answers as they would."""
         assert self._loaded is not None, "it has started"
         assert self._loaded.path is not None, "it has a model"
-        return daemon.about(self.base, self._loaded.path)
+        return daemon.about(self.base, self._loaded.path, self._loaded.stamp)
 
     def resolve(self, wanted: str) -> str:
         """The name of the model that a request means.
@@ -160,13 +163,18 @@ class Served:
                 now = replace(
                     request, question=each.question, sources=each.sources, earlier=earlier, schema=None
                 )
-                documents += prepare(now, emit, may_pull=False).packed.documents
+                documents += prepare(now, emit, may_pull=False, held=self._held(now)).packed.documents
             earlier = (*earlier, Turn(each.question, each.answer, documents))
         return earlier
 
     def spec(self, name: str) -> str | None:
         """How a model is named to those who find it."""
         return self.base.model if name == self.name else name
+
+    def _held(self, request: Request) -> Held | None:
+        """What is in memory of the model that a request asks; None where that is another one."""
+        loaded, asked = self._loaded, self.spec(self._at_hand)
+        return loaded.fixed if loaded is not None and request.model == asked else None
 
     def _ready(self, name: str) -> Loaded:
         """The model, in the place of another one where need be: the gate lets in one kind at a time."""

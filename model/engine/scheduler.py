@@ -218,11 +218,7 @@ class Scheduler:
         prompt = incoming.request.prompt
         known = Known(np.asarray(prompt.ids, np.int32), prompt.soft, [], incoming.names, incoming.snapshots)
         row = self._holding.enter(known, reading.state, reading.done, incoming.pages)
-        if row is None and incoming.over:
-            self._drop_incoming()
-            incoming.request.outbox.put(None)
-            return
-        if row is None and not self._active:
+        if row is None and (incoming.over or not self._active):
             raise ModelError(
                 "there is too little memory for this prompt: load the model with a smaller context"
             )
@@ -238,7 +234,7 @@ class Scheduler:
     def _refuse(self, incoming: Incoming, error: Exception) -> None:
         """One request cannot be answered; the others go on."""
         self._drop_incoming()
-        incoming.request.outbox.put(error)
+        incoming.request.outbox.put(None if incoming.over else error)  # where all is said nothing has failed
 
     def _drop_incoming(self) -> None:
         with self._turn:

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from serving import ANSWER, Serving, environment
 
 from gemcli.client import daemon
 from gemcli.client.daemon import find, socket_path
+from gemcli.described import stamp
 from gemcli.request import Request
 
 
@@ -126,7 +128,8 @@ def test_another_version_or_model_is_not_asked(place: Path, tmp_path: Path) -> N
     (tmp_path / "n.gguf").touch()
     request = Request("What?", model=str(tmp_path / "m.gguf"))
     good = {"gemcli": __version__, "protocol": PROTOCOL}
-    good |= daemon.about(request, tmp_path / "m.gguf")
+    path = tmp_path / "m.gguf"
+    good |= daemon.about(request, path, stamp(path))
     for change, found in (
         ({}, True),
         ({"gemcli": "0.0.0"}, False),
@@ -134,11 +137,62 @@ def test_another_version_or_model_is_not_asked(place: Path, tmp_path: Path) -> N
         ({"path": str(tmp_path / "n.gguf")}, False),
         ({"kv_bits": 4}, False),
         ({"device": "tpu"}, False),
+        ({"max_tokens": 100}, False),
     ):
         with answering(place, good | change) as asked:
             assert (quickly(request) is not None) == found, change
             assert asked
         place.unlink()
+
+
+def test_a_file_that_was_replaced_is_another_model(place: Path, tmp_path: Path) -> None:
+    from gemcli import __version__
+    from gemcli.wire import PROTOCOL
+
+    path = tmp_path / "m.gguf"
+    path.write_bytes(b"one")
+    request = Request("What?", model=str(path))
+    good = {"gemcli": __version__, "protocol": PROTOCOL, **daemon.about(request, path, stamp(path))}
+    path.with_name("other").write_bytes(b"two")
+    path.with_name("other").replace(path)
+    with answering(place, good):
+        assert quickly(request) is None
+
+
+def test_an_answer_may_be_no_longer_than_the_server_gives(place: Path, tmp_path: Path) -> None:
+    from gemcli import __version__
+    from gemcli.wire import PROTOCOL
+
+    path = tmp_path / "m.gguf"
+    path.touch()
+    request = Request("What?", model=str(path))
+    good = {"gemcli": __version__, "protocol": PROTOCOL, "max_tokens": 100}
+    good |= daemon.about(request, path, stamp(path))
+    for wanted, found in ((100, True), (101, False)):
+        with answering(place, good):
+            assert (quickly(replace(request, max_tokens=wanted)) is not None) == found
+        place.unlink()
+
+
+def test_what_is_in_memory_answers_and_nothing_in_its_place(tmp_path: Path) -> None:
+    """A file that was replaced is no part of an answer: `ask` takes the new one, alone."""
+    home = tmp_path / "home"
+    words = {"old": "Yes.", "new": "Maybe!"}
+    for name, said in words.items():
+        tiny.write_parrot(tmp_path / f"{name}.gguf", [tiny.START, *said.encode(), tiny.END])
+    served = tmp_path / "m.gguf"
+    served.write_bytes((tmp_path / "old.gguf").read_bytes())
+    server = Serving(home, served, "--keep-alive", "10m")
+    try:
+        assert ask(home, "-m", str(served))[0]["answer"] == words["old"]
+        asked = server.stderr.count("POST")
+        (tmp_path / "new.gguf").replace(served)
+        assert ask(home, "-m", str(served))[0]["answer"] == words["new"]
+        assert server.stderr.count("POST") == asked
+        socket_ = f"unix:{home}/cache/run/gemcli.sock"
+        assert ask(home, "--host", socket_)[0]["answer"] == words["old"]
+    finally:
+        server.stop()
 
 
 def test_a_server_that_is_stopped_in_its_tracks(stays: Serving, parrot: Path) -> None:
