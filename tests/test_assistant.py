@@ -72,6 +72,17 @@ def test_a_model_stays_for_the_next_request_of_the_same_file(ask, home, monkeypa
     assert known.start_s >= 0.2, "what a request of its own takes"
 
 
+def test_what_many_share_answers_whatever_is_named_or_missing_by_now(ask, home, tmp_path):
+    ask()  # the scripted model is in place
+    loaded = Loaded()
+    list(answer(Request("What?", stdin="never", model="m.gguf"), loaded))
+    loaded.shared = True
+    (tmp_path / "m.gguf").unlink()
+    for named in ("m.gguf", "n.gguf", None):
+        first, *_, last = answer(Request("What?", stdin="never", model=named), loaded)
+        assert (first.model, last.data["model"], last.data["answer"]) == ("m.gguf", "m.gguf", "Hello world.")
+
+
 def test_a_failure_is_told_then_raised(ask):
     stream = ask("missing.md")
     told = []

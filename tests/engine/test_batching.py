@@ -144,6 +144,24 @@ def test_of_a_document_asked_about_again_nothing_is_copied(
         assert len(copies) == copied, ids[-1]
 
 
+def test_an_answer_that_is_complete_has_not_failed(
+    llama: Engine, batcher: Batcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one token, all of which was said before it turns out that its prompt cannot be held."""
+    ids = tiny.random_ids(30)
+    want = said(llama, ids, 1)
+
+    def full(*_: object) -> None:
+        raise RuntimeError("out of memory")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(holding.together, "put", full)
+        assert said(batcher, ids, 1) == want
+        with pytest.raises(RuntimeError, match="out of memory"):
+            said(batcher, ids, 2)
+    assert said(batcher, ids, 1) == want
+
+
 def test_a_conversation_goes_on_from_its_answer(llama: Engine, batcher: Batcher) -> None:
     ids, kept = tiny.random_ids(30), []
     answer = said(batcher, ids)
