@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gemcli.errors import DoesNotFitError
 from gemcli.events import Event, Note, Progress, Warning
+from gemcli.garbage import kept_from_arrays
 
 if TYPE_CHECKING:
     from model.cache.shelf import Shelf
@@ -72,9 +73,11 @@ def get_ready(
     """
     from gemcli.hub.room import check_room
     from gemcli.settings import cache_dir, make_private
-    from model.load import load, prepare
 
-    prepare(make_private(cache_dir() / "compiled"), device)
+    with kept_from_arrays():
+        from model.load import load, prepare
+
+        prepare(make_private(cache_dir() / "compiled"), device)
     # On a shelf there is a second state, that is recalled.
     check_room(name, card, tokens if shelf is None else 2 * tokens, kv_bits)
     show(Progress("load", 0, None, "weights", name))

@@ -25,7 +25,7 @@ DOCUMENT = 6000
 """Characters of the document that is quoted and summarized."""
 
 TASKS: Mapping[str, tuple[str, bool]] = {
-    "quote": ("Copy the beginning of this document word by word.", True),
+    "quote": ("Repeat the whole document, word by word, from its first line to its last.", True),
     "summary": ("Summarize this document, in the words of the document where you can.", True),
     "code": ("Write a Python class for a binary search tree: insert, delete, in-order traversal.", False),
     "prose": ("Write a story about a lighthouse keeper who finds a letter in a bottle.", False),
