@@ -15,8 +15,8 @@ _BITS: dict[Kind, float] = {"bf16": 16.0, "int8": 8.5, "int4": 5.0}
 SCALE_BYTES = 4
 """Of the scales behind every row of 8 bits, see `model.cache.layer.encode`."""
 
-_PROGRAM = 380_000_000
-_A_WORD = 800
+_PROGRAM = 345_000_000
+_A_WORD = 1000
 
 
 def workspace(config: ModelConfig) -> int:
