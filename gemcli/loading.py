@@ -34,8 +34,7 @@ class Loaded:
     """The model that was loaded last, which stays for the next request if that asks for the same file.
 
     Attributes:
-        path: its file; None while there is no model.
-        held: its name and what its file said when it was loaded.
+        held: its name and what its file said when it was loaded; None while there is no model.
         stamp: its files then.
         reach: how it attends, to how many tokens, and in how many bits it remembers them.
         model: the model.
@@ -47,7 +46,6 @@ class Loaded:
         shared: others use the model at the same time: it stays as it is, and how fast it seems says nothing.
     """
 
-    path: Path | None = None
     held: Held | None = None
     stamp: Stamp = ()
     reach: tuple[str, int, int] | None = None
@@ -57,6 +55,11 @@ class Loaded:
     session: Session | None = None
     alone: threading.Lock | None = None
     shared: bool = False
+
+    @property
+    def path(self) -> Path | None:
+        """Its file; None while there is no model."""
+        return self.held[1].path if self.held else None
 
     @property
     def fixed(self) -> Held | None:
@@ -143,12 +146,13 @@ def load_model(
     from gemcli.hub.room import check_room
     from model.load import load
 
-    path = prepared.card.path
     beyond = prepared.attention, prepared.context, request.kv_bits
-    if loaded.model is not None and (loaded.shared or (loaded.path, loaded.reach) == (path, beyond)):
+    if loaded.model is not None and (
+        loaded.shared or (loaded.path, loaded.reach) == (prepared.card.path, beyond)
+    ):
         _load_draft(loaded, request, prepared, emit)
         return loaded.model, loaded.load_s
-    loaded.path = loaded.held = loaded.model = loaded.draft = None  # there may be no room for two
+    loaded.held = loaded.model = loaded.draft = None  # there may be no room for two
     loaded.stamp = stamp(prepared.model.path)
     if loaded.session is not None:
         loaded.session.forget()
@@ -169,8 +173,8 @@ def load_model(
         expected=_expected(request, prepared, perception),
         warn=lambda message: emit(Warning(message)),
     )
-    loaded.path, loaded.held = path, (prepared.model, prepared.card)
-    loaded.reach, loaded.load_s = beyond, time.perf_counter() - began
+    loaded.held, loaded.reach = (prepared.model, prepared.card), beyond
+    loaded.load_s = time.perf_counter() - began
     _load_draft(loaded, request, prepared, emit)
     return loaded.model, 0.0
 

@@ -121,19 +121,14 @@ def test_what_others_could_have_made_is_not_trusted(
 
 
 def test_another_version_or_model_is_not_asked(place: Path, tmp_path: Path) -> None:
-    from gemcli import __version__
-    from gemcli.wire import PROTOCOL
-
     (tmp_path / "m.gguf").touch()
     (tmp_path / "n.gguf").touch()
     request = Request("What?", model=str(tmp_path / "m.gguf"))
-    good = {"gemcli": __version__, "protocol": PROTOCOL}
-    path = tmp_path / "m.gguf"
-    good |= daemon.about(request, path, stamp(path))
+    good = hello(request)
     for change, found in (
         ({}, True),
         ({"gemcli": "0.0.0"}, False),
-        ({"protocol": PROTOCOL + 1}, False),
+        ({"protocol": good["protocol"] + 1}, False),
         ({"path": str(tmp_path / "n.gguf")}, False),
         ({"kv_bits": 4}, False),
         ({"device": "tpu"}, False),
@@ -146,28 +141,21 @@ def test_another_version_or_model_is_not_asked(place: Path, tmp_path: Path) -> N
 
 
 def test_a_file_that_was_replaced_is_another_model(place: Path, tmp_path: Path) -> None:
-    from gemcli import __version__
-    from gemcli.wire import PROTOCOL
-
     path = tmp_path / "m.gguf"
     path.write_bytes(b"one")
     request = Request("What?", model=str(path))
-    good = {"gemcli": __version__, "protocol": PROTOCOL, **daemon.about(request, path, stamp(path))}
-    path.with_name("other").write_bytes(b"two")
+    good = hello(request)
+    path.with_name("other").write_bytes(b"another")
     path.with_name("other").replace(path)
     with answering(place, good):
         assert quickly(request) is None
 
 
 def test_an_answer_may_be_no_longer_than_the_server_gives(place: Path, tmp_path: Path) -> None:
-    from gemcli import __version__
-    from gemcli.wire import PROTOCOL
-
     path = tmp_path / "m.gguf"
     path.touch()
     request = Request("What?", model=str(path))
-    good = {"gemcli": __version__, "protocol": PROTOCOL, "max_tokens": 100}
-    good |= daemon.about(request, path, stamp(path))
+    good = hello(request) | {"max_tokens": 100}
     for wanted, found in ((100, True), (101, False)):
         with answering(place, good):
             assert (quickly(replace(request, max_tokens=wanted)) is not None) == found
@@ -202,6 +190,15 @@ def test_a_server_that_is_stopped_in_its_tracks(stays: Serving, parrot: Path) ->
         assert answer["answer"] == ANSWER
     finally:
         stays.process.send_signal(signal.SIGCONT)
+
+
+def hello(request: Request) -> dict[str, Any]:
+    """What a server of this version says that has the request's model and settings."""
+    from gemcli import __version__
+    from gemcli.wire import PROTOCOL
+
+    path = Path(str(request.model))
+    return {"gemcli": __version__, "protocol": PROTOCOL, **daemon.about(request, path, stamp(path))}
 
 
 def quickly(request: Request) -> str | None:
